@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.cluster import health
 from mlops_lab.engine import docker as docker_module
 from mlops_lab.engine import host, start
-from mlops_lab.engine.docker import Docker, answering, architecture
+from mlops_lab.engine.docker import Docker, answering, architecture, asked
 
 
 def bounding(folder: Path, bits: str, last: int = 40) -> tuple[str, ...]:
@@ -103,6 +104,22 @@ def test_no_engine_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert answering() is None
 
 
+TOO_OLD = "Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44"
+SAID = "unable to resolve docker endpoint"
+
+
+def test_what_docker_says_instead_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fake_docker(monkeypatch, tmp_path, f'echo \'{{"ServerErrors": ["{SAID}"]}}\'; echo first >&2; exit 1')
+    assert asked() == (None, f"first\n{SAID}")
+    monkeypatch.setattr(health.host, "can_install", lambda: False)
+    line, _ = health._engine()
+    assert (line.verdict, line.seen) == ("fail", f"no Docker engine answers ({SAID})")
+    fake_docker(monkeypatch, tmp_path, f'echo \'{{"ServerErrors": ["{TOO_OLD}"]}}\'; exit 1')
+    with pytest.raises(LabError, match="don't fit each other") as error:
+        asked()
+    assert error.value.detail == TOO_OLD
+
+
 def test_an_engine_without_rights_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake_docker(monkeypatch, tmp_path, "echo 'permission denied while trying to connect' >&2; exit 1")
     with pytest.raises(LabError) as error:
@@ -124,30 +141,49 @@ def test_an_engine_that_answers_counts_though_the_client_can_not_read_its_config
 
 
 def test_without_root_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "answering", lambda: None)
+    monkeypatch.setattr(start, "asked", lambda: (None, SAID))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(host, "apt_install", lambda *_, **__: pytest.fail("installed something"))
     with pytest.raises(LabError) as error:
         start.ensure()
-    assert "root" in error.value.hint
+    assert "root" in error.value.hint and error.value.detail == SAID
 
 
 def test_elsewhere_than_linux_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "answering", lambda: None)
+    monkeypatch.setattr(start, "asked", lambda: (None, SAID))
     monkeypatch.setattr(host, "is_linux", lambda: False)
     with pytest.raises(LabError) as error:
         start.ensure()
-    assert "Docker Desktop" in error.value.hint
+    assert "Docker Desktop" in error.value.hint and error.value.detail == SAID
 
 
 def test_an_engine_elsewhere_is_not_started_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "answering", lambda: None)
+    monkeypatch.setattr(start, "asked", lambda: (None, SAID))
     monkeypatch.setattr(host, "is_linux", lambda: True)
     monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.1:2376")
     with pytest.raises(LabError) as error:
         start.ensure()
-    assert "DOCKER_HOST" in error.value.message
+    assert "DOCKER_HOST" in error.value.message and error.value.detail == SAID
+
+
+def test_root_starts_an_engine_and_never_ends_one_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It may run, and not answer for another reason: a context that is not there, a certificate."""
+    fake_docker(monkeypatch, tmp_path, f'echo \'{{"ServerErrors": ["{SAID}"]}}\'')
+    programs = {"dockerd": "echo Docker version 28.1.0, build 1", "systemctl": f"echo $* >>{tmp_path}/told"}
+    for program, said in programs.items():
+        (tmp_path / program).write_text(f"#!/bin/sh\n{said}\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(host, "has_systemd", lambda: True)
+    monkeypatch.setattr(host, "missing_capabilities", lambda: ())
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    clock = iter(range(0, 10_000, 20))
+    monkeypatch.setattr("mlops_lab.base.waiting.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("mlops_lab.base.waiting.time.sleep", lambda seconds: None)
+    with pytest.raises(LabError, match=f"last seen: {SAID}"):
+        start.ensure()
+    assert (tmp_path / "told").read_text() == "start docker\n"
 
 
 def engine(**facts: Any) -> Docker:
@@ -164,7 +200,7 @@ def test_an_old_engine_on_a_restricted_host_is_unfit_without_the_wrapper(monkeyp
 
 def test_root_sets_a_running_engine_right_instead_of_refusing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "missing_capabilities", lambda: ("CAP_SYS_RESOURCE",))
-    monkeypatch.setattr(start, "answering", lambda: engine(DefaultRuntime="runc"))
+    monkeypatch.setattr(start, "asked", lambda: (engine(DefaultRuntime="runc"), ""))
     monkeypatch.setattr(start, "_is_root_here", lambda: False)
     with pytest.raises(LabError, match="CAP_SYS_RESOURCE") as error:
         start.ensure()

@@ -16,7 +16,7 @@ from mlops_lab.base.paths import cache
 from mlops_lab.base.versions import pin
 from mlops_lab.cluster import kind, names, registry
 from mlops_lab.engine import host
-from mlops_lab.engine.docker import Docker, answering
+from mlops_lab.engine.docker import Docker, asked
 from mlops_lab.engine.start import unable
 from mlops_lab.images.recipes.helm import on_path as helm_on_path
 from mlops_lab.images.recipes.kind import on_path
@@ -114,14 +114,15 @@ def _existing(path: Path) -> Path:
 
 def _engine() -> tuple[Line, Docker | None]:
     try:
-        docker = answering()
+        docker, said = asked()
     except LabError as error:
-        return Line("engine", "fail", error.message, error.hint), None
+        return Line("engine", "fail", error.brief, error.hint), None
     if docker is None:
+        silent = LabError("no Docker engine answers", "", said).brief
         if host.can_install() and not os.environ.get("DOCKER_HOST"):
-            return Line("engine", "warn", "no Docker engine answers", "lab up installs and starts one"), None
+            return Line("engine", "warn", silent, "lab up installs and starts one"), None
         todo = "start Docker (or Docker Desktop), or run `lab up` as root on Debian or Ubuntu"
-        return Line("engine", "fail", "no Docker engine answers", todo), None
+        return Line("engine", "fail", silent, todo), None
     if lacks := unable(docker):
         if host.can_install():
             return Line("engine", "warn", lacks, "lab up repairs this"), docker

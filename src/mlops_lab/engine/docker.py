@@ -114,22 +114,33 @@ def answering(within: float = 20) -> Docker | None:
     """The engine that answers now, or None when nothing does.
 
     Raises:
-        LabError: an engine is there, but not for this user.
+        LabError: as `asked`.
+    """
+    return asked(within)[0]
+
+
+def asked(within: float = 20) -> tuple[Docker | None, str]:
+    """The engine that answers now; or None, and what docker said instead, if it is there.
+
+    Raises:
+        LabError: an engine is there, but not for this user or this client, or it did not answer within the limit (s).
     """
     if not find("docker"):
-        return None
+        return None, ""
     done = run(["docker", "info", "--format", "{{json .}}"], within=within, check=False, env=CLIENT_ENV)
     try:
         facts: dict[str, Any] = json.loads(done.stdout)
     except json.JSONDecodeError:
         facts = {}
     if facts.get("ServerVersion"):  # it may warn as well, say of a configuration of the client's that can't be read
-        return Docker(facts)
-    trouble = " ".join([done.stderr, *(facts.get("ServerErrors") or [])])
-    if "permission denied while" in trouble.lower():
+        return Docker(facts), ""
+    said = "\n".join([*done.stderr.strip().splitlines(), *(facts.get("ServerErrors") or [])])
+    if "permission denied while" in said.lower():
         raise LabError(
             "the Docker engine runs, but this user has no permission to use it",
             "add yourself to its group (`sudo usermod -aG docker $USER`, then log in again), or run as root",
-            trouble.strip(),
+            said,
         )
-    return None
+    if "API version" in said:
+        raise LabError("the Docker engine and the docker client don't fit each other", "update the older one", said)
+    return None, said

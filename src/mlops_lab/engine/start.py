@@ -22,7 +22,7 @@ from mlops_lab.base.processes import run, start
 from mlops_lab.base.state_files import Damaged, kept, write
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.engine import host
-from mlops_lab.engine.docker import Docker, answering
+from mlops_lab.engine.docker import Docker, answering, asked
 
 RUNTIME = "runc-within-bounds"
 _WRAPPER = Path("/usr/local/lib/mlops-lab") / RUNTIME
@@ -40,7 +40,8 @@ def ensure(say: Callable[[str], None] = lambda _: None) -> Docker:
     Raises:
         LabError: there is none and none can be started; or the one that runs can't run a cluster's nodes.
     """
-    docker = answering() or _start(say)
+    docker, said = asked()
+    docker = docker or _start(say, said)
     if lacks := unable(docker):
         docker = _wrap_running(docker, say) if _is_root_here() else docker
         if unable(docker):
@@ -57,16 +58,21 @@ def unable(docker: Docker) -> str:
     return ""
 
 
-def _start(say: Callable[[str], None]) -> Docker:
+def _start(say: Callable[[str], None], said: str) -> Docker:
+    """Start an engine.
+
+    Args:
+        said: what docker said when none answered.
+    """
     if not host.is_linux():
-        raise LabError("no Docker engine answers", "start Docker Desktop (or another Docker engine) and try again")
-    if os.environ.get("DOCKER_HOST"):
-        raise LabError(
-            f"no Docker engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}", "start it, or unset DOCKER_HOST"
-        )
+        todo = "start Docker Desktop (or another Docker engine) and try again"
+        raise LabError("no Docker engine answers", todo, said)
+    if where := os.environ.get("DOCKER_HOST"):
+        raise LabError(f"no Docker engine answers at DOCKER_HOST={where}", "start it, or unset DOCKER_HOST", said)
     if os.geteuid() != 0:
         start = "sudo systemctl start docker" if shutil.which("dockerd") else "see docs.docker.com/engine/install"
-        raise LabError("no Docker engine answers", f"start one ({start}), or run `lab up` as root, which starts one")
+        todo = f"start one ({start}), or run `lab up` as root, which starts one"
+        raise LabError("no Docker engine answers", todo, said)
     if not shutil.which("dockerd") or not shutil.which("docker"):
         host.apt_install("docker.io", "iptables", "ca-certificates", say=say)
         if not shutil.which("docker"):
@@ -80,11 +86,15 @@ def _start(say: Callable[[str], None]) -> Docker:
         _install_wrapper(missing, say)
     if host.has_systemd():
         say("starting the Docker engine (systemd)")
-        run(["systemctl", "restart", "docker"], within=120, hint="see: journalctl -u docker")
-        return wait_until(
-            lambda: (answering(), "no answer"), what="the Docker engine", within=60, hint="see: journalctl -u docker"
-        )
+        # Not anew: one that runs, and does not answer here, may have containers.
+        run(["systemctl", "start", "docker"], within=120, hint="see: journalctl -u docker")
+        return wait_until(_asked, what="the Docker engine", within=60, hint="see: journalctl -u docker")
     return _detached(say)
+
+
+def _asked() -> tuple[Docker | None, str]:
+    docker, said = asked()
+    return docker, said.strip().rpartition("\n")[2] or "no answer"
 
 
 def _wrap_running(docker: Docker, say: Callable[[str], None]) -> Docker:
@@ -120,7 +130,7 @@ def _detached(say: Callable[[str], None]) -> Docker:
         if daemon.poll() is not None:
             last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-15:])
             raise LabError("the Docker engine exited right after its start", f"read its log: {log}", last)
-        return answering(), "started, but it does not answer yet"
+        return _asked()
 
     return wait_until(probe, what="the Docker engine", within=90, hint=f"read its log: {log}")
 
