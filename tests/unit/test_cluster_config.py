@@ -314,7 +314,16 @@ def test_a_port_taken_by_another_program_fails(monkeypatch: pytest.MonkeyPatch) 
         port = other.getsockname()[1]
         assert registry.port_taken(port)
         monkeypatch.setattr(registry, "port_taken", lambda: True)
-        assert health._port(engine()).verdict == "fail"
+        line = health._port(engine())
+        assert (line.verdict, line.seen) == ("fail", "port 5001 on 127.0.0.1 is taken by another program")
+        row = next(row for row in (project() / "docs" / "trouble.md").read_text().splitlines() if line.seen in row)
+        for linux in (True, False):
+            monkeypatch.setattr(registry.host, "is_linux", lambda linux=linux: linux)
+            with pytest.raises(LabError) as error:
+                registry.ensure(engine(), "image")
+            assert error.value.message == line.seen
+            (shows,) = re.findall("`(.*)`", error.value.hint)
+            assert f"`{shows}`" in row and shows.startswith("ss" if linux else "lsof")
     monkeypatch.setattr(registry, "port_taken", lambda: False)
     assert health._port(engine()).verdict == "ok"
 

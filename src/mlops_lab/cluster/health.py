@@ -176,8 +176,8 @@ def _port(docker: Docker | None) -> Line:
     ours = docker.inspect("container", names.REGISTRY) if docker else None
     if not registry.port_taken() or (ours and ours["State"]["Running"]):
         return Line("ports", "ok", f"{place} is free" if not ours else f"{place} is ours")
-    find = f"stop that program (`ss -ltnp 'sport = :{names.REGISTRY_PORT}'` shows it)"
-    return Line("ports", "fail", f"{place} is taken by another program", find)
+    taken = registry.taken()
+    return Line("ports", "fail", taken.message, taken.hint)
 
 
 def _versions() -> Iterator[Line]:

@@ -54,10 +54,7 @@ def ensure(docker: Docker, image: str) -> None:
         found = None
     if not found:
         if port_taken():
-            raise LabError(
-                f"port {names.REGISTRY_PORT} on 127.0.0.1 is taken by another program",
-                f"stop it (`ss -ltnp 'sport = :{names.REGISTRY_PORT}'` shows which) and try again",
-            )
+            raise taken()
         storage = cache() / "registry"
         storage.mkdir(parents=True, exist_ok=True)
         docker.run(
@@ -166,6 +163,15 @@ def port_taken(port: int = names.REGISTRY_PORT) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def taken() -> LabError:
+    """The port is another program's."""
+    port = names.REGISTRY_PORT
+    shows = f"ss -ltnp 'sport = :{port}'" if host.is_linux() else f"lsof -nP -iTCP:{port} -sTCP:LISTEN"
+    return LabError(
+        f"port {port} on 127.0.0.1 is taken by another program", f"stop it (`{shows}` shows which) and try again"
+    )
 
 
 def remove(docker: Docker) -> bool:
