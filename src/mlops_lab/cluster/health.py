@@ -28,7 +28,12 @@ _DISK = {"fail": 10e9, "warn": 20e9}
 _MEMORY = {"default": {"fail": 3.5e9, "warn": 6e9}, "small": {"fail": 2e9, "warn": 4e9}}
 # A second one of two nodes takes 0.6 GiB, and each node's volume gets a copy of the images in its image.
 _SECOND_MEMORY, _SECOND_DISK = {"fail": 1.2e9, "warn": 0.0}, {"fail": 4e9, "warn": 0.0}
+# A cluster of three nodes with its images, where the engine has a disk of its own.
+_ENGINE_DISK = {"fail": 5e9, "warn": 10e9}
 _OLDEST_ENGINE = 20
+_SNAP = "/var/snap/docker/"
+# What each node's systemd, kubelet and containerd watch counts for root together; kind's documentation asks for this.
+_WATCHERS, _FEW_WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances"), 512
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ def look(size: str = "default") -> list[Line]:
         size: the cluster's size, a key of `names.NODES`.
     """
     engine, docker = _engine()
-    lines = [engine, _cores(docker), _memory(docker, size), _disk(), _cgroup(docker)]
-    lines.append(_port(docker))
+    lines = [engine, _cores(docker), _memory(docker, size), _disk(), *_engine_disk(docker), _cgroup(docker)]
+    lines += [*_watchers(docker), _port(docker)]
     return [*lines, *_versions(), _registries(docker)]
 
 
@@ -66,7 +71,7 @@ def require(docker: Docker, size: str) -> None:
     Raises:
         LabError: the first line that fails.
     """
-    for line in (_memory(docker, size), _disk(), _port(docker)):
+    for line in (*_shut_out(docker), _memory(docker, size), _disk(), *_engine_disk(docker), _port(docker)):
         if line.verdict == "fail":
             raise LabError(f"{line.what}: {line.seen}", line.todo)
 
@@ -129,8 +134,20 @@ def _engine() -> tuple[Line, Docker | None]:
         return Line("engine", "fail", lacks, "run `lab up` as root, or install Docker 23 or later"), docker
     if int(docker.version.partition(".")[0] or 0) < _OLDEST_ENGINE:
         return Line("engine", "fail", f"Docker {docker.version}", "install Docker 20.10 or later"), docker
+    for line in _shut_out(docker):
+        return line, docker
     where = docker.facts.get("OperatingSystem", "")
     return Line("engine", "ok", f"Docker {docker.version} ({where}, {docker.arch})"), docker
+
+
+def _shut_out(docker: Docker) -> Iterator[Line]:
+    """A line if the engine may not read the cache: as a snap it sees only HOME, and there no hidden folder."""
+    if not str(docker.facts.get("DockerRootDir", "")).startswith(_SNAP):
+        return
+    home, place = Path.home().resolve(), cache().resolve()
+    if not place.is_relative_to(home) or place.relative_to(home).parts[0].startswith("."):
+        todo = "move the cache: export MLOPS_LAB_HOME=$HOME/mlops-lab-home; or install Docker from packages instead"
+        yield Line("engine", "fail", f"Docker {docker.version} from snap, which may not read {place}", todo)
 
 
 def _cores(docker: Docker | None) -> Line:
@@ -153,6 +170,19 @@ def _disk() -> Line:
     return _graded("disk", shutil.disk_usage(root).free, _DISK, f"{{:.1f}} GB free at {root}", todo)
 
 
+def _engine_disk(docker: Docker | None) -> Iterator[Line]:
+    """A line if the engine keeps its images and containers on another disk of this host than the cache's."""
+    root = Path(str(docker.facts.get("DockerRootDir") or "/nowhere")) if docker else Path("/nowhere")
+    try:  # the engine may be on another machine, in one of its own, or closed to this user
+        apart = root.stat().st_dev != _existing(cache()).stat().st_dev
+        free = shutil.disk_usage(root).free
+    except OSError:
+        return
+    if apart:
+        todo = "make room there (`docker system df` shows what takes it), or move it: `data-root` in daemon.json"
+        yield _graded("engine's disk", free, _ENGINE_DISK, f"{{:.1f}} GB free at {root}", todo)
+
+
 def _graded(what: str, value: float, limits: dict[str, float], text: str, todo: str) -> Line:
     seen = text.format(value / 1e9)
     if value < limits["fail"]:
@@ -169,6 +199,14 @@ def _cgroup(docker: Docker | None) -> Line:
             "cgroup", "warn", "version 1", "it works, but Kubernetes will drop it: boot with cgroup v2 if you can"
         )
     return Line("cgroup", "ok", f"version {version}")
+
+
+def _watchers(docker: Docker | None) -> Iterator[Line]:
+    """A line if the engine is this host's, whose limit of inotify instances may be too low for several nodes."""
+    here = docker and str(docker.facts.get("KernelVersion", "")) == os.uname().release
+    if here and _WATCHERS.exists() and (limit := int(_WATCHERS.read_text())) < _FEW_WATCHERS:
+        todo = f"if nodes end with `too many open files`: sudo sysctl fs.inotify.max_user_instances={_FEW_WATCHERS}"
+        yield Line("inotify", "warn", f"{limit} instances", todo)
 
 
 def _port(docker: Docker | None) -> Line:

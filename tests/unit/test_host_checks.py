@@ -1,0 +1,89 @@
+"""What `lab doctor` and `lab up` see of the host before a cluster is made, beyond memory and ports."""
+
+from __future__ import annotations
+
+import collections
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlops_lab.base.errors import LabError
+from mlops_lab.cluster import health, registry
+from mlops_lab.engine.docker import Docker
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in ("MLOPS_LAB_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(registry, "port_taken", lambda: False)
+    monkeypatch.setattr(Docker, "inspect", lambda *_: None)
+    disk(monkeypatch, {})
+    return tmp_path / "home"
+
+
+def disk(monkeypatch: pytest.MonkeyPatch, free: dict[Path, float]) -> None:
+    """Bytes that are free at these places; plenty elsewhere."""
+    usage = collections.namedtuple("usage", "total used free")
+    monkeypatch.setattr(health.shutil, "disk_usage", lambda path: usage(0, 0, free.get(path, 90e9)))
+
+
+def engine(**facts: Any) -> Docker:
+    return Docker({"ServerVersion": "28.1.0", "MemTotal": 16 * 10**9, "NCPU": 4, "CgroupVersion": "2", **facts})
+
+
+SNAP = {"DockerRootDir": "/var/snap/docker/common/var-lib-docker"}
+
+
+@pytest.mark.parametrize(
+    ("place", "shut"), [("", True), (".other", True), ("mlops-lab-home", False), ("/srv/mlops-lab", True)]
+)
+def test_an_engine_from_snap_reads_only_what_is_not_hidden_in_home(
+    place: str, shut: bool, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if place:
+        monkeypatch.setenv("MLOPS_LAB_HOME", str(home / place))
+    monkeypatch.setattr(health, "asked", lambda: (engine(**SNAP), ""))
+    monkeypatch.setattr(health, "unable", lambda docker: "")
+    line, docker = health._engine()
+    assert docker and (line.verdict == "fail", "snap" in line.seen) == (shut, shut)
+    health.require(engine(), "default")
+    if not shut:
+        health.require(engine(**SNAP), "default")
+        return
+    with pytest.raises(LabError, match="from snap, which may not read") as error:
+        health.require(engine(**SNAP), "default")
+    assert "MLOPS_LAB_HOME" in error.value.hint
+
+
+def test_a_disk_of_the_engines_own_needs_room_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: Path) -> None:
+    root, stat = tmp_path / "docker", Path.stat
+    docker = engine(DockerRootDir=str(root))
+    assert list(health._engine_disk(docker)) == [], "on another machine"
+    root.mkdir()
+    assert list(health._engine_disk(docker)) == [], "on the cache's disk"
+    facts = os.stat_result((0, 0, -1, 0, 0, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(Path, "stat", lambda path, **given: facts if path == root else stat(path, **given))
+    for free, verdict in ((90e9, "ok"), (8e9, "warn"), (4e9, "fail")):
+        disk(monkeypatch, {root: free})
+        (line,) = health._engine_disk(docker)
+        assert (line.what, line.verdict) == ("engine's disk", verdict)
+    with pytest.raises(LabError, match=f"engine's disk: 4.0 GB free at {root}; at least 5 GB are needed"):
+        health.require(docker, "default")
+
+
+def test_few_inotify_instances_are_a_warning_where_the_engine_is_this_hosts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, here = tmp_path / "max_user_instances", engine(KernelVersion=os.uname().release)
+    monkeypatch.setattr(health, "_WATCHERS", file)
+    assert list(health._watchers(here)) == []
+    file.write_text("128\n")
+    (line,) = health._watchers(here)
+    assert line.verdict == "warn" and "fs.inotify.max_user_instances=512" in line.todo
+    assert list(health._watchers(engine(KernelVersion="another machine's"))) == []
+    file.write_text("512\n")
+    assert list(health._watchers(here)) == []
