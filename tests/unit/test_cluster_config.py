@@ -427,8 +427,36 @@ class FakeKubectl(Kubectl):
 
 def test_all_that_a_cluster_lacks_is_said() -> None:
     lacking = " ".join(what for what, _ in existing.missing(FakeKubectl("x")))
-    for part in ("v1.27.1", "metrics API", "storage class", "create namespaces"):
+    for part in ("v1.27.1", "create namespaces", "list nodes", "list secrets"):
         assert part in lacking
+    assert "metrics API" not in lacking, "what can't be seen may be there"
+
+
+def test_of_a_cluster_that_may_be_looked_at_all_that_it_lacks_is_said() -> None:
+    class Open(FakeKubectl):
+        def run(self, *args: str, **given: Any) -> Any:
+            if args[0] != "auth" or args[3] == "pods/exec":
+                return super().run(*args, **given)
+            return Completed(124 if args[3] == "secrets" else 0, "" if args[3] == "secrets" else "yes\n", "")
+
+    assert [what for what, _ in existing.missing(Open("x"))] == [
+        "is Kubernetes v1.27.1",
+        "has no metrics API",
+        "has no default storage class",
+        "does not let you create pods/exec in all namespaces",
+        "does not say that it lets you list secrets in all namespaces",
+    ]
+
+
+def test_who_may_not_look_is_not_made_to_wait() -> None:
+    class Refusing(Kubectl):
+        def run(self, *args: str, **_: Any) -> Any:
+            said = 'Error from server (Forbidden): nodes is forbidden: User "u" cannot list resource "nodes"'
+            raise LabError("kubectl failed with exit code 1", "", said)
+
+    with pytest.raises(LabError, match="does not let you see what is ready") as error:
+        addons.wait(Refusing("x"), 0, {})
+    assert "administrator" in error.value.hint and "cannot list" in error.value.detail
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
         nodes, started: as `wait`.
 
     Raises:
-        LabError: a pod of the tool's own can't start, whatever time it is given.
+        LabError: a pod of the tool's own can't start, whatever time it is given; or the user may not look.
     """
     # In one call where the cluster is ours: each kubectl takes CPU that the nodes need to become ready.
     kinds = "nodes,deployments,apiservices,leases" + (",pods" if nodes else "")
@@ -129,6 +129,10 @@ def lacking(kubectl: Kubectl, nodes: int, started: Started | None = None) -> lis
         if unfinished and not pods:
             pods = kubectl.get("pods", "-n", names.NAMESPACE)
     except LabError as silent:  # it may take a connection and not answer, while it begins
+        if "(Forbidden)" in silent.detail:
+            refused = f"the cluster {kubectl.context} does not let you see what is ready"
+            todo = "ask its administrator for that right; docs/platform.md says which `lab` needs"
+            raise LabError(refused, todo, silent.detail) from silent
         return [f"the API server does not answer: {silent.brief}"]
     missing = unready(items, nodes, started or {})
     missing += [f"deployment {name(item)} is not available" for item in unfinished]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
@@ -15,6 +16,11 @@ from mlops_lab.cluster.up import exclusive
 from mlops_lab.kube.objects import is_true
 
 _OLDEST = (1, 30)  # labs use preStop.sleep
+_SERVICES, _CLASSES = "apiservices.apiregistration.k8s.io", "storageclasses.storage.k8s.io"
+# In all namespaces: what is made, and what `lab up` and `lab status` look at.
+_MADE = ("namespaces", "deployments.apps", "pods/exec", "priorityclasses.scheduling.k8s.io")
+_SEEN = ("nodes", "leases.coordination.k8s.io", "deployments.apps", "secrets", _SERVICES, _CLASSES)
+_RIGHTS = (*(("create", each) for each in _MADE), *(("list", each) for each in _SEEN))
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
@@ -80,16 +86,26 @@ def missing(kubectl: Kubectl) -> list[tuple[str, str]]:
     numbers = tuple(int(re.sub(r"\D", "", version[part]) or 0) for part in ("major", "minor"))
     if numbers < _OLDEST:
         found.append((f"is Kubernetes {version['gitVersion']}", f"{_OLDEST[0]}.{_OLDEST[1]} or later is needed"))
-    services = [each for each in kubectl.get("apiservices") if addons.name(each) == "v1beta1.metrics.k8s.io"]
-    if not services or not is_true(services[0], "Available"):
-        found.append(("has no metrics API", "install metrics-server in it: autoscaling reads it"))
-    classes = kubectl.get("storageclasses")
-    if not any((each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for each in classes):
-        found.append(("has no default storage class", f"annotate one with {_DEFAULT_CLASS}=true"))
-    for verb, what in (("create", "namespaces"), ("create", "deployments.apps"), ("create", "pods/exec")):
-        if kubectl.run("auth", "can-i", verb, what, "-A", check=False).stdout.strip() != "yes":
-            found.append((f"does not let you {verb} {what}", "ask its administrator for that right"))
+    with ThreadPoolExecutor(len(_RIGHTS)) as pool:
+        says = dict(zip(_RIGHTS, pool.map(lambda right: _may(kubectl, *right), _RIGHTS), strict=True))
+    if not says["list", _SERVICES]:
+        services = [each for each in kubectl.get("apiservices") if addons.name(each) == "v1beta1.metrics.k8s.io"]
+        if not services or not is_true(services[0], "Available"):
+            found.append(("has no metrics API", "install metrics-server in it: autoscaling reads it"))
+    if not says["list", _CLASSES]:
+        classes = kubectl.get("storageclasses")
+        if not any((each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true" for each in classes):
+            found.append(("has no default storage class", f"annotate one with {_DEFAULT_CLASS}=true"))
+    found += [(said, "ask its administrator for that right") for said in says.values() if said]
     return found
+
+
+def _may(kubectl: Kubectl, verb: str, what: str) -> str:
+    """Empty if the user has a right in all namespaces; else what the cluster says of it."""
+    answer = kubectl.run("auth", "can-i", verb, what, "-A", check=False).stdout.strip()
+    if answer == "yes":
+        return ""
+    return f"does not {'let' if answer.startswith('no') else 'say that it lets'} you {verb} {what} in all namespaces"
 
 
 def _rest(found: list[tuple[str, str]]) -> str:
