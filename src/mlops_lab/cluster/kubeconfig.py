@@ -168,13 +168,17 @@ def _named(entries: Any) -> bool:
 
 
 def _store(path: Path, whole: dict[str, Any]) -> None:
-    # A symbolic link stays one.
+    file = path.resolve()  # a symbolic link stays one
+    before = file.stat() if file.exists() else None
     try:
-        write(path.resolve(), yaml.safe_dump(whole, sort_keys=False), mode=0o600)
+        write(file, yaml.safe_dump(whole, sort_keys=False), mode=0o600)
     except LabError as failed:
         if not isinstance(failed.__cause__, OSError) or failed.__cause__.errno in _FULL:
             raise
         raise Closed(path, failed.__cause__) from failed
+    if before and os.geteuid() == 0:  # after `sudo -E lab up` the user's own kubectl has to read it
+        with contextlib.suppress(OSError):
+            os.chown(file, before.st_uid, before.st_gid)
 
 
 @contextlib.contextmanager
