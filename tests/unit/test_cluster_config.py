@@ -167,6 +167,17 @@ def test_the_users_current_context_and_entries_stay() -> None:
     assert (whole["current-context"], whole["clusters"], whole["users"]) == ("mine", [{"name": "mine"}], [])
 
 
+def test_a_kubeconfig_that_root_changes_stays_its_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[Path, int, int]] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "chown", lambda file, *owner: given.append((file, *owner)))
+    kubeconfig.merge(ADDITION)
+    assert given == [], "a new one is root's"
+    before = kubeconfig.target().stat()
+    kubeconfig.remove("kind-x")
+    assert given == [(kubeconfig.target(), before.st_uid, before.st_gid)]
+
+
 def test_removing_clears_a_current_context_that_would_dangle() -> None:
     kubeconfig.merge(ADDITION)
     kubeconfig.remove("kind-x")
@@ -514,6 +525,19 @@ METRICS = {
     "metadata": {"name": "v1beta1.metrics.k8s.io"},
     "status": {"conditions": [{"type": "Available", "status": "True"}]},
 }
+
+
+@pytest.mark.parametrize(("prefix", "todo"), [
+    ("registry.example.org/me", "push the project's images there: lab images push registry.example.org/me"),
+    (names.REGISTRY_PREFIX, "`lab up` puts it there again"),
+])  # fmt: skip
+def test_an_image_that_is_missing_comes_again_from_who_put_it_there(prefix: str, todo: str) -> None:
+    item, pod = deployment("load", names.NAMESPACE, 0), waiting_pod("ImagePullBackOff")
+    for each in (*item["spec"]["template"]["spec"]["containers"], *pod["status"]["containerStatuses"]):
+        each["image"] = f"{prefix}/load:v1"
+    with pytest.raises(LabError, match="can't be used: ImagePullBackOff") as error:
+        addons.fail_if_stuck(Kubectl("x"), item, [pod])
+    assert error.value.hint == todo
 
 
 @pytest.mark.parametrize(("nodes", "calls"), [(1, 1), (0, 2)])

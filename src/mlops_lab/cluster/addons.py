@@ -243,11 +243,13 @@ def fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict[
                 continue
             if waiting.get("reason") in _NO_IMAGE:
                 prefix = container["image"].rpartition("/")[0]
+                ours = prefix == names.REGISTRY_PREFIX
                 raise LabError(
                     f"the image {container['image']} can't be used: {waiting['reason']}",
-                    f"push the project's images there: lab images push {prefix}",
+                    "`lab up` puts it there again" if ours
+                    else f"push the project's images there: lab images push {prefix}",
                     waiting.get("message", ""),
-                )
+                )  # fmt: skip
             if waiting.get("reason") == "CrashLoopBackOff" and container["restartCount"] >= _CRASHES and before:
                 raise LabError(
                     f"{name(pod)} in {namespace} crashes again and again (exit code {before['exitCode']})",
