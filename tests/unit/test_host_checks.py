@@ -35,6 +35,27 @@ def engine(**facts: Any) -> Docker:
     return Docker({"ServerVersion": "28.1.0", "MemTotal": 16 * 10**9, "NCPU": 4, "CgroupVersion": "2", **facts})
 
 
+@pytest.mark.parametrize(
+    ("version", "seen"),
+    [("5.2.2", "version 5.2.2, as Podman's are"), ("19.03.9", "version 19.03.9"), ("20.10.24+dfsg1", ""), ("dev", "")],
+)
+def test_an_engine_that_can_have_no_cluster_is_refused(
+    version: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = engine(ServerVersion=version)
+    monkeypatch.setattr(health, "asked", lambda: (found, ""))
+    monkeypatch.setattr(health, "unable", lambda docker: "")
+    line, _ = health._engine()
+    assert line.verdict == ("fail" if seen else "ok")
+    if not seen:
+        health.require(found, "default")
+        return
+    assert line.seen == seen
+    with pytest.raises(LabError, match=f"engine: {seen}") as error:
+        health.require(found, "default")
+    assert "20.10" in error.value.hint
+
+
 SNAP = {"DockerRootDir": "/var/snap/docker/common/var-lib-docker"}
 
 

@@ -30,7 +30,7 @@ _MEMORY = {"default": {"fail": 3.5e9, "warn": 6e9}, "small": {"fail": 2e9, "warn
 _SECOND_MEMORY, _SECOND_DISK = {"fail": 1.2e9, "warn": 0.0}, {"fail": 4e9, "warn": 0.0}
 # A cluster of three nodes with its images, where the engine has a disk of its own.
 _ENGINE_DISK = {"fail": 5e9, "warn": 10e9}
-_OLDEST_ENGINE = 20
+_OLDEST_ENGINE, _PODMANS = 20, 9  # major versions; Podman, which answers as Docker does, has low ones
 _SNAP = "/var/snap/docker/"
 # What each node's systemd, kubelet and containerd watch counts for root together; kind's documentation asks for this.
 _WATCHERS, _FEW_WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances"), 512
@@ -71,7 +71,7 @@ def require(docker: Docker, size: str) -> None:
     Raises:
         LabError: the first line that fails.
     """
-    for line in (*_shut_out(docker), _memory(docker, size), _disk(), *_engine_disk(docker), _port(docker)):
+    for line in (*_unfit(docker), _memory(docker, size), _disk(), *_engine_disk(docker), _port(docker)):
         if line.verdict == "fail":
             raise LabError(f"{line.what}: {line.seen}", line.todo)
 
@@ -132,16 +132,20 @@ def _engine() -> tuple[Line, Docker | None]:
         if host.can_install():
             return Line("engine", "warn", lacks, "lab up repairs this"), docker
         return Line("engine", "fail", lacks, "run `lab up` as root, or install Docker 23 or later"), docker
-    if int(docker.version.partition(".")[0] or 0) < _OLDEST_ENGINE:
-        return Line("engine", "fail", f"Docker {docker.version}", "install Docker 20.10 or later"), docker
-    for line in _shut_out(docker):
+    for line in _unfit(docker):
         return line, docker
     where = docker.facts.get("OperatingSystem", "")
     return Line("engine", "ok", f"Docker {docker.version} ({where}, {docker.arch})"), docker
 
 
-def _shut_out(docker: Docker) -> Iterator[Line]:
-    """A line if the engine may not read the cache: as a snap it sees only HOME, and there no hidden folder."""
+def _unfit(docker: Docker) -> Iterator[Line]:
+    """Lines that say why this engine can't have a cluster; none when it can."""
+    major = re.match(r"\d+", docker.version)  # one that was built from a branch has none
+    if major and int(major[0]) < _OLDEST_ENGINE:
+        called = f"version {docker.version}" + ("" if int(major[0]) > _PODMANS else ", as Podman's are")
+        todo = "use Docker 20.10 or later (`docker context ls` and DOCKER_HOST say which engine it is)"
+        yield Line("engine", "fail", called, todo)
+    # As a snap it sees only HOME, and there no hidden folder.
     if not str(docker.facts.get("DockerRootDir", "")).startswith(_SNAP):
         return
     home, place = Path.home().resolve(), cache().resolve()
