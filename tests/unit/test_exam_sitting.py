@@ -460,10 +460,13 @@ def test_where_the_cluster_is_another_one_the_exams_own_goes_all_the_same(table:
 
 
 def test_what_never_goes_may_be_left_and_is_said(table: Table) -> None:
-    table.start()
+    sitting = table.start()
+    table.solve(sitting, 1)
     table.stage.refuses = {"storage-0"}
     with pytest.raises(LabError) as raised:
         table.exams.stop()
+    kept = Path(raised.value.detail.removeprefix("your files are in "))
+    assert (kept / workspace(sitting.seats[0]).name / "answer").is_file()
     assert "lab exam stop --leave" in raised.value.hint
     assert table.stage.ended == [], "the next try may need it"
     table.exams.stop(leave=True)
@@ -578,9 +581,13 @@ def test_practising(table: Table) -> None:
     assert table.exams.look().sitting.seats[0].checked == (2, 3)
     assert practice.hint(table.exams, sitting, 1) == ["Hint 1."]
     assert practice.hint(table.exams, sitting, 1) == ["Hint 1.", "Hint 2."]
-    seat, kept = practice.reset(table.exams, sitting, 1)
-    assert kept is not None
-    assert (kept / "answer").is_file()
+    table.stage.refuses = {sitting.seats[0].task}
+    with pytest.raises(LabError, match="does not go"):
+        practice.reset(table.exams, sitting, 1)
+    kept = Path(table.said[-1].removeprefix("your files of task 1 are in "))
+    assert (kept / "answer").is_file(), "it is said before anything can go wrong"
+    table.stage.refuses = set()
+    seat = practice.reset(table.exams, sitting, 1)
     assert not (workspace(seat) / "answer").exists()
     assert table.exams.look().sitting.seats[0].checked is None
     assert table.hand_in().tasks[0].hints == 2

@@ -199,24 +199,26 @@ def test_a_set_up_that_failed_begins_again(exercise: Exercise, records: Records,
 
 def test_a_reset_makes_the_cluster_anew(exercise: Exercise, records: Records, world: World) -> None:
     folder = start(exercise, records).files.folder
-    kept, _ = lifecycle.reset(grounds.make(exercise), exercise, records)
+    said: list[str] = []
+    lifecycle.reset(grounds.make(exercise), exercise, records, said.append)
     assert world.told == ["up lab 30", "down lab 30", "up lab 30"]
-    assert kept is not None
+    assert [line.rpartition(" ")[0] for line in said] == ["Your files are backed up in"]
     assert (folder / "broken").read_text() == "broken\n"
     world.kube.down = True
-    lifecycle.reset(grounds.make(exercise), exercise, records)
+    lifecycle.reset(grounds.make(exercise), exercise, records, print)
     assert world.told[3:] == ["down lab 30", "up lab 30"], "an API server that does not answer is no hindrance"
 
 
 def test_a_reset_of_what_was_not_started_makes_one_cluster(exercise: Exercise, records: Records, world: World) -> None:
-    lifecycle.reset(grounds.make(exercise), exercise, records)
+    lifecycle.reset(grounds.make(exercise), exercise, records, print)
     assert world.told == ["up lab 30"]
 
 
 def test_the_end_takes_the_cluster_away(exercise: Exercise, records: Records, world: World) -> None:
     folder = start(exercise, records).files.folder
-    kept = lifecycle.end(grounds.find(exercise), exercise)
-    assert kept is not None
+    said: list[str] = []
+    lifecycle.end(grounds.find(exercise), exercise, said.append)
+    assert [line.rpartition(" ")[0] for line in said] == ["Your files are backed up in"]
     assert not (folder / "notes.txt").exists()
     assert world.told == ["up lab 30", "down lab 30"]
 

@@ -115,12 +115,40 @@ def test_a_reset_keeps_a_copy_and_waits_until_all_is_gone(kube: MadeUpKube, exer
     folder = lifecycle.start(target(kube), exercise, records).files.folder
     (folder / "model.yaml").write_text("mine\n")
     kube.calls.clear()
-    kept, begun = lifecycle.reset(target(kube), exercise, records)
-    assert kept is not None
-    assert (kept / "model.yaml").read_text() == "mine\n"
+    said: list[str] = []
+    begun = lifecycle.reset(target(kube), exercise, records, said.append)
+    assert (backed_up(said) / "model.yaml").read_text() == "mine\n"
     assert (folder / "model.yaml").read_text() == "start\n"
     assert kube.calls[:3] == ["delete Namespace lab-10", "delete Pod shadow grace 1", "gone Namespace lab-10"]
     assert begun.seeded == 1
+
+
+@pytest.mark.parametrize("ended", [LabError("the namespace is not gone after 180 s", "see"), KeyboardInterrupt()])
+def test_where_the_copy_is_is_said_even_if_the_rest_does_not_come_to_its_end(
+    kube: MadeUpKube, exercise: Exercise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: BaseException
+) -> None:
+    records = Records(tmp_path / "records.sqlite")
+
+    def hangs(*given: Any, **more: Any) -> None:
+        raise ended
+
+    monkeypatch.setattr(kube, "wait_gone", hangs)
+    for do in (
+        lambda say: lifecycle.reset(target(kube), exercise, records, say),
+        lambda say: lifecycle.end(target(kube), exercise, say),
+    ):
+        folder = lifecycle.start(target(kube), exercise, records).files.folder
+        (folder / "model.yaml").write_text("mine\n")
+        said: list[str] = []
+        with pytest.raises(type(ended)):
+            do(said.append)
+        assert (backed_up(said) / "model.yaml").read_text() == "mine\n"
+
+
+def backed_up(said: list[str]) -> Path:
+    """The folder that a reset has named."""
+    (line,) = said
+    return Path(line.removeprefix("Your files are backed up in "))
 
 
 def test_a_namespace_in_which_no_pod_may_be_made_says_what_is_missing(

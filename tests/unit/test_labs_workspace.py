@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from mlops_lab.base.errors import LabError, UsageError
-from mlops_lab.labs.workspace import fill, keep_copy, manifests, parse_manifests
+from mlops_lab.kube.client import Kube
+from mlops_lab.labs.keeping import NotEmptied, keep
+from mlops_lab.labs.workspace import fill, manifests, parse_manifests, put_kubeconfig
 
 
 @pytest.fixture
@@ -68,15 +72,17 @@ def test_a_reset_copies_everything_and_empties_the_same_folder(tmp_path: Path, s
     work = tmp_path / "10-lab"
     fill(work, source)
     (work / ".lab").mkdir()
+    (work / ".lab/kubeconfig").write_text("a key")
     before = work.stat().st_ino
-    kept = keep_copy(work)
+    kept = keep(work)
     assert kept is not None
     assert kept.name.startswith("10-lab.2")
     assert (kept / "model.yaml").read_text() == "image: localhost:5001/flight-delay:v1\n"
+    assert not (kept / ".lab").exists(), "the key to the cluster is of no use in a copy"
     assert list(work.iterdir()) == []
     assert work.stat().st_ino == before
     fill(work, source)
-    again = keep_copy(work)
+    again = keep(work)
     assert again is not None
     assert again != kept
     assert not list(tmp_path.glob(".*.part"))
@@ -84,7 +90,7 @@ def test_a_reset_copies_everything_and_empties_the_same_folder(tmp_path: Path, s
 
 def test_a_reset_takes_pipes_away_and_keeps_the_rest(tmp_path: Path, source: Path) -> None:
     os.mkfifo(source / "sub/pipe")
-    kept = keep_copy(source)
+    kept = keep(source)
     assert kept is not None and (kept / "sub/deploy").exists() and not (kept / "sub/pipe").exists()
     assert list(source.iterdir()) == []
 
@@ -100,9 +106,9 @@ def test_yaml_elsewhere_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_reset_of_nothing_keeps_nothing(tmp_path: Path) -> None:
-    assert keep_copy(tmp_path / "none") is None
+    assert keep(tmp_path / "none") is None
     (tmp_path / "w/.lab").mkdir(parents=True)
-    assert keep_copy(tmp_path / "w") is None
+    assert keep(tmp_path / "w") is None
 
 
 def test_a_copy_that_fails_leaves_the_folder_as_it_was(
@@ -113,8 +119,43 @@ def test_a_copy_that_fails_leaves_the_folder_as_it_was(
 
     monkeypatch.setattr("shutil.copytree", full)
     with pytest.raises(LabError, match="No space left"):
-        keep_copy(source)
+        keep(source)
     assert (source / "model.yaml").exists()
+
+
+def test_what_cannot_be_removed_is_said_apart_from_the_copy_and_the_rest_goes(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = shutil.rmtree
+
+    def refused(path: Path, *given: Any, **more: Any) -> None:
+        if Path(path) == source / "sub" and not more.get("ignore_errors"):
+            raise PermissionError(13, "Permission denied", "deploy")
+        if Path(path) != source / "sub":
+            remove(path, *given, **more)
+
+    monkeypatch.setattr("shutil.rmtree", refused)
+    with pytest.raises(NotEmptied, match=r"not all of it can be removed: .*Permission denied") as caught:
+        keep(source)
+    assert (caught.value.kept / "sub/deploy").exists() and str(caught.value.kept) in caught.value.message
+    assert f"sudo rm -rf {source / 'sub'}" in caught.value.hint
+    assert [path.name for path in source.iterdir()] == ["sub"]
+
+
+def test_the_key_to_the_cluster_is_not_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops_lab.kube.kubeconfig.for_namespace", lambda kube, namespace: "a key")
+    file = put_kubeconfig(tmp_path, cast(Kube, None), "lab-10")
+    (tmp_path / "model.yaml").write_text("mine")
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    listed = ["git", "-C", str(tmp_path), "ls-files", "--others", "--exclude-standard"]
+    assert subprocess.run(listed, check=True, capture_output=True, text=True).stdout == "model.yaml\n"
+    assert (file.read_text(), file.stat().st_mode & 0o077) == ("a key", 0)
+
+
+def test_a_kubeconfig_that_cannot_be_written_is_the_environments_fault(tmp_path: Path) -> None:
+    (tmp_path / ".lab").write_text("a file")
+    with pytest.raises(LabError, match=r"workspace .* can't be written"):
+        put_kubeconfig(tmp_path, cast(Kube, None), "lab-10")
 
 
 @pytest.mark.parametrize(

@@ -76,5 +76,5 @@ def reset(ctx: click.Context, number: int) -> None:
     exams, look = now(ctx)
     practice.only(look.sitting, "reset, as a real one,")
     say(f"Making task {number} anew ...")
-    seat, kept = practice.reset(exams, look.sitting, number)
-    click.echo(f"Task {number} is as it was in Namespace {seat.namespace}" + (f"; your files: {kept}" if kept else ""))
+    seat = practice.reset(exams, look.sitting, number)
+    click.echo(f"Task {number} is as it was in Namespace {seat.namespace}")

@@ -272,16 +272,12 @@ def reset(exercise: Exercise, end: bool) -> None:
     records.ready()
     with held(where, exercise, say):
         if end:
-            kept, begun = lifecycle.end(where, exercise), None
-        else:
-            say(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...")
-            kept, begun = lifecycle.reset(where, exercise, records)
-    if kept:
-        click.echo(f"Your files are backed up in {kept}")
-    if begun:
-        _say_begun(exercise, begun)
-    else:
-        click.echo(f"Lab {exercise.number} is taken away; next: lab list")
+            lifecycle.end(where, exercise, click.echo)
+            click.echo(f"Lab {exercise.number} is taken away; next: lab list")
+            return
+        say(f"Resetting lab {exercise.number}: waiting until its namespace is gone ...")
+        begun = lifecycle.reset(where, exercise, records, click.echo)
+    _say_begun(exercise, begun)
 
 
 def _say_begun(exercise: Exercise, begun: Begun) -> None:

@@ -77,7 +77,7 @@ class Here:
         where = grounds.make(exercise)
         records.ready()
         with held(where, exercise, say):
-            lifecycle.reset(where, exercise, records)
+            lifecycle.reset(where, exercise, records, say)
 
     def watched(
         self, exercise: Exercise, checks: Sequence[Check], records: Records, view: View, kept: Callable[[], None]

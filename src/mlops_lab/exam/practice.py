@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
 from mlops_lab.checks.check import Check
@@ -11,11 +10,11 @@ from mlops_lab.checks.report import earned
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.exam import grading
 from mlops_lab.exam.clock import spelled
-from mlops_lab.exam.keeping import keep
 from mlops_lab.exam.sitting import Exams
 from mlops_lab.exam.state import Seat, Sitting, workspace
 from mlops_lab.labs.checker import checks as checks_of
 from mlops_lab.labs.hints import hints
+from mlops_lab.labs.keeping import keep
 from mlops_lab.labs.rows import Rows
 
 
@@ -76,8 +75,8 @@ def hint(exams: Exams, sitting: Sitting, number: int) -> list[str]:
     return tiers[: seat.hints]
 
 
-def reset(exams: Exams, sitting: Sitting, number: int) -> tuple[Seat, Path | None]:
-    """Make a task as it was in the beginning; returns the dated copy of the workspace, too.
+def reset(exams: Exams, sitting: Sitting, number: int) -> Seat:
+    """Make a task as it was in the beginning; where the dated copy of its workspace is, is said before.
 
     Raises:
         UsageError: the exam is not for practice, or has no such task.
@@ -87,11 +86,12 @@ def reset(exams: Exams, sitting: Sitting, number: int) -> tuple[Seat, Path | Non
     seat = sitting.seat(number)
     rendered, folder = exams.store.rendered(sitting, seat), workspace(seat)
     with exams.store.work():
-        kept = keep(folder)
+        if kept := keep(folder):
+            exams.say(f"your files of task {number} are in {kept}")
         with exams.store.change(sitting.number) as changed:
             changed.seat(number).stands = False
         exams.stage.remove(rendered, folder, stood=seat.stands)
         exams.stage.begin(rendered, folder)
         with exams.store.change(sitting.number) as changed:
             changed.seat(number).stands, changed.seat(number).checked = True, None
-    return changed.seat(number), kept
+    return changed.seat(number)

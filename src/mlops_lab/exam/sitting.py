@@ -14,10 +14,10 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.exam import drawing
 from mlops_lab.exam.choice import QUICK_MINUTES
 from mlops_lab.exam.clock import Clock, Now, now, spelled
-from mlops_lab.exam.keeping import NotEmptied, keep
 from mlops_lab.exam.side_by_side import side_by_side
 from mlops_lab.exam.stage import Clusters, Stage
 from mlops_lab.exam.state import Seat, Sitting, Store, around, workspace
+from mlops_lab.labs.keeping import NotEmptied, keep
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.task import Task
 
@@ -269,6 +269,7 @@ class Exams:
             raise LabError(
                 f"not all of the exam could be taken away: {'; '.join(left)}",
                 "try again: lab exam stop; or leave it there: lab exam stop --leave",
+                f"your files are in {kept}" if kept else "",
             )
         for each in left:
             self.say(f"left there: {each}")

@@ -1,4 +1,4 @@
-"""The learner's folder for a lab: filled once, never overwritten, and backed up before a reset."""
+"""The learner's folder for a lab: filled once, never overwritten; what is in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 
 from mlops_lab.base import entries
@@ -59,60 +58,37 @@ def fill(folder: Path, source: Path, registry: str = REGISTRY) -> Filled:
             shutil.copymode(file, target)
             done.written.append(str(relative))
     except OSError as trouble:
-        raise LabError(
-            f"the workspace {folder} can't be written: {trouble.strerror or trouble}",
-            "check free disk space and the folder's owner, or choose another place with MLOPS_LAB_WORKSPACE",
-        ) from trouble
+        raise _unwritable(folder, trouble) from trouble
     return done
 
 
 def put_kubeconfig(folder: Path, kube: Kube, namespace: str) -> Path:
-    """Write `.lab/kubeconfig`: with it kubectl and the learner's own programs work in the lab's namespace."""
+    """Write `.lab/kubeconfig`: with it kubectl and the learner's own programs work in the lab's namespace.
+
+    It has the key to the cluster, so Git is told to leave `.lab` alone.
+
+    Raises:
+        LabError: the folder cannot be written.
+    """
     from mlops_lab.kube.kubeconfig import for_namespace
 
     file = folder / ".lab" / "kubeconfig"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)
-    file.chmod(0o600)
-    file.write_text(for_namespace(kube, namespace))
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.with_name(".gitignore").write_text("*\n")
+        file.touch(mode=0o600)
+        file.chmod(0o600)
+        file.write_text(for_namespace(kube, namespace))
+    except OSError as trouble:
+        raise _unwritable(folder, trouble) from trouble
     return file
 
 
-def keep_copy(folder: Path) -> Path | None:
-    """Copy the folder to one with the date in its name, then empty it; None if it has no file of the learner's.
-
-    The folder itself stays, so that a shell in it does not end up in the copy.
-
-    Raises:
-        LabError: the copy cannot be made; the folder is then as it was.
-    """
-    if not folder.is_dir() or not any(path.name != ".lab" for path in folder.iterdir()):
-        return None
-    kept = _free(folder.with_name(f"{folder.name}.{datetime.now():%Y%m%d-%H%M%S}"))
-    part = kept.with_name(f".{kept.name}.part")
-    try:
-        shutil.copytree(folder, part, symlinks=True, ignore=entries.without_content)
-        part.rename(kept)
-        for path in folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    except (OSError, shutil.Error) as trouble:
-        shutil.rmtree(part, ignore_errors=True)
-        raise LabError(
-            f"the workspace {folder} can't be copied to {kept}: {trouble}", "check free disk space and try again"
-        ) from trouble
-    return kept
-
-
-def _free(wanted: Path) -> Path:
-    """The path, or with a number behind it where it is taken."""
-    number, path = 1, wanted
-    while path.exists():
-        number += 1
-        path = wanted.with_name(f"{wanted.name}-{number}")
-    return path
+def _unwritable(folder: Path, trouble: OSError) -> LabError:
+    return LabError(
+        f"the workspace {folder} can't be written: {trouble.strerror or trouble}",
+        "check free disk space and the folder's owner, or choose another place with MLOPS_LAB_WORKSPACE",
+    )
 
 
 def manifests(folder: Path) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from mlops_lab.base.errors import UsageError
 from mlops_lab.kube.errors import Unreachable
 from mlops_lab.labs import images, namespaces
 from mlops_lab.labs.catalog import Exercise, about
+from mlops_lab.labs.keeping import keep
 from mlops_lab.labs.target import Target
-from mlops_lab.labs.workspace import Filled, fill, folder_of, keep_copy, put_kubeconfig
+from mlops_lab.labs.workspace import Filled, fill, folder_of, put_kubeconfig
 from mlops_lab.learner.records import Records
 from mlops_lab.tasks import grounds
 
@@ -44,24 +46,36 @@ def start(target: Target, exercise: Exercise, records: Records) -> Begun:
     return Begun(files, kubeconfig, seeded, grounds.nodes(target))
 
 
-def reset(target: Target, exercise: Exercise, records: Records) -> tuple[Path | None, Begun]:
-    """Back to the beginning; returns the dated copy of the workspace (None if it was empty) and the new start."""
-    kept = keep_copy(folder_of(exercise))
+def reset(target: Target, exercise: Exercise, records: Records, say: Callable[[str], None]) -> Begun:
+    """Back to the beginning.
+
+    Args:
+        say: is told where the dated copy of the workspace is before anything else goes; nothing if it was empty.
+
+    Raises:
+        LabError: the workspace can't be copied or emptied, something does not go, or can't be made; the next call goes
+            on.
+    """
+    _back_up(exercise, say)
     if grounds.of_its_own(target):
         target = grounds.anew(target, exercise)
     else:
         namespaces.remove(target.kube, exercise, exercise.namespace)
-    return kept, start(target, exercise, records)
+    return start(target, exercise, records)
 
 
-def end(target: Target, exercise: Exercise) -> Path | None:
-    """Take a lab away, and its own cluster if it has one; returns the dated copy of the workspace."""
-    kept = keep_copy(folder_of(exercise))
+def end(target: Target, exercise: Exercise, say: Callable[[str], None]) -> None:
+    """Take a lab away, and its own cluster if it has one; arguments and errors as `reset`."""
+    _back_up(exercise, say)
     if grounds.of_its_own(target):
         grounds.remove(exercise)
     else:
         namespaces.remove(target.kube, exercise, exercise.namespace)
-    return kept
+
+
+def _back_up(exercise: Exercise, say: Callable[[str], None]) -> None:
+    if kept := keep(folder_of(exercise)):
+        say(f"Your files are backed up in {kept}")
 
 
 def begun(target: Target, exercise: Exercise) -> Path:
