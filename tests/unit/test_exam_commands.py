@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -208,6 +209,15 @@ def test_what_cannot_be_is_said_in_one_line(started: Lab, words: list[str], said
     assert (code, out) == (2, "")
     assert said in err
     assert len(err.splitlines()) == 2
+    assert Store().load(1).phase == "running"
+
+
+@pytest.mark.parametrize("words", [["submit"], ["stop"]])
+def test_who_says_no_has_interrupted_nothing(started: Lab, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt="": "n")
+    code, _, err = started(*words)
+    assert (code, err) == (2, "Nothing was done\n")
     assert Store().load(1).phase == "running"
 
 

@@ -10,7 +10,7 @@ from mlops_lab.cli.exam_bank import list_tasks, new_task, prove_tasks, render_ta
 from mlops_lab.cli.exam_now import graded, made, now
 from mlops_lab.cli.exam_practice import check, hint, reset
 from mlops_lab.cli.exam_sheets import history, show_sheet, solution
-from mlops_lab.cli.terminal import console, into
+from mlops_lab.cli.terminal import agree, console, into
 
 if TYPE_CHECKING:
     from mlops_lab.exam.sitting import Exams, Look
@@ -190,7 +190,7 @@ def submit(ctx: click.Context, yes: bool) -> None:
     if sitting.phase == "running":
         look = exams.look()
         if look.left > 0:
-            _agreed(f"Hand in exam {sitting.number}? {_left(look)}", yes)
+            agree(f"Hand in exam {sitting.number}? {_left(look)}", yes)
     graded(ctx, exams)
 
 
@@ -231,7 +231,7 @@ def stop(yes: bool, leave: bool) -> None:
     exams = made()
     sitting = exams.required(graded=True)
     if sitting.phase != "clearing":
-        _agreed(f"Give up exam {sitting.number} ({sitting.exam})? It is not graded.", yes)
+        agree(f"Give up exam {sitting.number} ({sitting.exam})? It is not graded.", yes)
     kept = exams.stop(leave=leave)
     click.echo(f"Exam {sitting.number} is taken away" + (f"; your files are in {kept}" if kept else ""))
 
@@ -266,24 +266,6 @@ def open_shell(ctx: click.Context, number: int | None) -> None:
         into(folder, f"{again}work without it: lab exam shell")
         shell.show(f"task {number} {seat.namespace}")
     shell.enter(kubeconfig)
-
-
-def _agreed(question: str, yes: bool) -> None:
-    """See that the candidate agrees.
-
-    Raises:
-        UsageError: nobody can be asked.
-        Abort: no.
-    """
-    import sys
-
-    from mlops_lab.base.errors import UsageError
-
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("nobody is here to agree to this, so nothing was done", "if you mean it: --yes")
-    click.confirm(question, abort=True)
 
 
 def _show(exams: Exams, sitting: Sitting, seat: Seat) -> None:

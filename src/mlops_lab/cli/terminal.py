@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.errors import ExitCode, LabError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,7 +77,7 @@ def write(file: Path, text: str, option: str) -> None:
 
 
 def agree(question: str, yes: bool) -> None:
-    """Go on only if the user wants to.
+    """Go on only if the user wants to; if not, the command ends with exit code 2.
 
     Args:
         yes: the user has said so already.
@@ -88,8 +88,10 @@ def agree(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("nobody is here to agree to this, so nothing was changed", "say so yourself: --yes")
-    click.confirm(question, abort=True)
+        raise UsageError("nobody is here to agree to this, so nothing was done", "if you mean it: --yes")
+    if not click.confirm(question):
+        say("Nothing was done")
+        raise click.exceptions.Exit(ExitCode.USAGE)
 
 
 def into(folder: Path, how: str) -> None:
