@@ -114,6 +114,9 @@ def test_a_shorter_time_or_a_quick_one_is_offered_where_it_works(bank: list[Task
     with pytest.raises(UsageError) as raised:
         seats("cka", bank, 120, 1)
     assert raised.value.hint == "a shorter time works: --minutes 45"
+    with pytest.raises(UsageError) as raised:
+        seats("cka", bank, 15, 1)
+    assert raised.value.hint == "a longer time works: --minutes 45"
     four = [each for each in BANK if each.about.exams["cka"] != "storage"]
     with pytest.raises(UsageError) as raised:
         seats("cka", four, 120, 1)
@@ -185,6 +188,21 @@ def test_the_real_bank_fills_each_exam_whole_and_quick(exam: str) -> None:
         assert sum(seat.weight for seat in whole) == sum(seat.weight for seat in quick) == 100
         for domain, share in EXAMS[exam].items():
             assert abs(sum(seat.weight for seat in whole if seat.domain == domain) - share) <= 3, domain
+
+
+@pytest.mark.parametrize(
+    ("exam", "minutes", "hint"),
+    [
+        ("cka", 30, "a longer time works: --minutes 50; or a quick one: --quick"),
+        ("ckad", 25, "a longer time works: --minutes 30; or a quick one: --quick"),
+        ("mlops", 235, "a shorter time works: --minutes 180"),
+    ],
+)
+def test_a_time_that_works_is_the_nearest_one(exam: str, minutes: int, hint: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        seats(exam, tasks(), minutes, 1)
+    assert raised.value.hint == hint
+    assert seats(exam, tasks(), int(hint.partition("--minutes ")[2].partition(";")[0]), 1)
 
 
 def test_another_bank_has_another_hash(bank: list[Task]) -> None:

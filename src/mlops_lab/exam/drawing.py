@@ -24,7 +24,7 @@ from mlops_lab.tasks.task import EXAMS, Task
 MINUTES = 120
 _WORDS = 80  # that there are for namespaces
 _TRIES = 100  # draws of a task whose objects have names that are taken
-_STEP = 15  # minutes; exams that may work are looked for in such steps
+_MAY_WORK = range(15, 241, 5)  # minutes of exams that are tried where those that were asked for don't work
 
 Taken = Callable[[str, str], bool]
 
@@ -64,7 +64,7 @@ def seats(
     if not chosen:
         raise UsageError(
             f"the bank can't fill an exam {exam} of {QUICK_MINUTES if quick else minutes} minutes: {lacks}",
-            _instead(exam, have, quick),
+            "see what the bank has: lab exam tasks" if quick else _instead(exam, have, minutes),
         )
     return _seats(chosen, bank, seed)
 
@@ -96,17 +96,14 @@ def _seats(chosen: Sequence[Offer], bank: Sequence[Task], seed: int) -> list[Sea
     ]
 
 
-def _instead(exam: str, have: Sequence[Offer], quick: bool) -> str:
-    """What may work instead."""
-    shorter = [] if quick else [
-        minutes for minutes in range(MINUTES - _STEP, _STEP, -_STEP)
-        if choose(have, EXAMS[exam], minutes, Random("shorter"))
-    ]  # fmt: skip
-    if shorter:
-        return f"a shorter time works: --minutes {shorter[0]}"
-    if not quick and choose_few(have, QUICK_TASKS, QUICK_MINUTES, Random("quick")):
-        return "a quick one works: --quick"
-    return "see what the bank has: lab exam tasks"
+def _instead(exam: str, have: Sequence[Offer], minutes: int) -> str:
+    """What works instead: the nearest time; a quick one for who wants less than that."""
+    nearest = sorted(_MAY_WORK, key=lambda other: abs(other - minutes))
+    works = next((other for other in nearest if choose(have, EXAMS[exam], other, Random("instead"))), 0)
+    ways = [f"a {'longer' if works > minutes else 'shorter'} time works: --minutes {works}"] if works else []
+    if not 0 < works < minutes and choose_few(have, QUICK_TASKS, QUICK_MINUTES, Random("quick")):
+        ways.append("a quick one: --quick" if ways else "a quick one works: --quick")
+    return "; or ".join(ways) or "see what the bank has: lab exam tasks"
 
 
 def names(drawn: Sequence[Seat], bank: Sequence[Task], into: Path, taken: Taken = lambda kind, name: False) -> None:
