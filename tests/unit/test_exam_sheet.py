@@ -14,7 +14,7 @@ import pytest
 from mlops_lab.base.errors import UsageError
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import main
-from mlops_lab.exam import handing_in
+from mlops_lab.exam import drawing, handing_in
 from mlops_lab.exam.clock import Clock
 from mlops_lab.exam.grading import Paper
 from mlops_lab.exam.history import scored
@@ -26,7 +26,8 @@ from mlops_lab.exam.state import Seat, Sitting, Store, workspace
 from mlops_lab.exam.view import Current
 from mlops_lab.learner.path import Course, Practise, Scored, practise
 from mlops_lab.tasks.rendering import Rendered
-from mlops_lab.tasks.task import Description, Task, tasks
+from mlops_lab.tasks.task import EXAMS, Description, Task, tasks
+from tests.command import lab
 from tests.made_up_exams import MadeUpStage, MadeUpTime, made_up_bank
 
 EVIL = '<script>alert("x")</script> & {{ 7 * 7 }} ]]>'
@@ -115,10 +116,31 @@ def test_what_to_practise_is_the_weakest_domain_with_labs_and_tasks() -> None:
     found = practise(
         course,
         [*[Scored("cka/storage", 5, 10)] * 2, Scored("ckad/deployment", 2, 20), Scored("cka/x", 9, 9)],
-        {"cka/storage": ["a", "claim"], "ckad/deployment": []},
+        {"cka/storage": {"a": frozenset(), "claim": frozenset({"pv"})}, "ckad/deployment": {}},
         ["claim"],
     )  # fmt: skip
-    assert found == [Practise("ckad/deployment", 10, (), ()), Practise("cka/storage", 50, (), ("claim", "a"))]
+    both = ("claim", "a")
+    assert found == [Practise("ckad/deployment", 10, (), (), ()), Practise("cka/storage", 50, (), both, both)]
+
+
+def test_tasks_that_collide_are_not_to_be_practised_at_once() -> None:
+    claims = {"a": frozenset({"node"}), "b": frozenset({"node", "dns"}), "c": frozenset({"dns"}), "d": frozenset({"x"})}
+    (found,) = practise(Course([], {}, {}, {}, []), [Scored("cka/storage", 5, 10)], {"cka/storage": claims}, ["b", "a"])
+    assert (found.tasks, found.at_once) == (("a", "b", "c", "d"), ("a", "c", "d"))
+
+
+def test_of_the_real_bank_an_exam_of_what_is_to_be_practised_can_be_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    all_lost = [Scored(f"{exam}/{domain}", 0, 10) for exam in EXAMS for domain in EXAMS[exam]]
+    monkeypatch.setattr("mlops_lab.exam.history.scored", lambda sheets: (all_lost, []))
+    assert lab("path", "--json") == 0
+    found = {each["domain"]: each["at_once"] for each in json.loads(capsys.readouterr().out)["exams"]}
+    assert found.keys() == {each.domain for each in all_lost}
+    for domain, names in found.items():
+        exam, bank = domain.partition("/")[0], tasks()
+        assert len(drawing.seats(exam, bank, 120, 1, only=names)) == len(names) >= 2
 
 
 def test_only_the_last_three_exams_of_each_kind_count() -> None:

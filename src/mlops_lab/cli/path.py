@@ -128,6 +128,7 @@ def _only(course: Course, level: str | None) -> Course:
 
 def _exams(course: Course, beginning: str) -> list[Practise]:
     """What to practise for exams, of the domains whose names begin so."""
+    from mlops_lab.exam.drawing import offers
     from mlops_lab.exam.handing_in import sheets
     from mlops_lab.exam.history import scored
     from mlops_lab.exam.state import Store
@@ -137,17 +138,17 @@ def _exams(course: Course, beginning: str) -> list[Practise]:
     known, lost = scored(sheets(Store()))
     if not known:
         return []
-    bank: dict[str, list[str]] = {}
-    for task in tasks():
-        for exam, domain in task.about.exams.items():
-            bank.setdefault(f"{exam}/{domain}", []).append(task.name)
-    return [each for each in paths.practise(course, known, bank, lost) if _begins(each.domain, beginning)]
+    bank, claims = tasks(), dict[str, dict[str, frozenset[str]]]()
+    for exam in EXAMS:
+        for offer in offers(exam, bank):
+            claims.setdefault(f"{exam}/{offer.domain}", {})[offer.name] = offer.claims
+    return [each for each in paths.practise(course, known, claims, lost) if _begins(each.domain, beginning)]
 
 
 def _practise(each: Practise) -> str:
     labs = f"lab start {' or '.join(each.labs[:_FEW])}" if each.labs else ""
     exam = each.domain.partition("/")[0]
-    tasks = " ".join(f"--task {name}" for name in each.tasks[:_FEW])
+    tasks = " ".join(f"--task {name}" for name in each.at_once[:_FEW])
     ways = [labs, f"lab exam start {exam} --practice {tasks}" if tasks else ""]
     return f"  {each.domain}, {each.percent} %: {'; '.join(way for way in ways if way)}"
 

@@ -133,12 +133,14 @@ class Practise:
         percent: that were earned in it in the last exams.
         labs: numbers of labs that are not passed, those with most points in it first.
         tasks: of the bank, those of which points were lost first.
+        at_once: the first of these that can be done in one exam.
     """
 
     domain: str
     percent: int
     labs: tuple[str, ...]
     tasks: tuple[str, ...]
+    at_once: tuple[str, ...]
 
 
 def stages(course: Course) -> list[Stage]:
@@ -200,13 +202,16 @@ def domains(course: Course) -> list[Share]:
 
 
 def practise(
-    course: Course, scored: Sequence[Scored], tasks: Mapping[str, Sequence[str]], lost: Sequence[str]
+    course: Course,
+    scored: Sequence[Scored],
+    tasks: Mapping[str, Mapping[str, frozenset[str]]],
+    lost: Sequence[str],
 ) -> list[Practise]:
     """What to practise for exams: the domains in which not all was earned, the weakest first.
 
     Args:
         scored: of the exams that count.
-        tasks: the bank's, by domain.
+        tasks: the bank's, by domain, each with its claims: two that have one in common can't be done at once.
         lost: tasks of which points were lost.
     """
     labs = {each.name: each.labs for each in domains(course)}
@@ -215,10 +220,21 @@ def practise(
         own = [each for each in scored if each.domain == domain]
         earned, possible = sum(each.earned for each in own), sum(each.possible for each in own)
         if earned < possible:
-            order = sorted(tasks.get(domain, ()), key=lambda task: (task not in lost, task))
+            claims = tasks.get(domain, {})
+            order = tuple(sorted(claims, key=lambda task: (task not in lost, task)))
             percent = min(round(100 * earned / possible), 99)
-            found.append(Practise(domain, percent, tuple(labs.get(domain, ())), tuple(order)))
+            found.append(Practise(domain, percent, tuple(labs.get(domain, ())), order, _at_once(order, claims)))
     return sorted(found, key=lambda each: (each.percent, each.domain))
+
+
+def _at_once(tasks: Sequence[str], claims: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    held: set[str] = set()
+    found = []
+    for task in tasks:
+        if held.isdisjoint(claims[task]):
+            found.append(task)
+            held |= claims[task]
+    return tuple(found)
 
 
 def failed(course: Course) -> list[Failed]:
