@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -267,6 +268,32 @@ def test_a_check_that_passed_has_nothing_to_explain(labs: Records, capsys: pytes
     labs.attempt("10", [Result("two_pods_are_ready", "Two.", Verdict.PASS, 2)], whole=True)
     assert lab("explain", "10", "two_pods_are_ready") == 2
     assert "the last verdict of two_pods_are_ready is pass" in capsys.readouterr().err
+
+
+def test_on_a_narrow_terminal_no_figure_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the project's own labs, whose names and weeks are as long as they are."""
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+    attempt = [Result("a", "A.", Verdict.PASS, 10), Result("b", "B.", Verdict.FAIL, 4)]
+    for _ in range(3):
+        Records().attempt("04", attempt, whole=True)
+    for _ in range(3):
+        Records().take_hint("04", 3)
+
+    def figures(columns: int, *words: str) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert lab(*words) == 0
+        out = capsys.readouterr().out
+        table = out[out.index("\n", out.index("By ")) :].splitlines()
+        assert not any("…" in line for line in table)
+        assert max(map(len, table)) <= columns
+        return sorted(re.findall(r"\d+ of \d+|(?:\d+ h )?\d+ min|\d+ h\b|\b\d\d\b", "\n".join(table)))
+
+    for words in (("path",), ("path", "--all"), ("progress",)):
+        wide = figures(120, *words)
+        assert len(wide) > 30
+        assert figures(80, *words) == figures(60, *words) == wide
 
 
 def test_records_go_to_a_file(labs: Records, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

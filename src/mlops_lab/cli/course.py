@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from mlops_lab.learner.path import Course, Share
 
+_GAP = 3  # columns between those of a table
+_BAR, _SHORTEST_BAR = 30, 8  # columns
+_LAST, _LAST_OF_NARROW = 8, 3  # attempts at a lab whose points are shown, also on a terminal of less than 80 columns
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -52,9 +56,10 @@ def progress(as_json: bool) -> None:
     shown = console()
     passed = sum(course.passed(each.number) for each in course.labs)
     shown.print(f"{passed} of {len(course.labs)} labs passed, {len(course.kept)} attempts\n")
-    shown.print(_shares(levels))
+    names = max(len(each.name) for each in [*levels, *domains]) if course.labs else 0
+    shown.print(_shares(levels, names))
     shown.print("\nBy exam domain: points of checks that you have passed at least once")
-    shown.print(_shares(domains))
+    shown.print(_shares(domains, names))
     shown.print("\nBy lab: the points of each attempt")
     shown.print(_attempts(course))
     shown.print("\nnext: lab path")
@@ -148,32 +153,40 @@ def _exam_records(learner: str, as_schema: bool) -> str:
     return "".join(f"{record(each, learner)}\n" for each in sheets(Store()))
 
 
-def _shares(shares: Sequence[Share]) -> Table:
+def _shares(shares: Sequence[Share], names: int) -> Table:
+    """Levels or domains; where the terminal is narrow, bars are shorter or left out, and names take more lines.
+
+    Args:
+        names: columns that the longest name takes, of other tables, too.
+    """
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
-    table.add_column(no_wrap=True, min_width=46)
+    rows = [(each, f"{each.earned} of {each.possible} points") for each in shares]
+    room = width() - max((len(points) for _, points in rows), default=0) - _GAP
+    bar = min(room - names - _GAP, _BAR)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    table.add_column(width=max(min(names, room), 1), overflow="fold")
     table.add_column(justify="right", no_wrap=True)
-    table.add_column()
-    for each in shares:
-        points = f"{each.earned} of {each.possible} points"
-        table.add_row(each.name, points, ProgressBar(total=each.possible or 1, completed=each.earned, width=30))
+    for each, points in rows:
+        bars = [ProgressBar(total=each.possible or 1, completed=each.earned, width=bar)] if bar >= _SHORTEST_BAR else []
+        table.add_row(each.name, points, *bars)
     return table
 
 
 def _attempts(course: Course) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 2))
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, _GAP, 0, 0))
     table.add_column(no_wrap=True)
-    for column in ("state", "points"):
-        table.add_column(column, no_wrap=True)
+    table.add_column()
+    table.add_column(no_wrap=True)
+    last = _LAST if width() >= 80 else _LAST_OF_NARROW
     for each in course.labs:
         stand = course.progress.get(each.number, Progress())
         own = [kept for kept in course.kept if kept.lab == each.number and kept.whole]
         hints = f", {stand.hints} hints" if stand.hints else ""
-        points = " ".join(str(kept.points) for kept in own[-8:])
-        earlier = "... " if len(own) > 8 else ""
+        points = " ".join(str(kept.points) for kept in own[-last:])
+        earlier = "... " if len(own) > last else ""
         table.add_row(each.slug, stand.state + hints, f"{earlier}{points} of {own[-1].possible}" if own else "")
     return table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.cli.terminal import console
+from mlops_lab.cli.terminal import console, width
 from mlops_lab.labs.catalog import LEVELS
 from mlops_lab.learner.records import Progress
 from mlops_lab.tasks.task import EXAMS
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5  # failed checks, and labs of a row
 _FEW = 2  # labs and tasks that are named for a domain
+_WIDE, _NARROW = 100, 80  # columns of a terminal from which on all has one line, and below which words are left out
+_FOUR_LABS = 16  # columns
 
 
 @click.command()
@@ -207,28 +209,32 @@ def _time(course: Course) -> str:
 
 def _weeks(course: Course, weeks: Sequence[Stage], following: str | None, *, every: bool) -> Table:
     """The weeks; with their labs the one that the next lab is in, or every one."""
+    from rich.padding import Padding
+
     from mlops_lab.learner.plan import spelt
 
-    table = _table()
+    def below(text: str) -> Padding:
+        return Padding(text, (0, 0, 0, 5))
+
+    table, narrow = _table(None if width() >= _WIDE else _FOUR_LABS), width() < _NARROW
     for each in weeks:
         opened = every or following in each.labs
-        passed = f"{len(each.labs) - len(each.to_do)} of {len(each.labs)} passed"
+        passed = f"{len(each.labs) - len(each.to_do)} of {len(each.labs)}{'' if narrow else ' passed'}"
         name = each.title if each.week is None else f"{each.week}  {each.title}"
         rest = "" if opened else _named(each.to_do)
         table.add_row(name, passed, spelt(each.minutes), rest)
         if opened:
             for number in each.labs:
                 about, stand = course.abouts[number], course.progress.get(number, Progress())
-                points = f", {stand.best} of {stand.possible}" if stand.best is not None else ""
-                table.add_row(
-                    f"     {number}  {_slug(course, number)}", stand.state + points, spelt(about.minutes),
-                    LEVELS[about.level],
-                )  # fmt: skip
+                points = f"{stand.best} of {stand.possible}" if stand.best is not None else ""
+                state = ", ".join(word for word in ("" if narrow and points else stand.state, points) if word)
+                lab = below(f"{number}  {_slug(course, number)}")
+                table.add_row(lab, state, spelt(about.minutes), LEVELS[about.level])
             for sitting in each.exams:
-                table.add_row(f"     {exam_command(sitting)}", "", spelt(sitting.minutes), "to practise")
+                table.add_row(below(exam_command(sitting)), "", spelt(sitting.minutes), "to practise")
             if each.planned != each.minutes:
                 whole = f"of {course.plan.hours} h" if course.plan.hours else ""
-                table.add_row("     in all, with time to read", "", spelt(each.planned), whole)
+                table.add_row(below("in all, with time to read"), "", spelt(each.planned), whole)
     return table
 
 
@@ -280,11 +286,17 @@ def _named(labs: Sequence[str]) -> str:
     return f"lab {' '.join(labs[:_SHOWN])}{more}" if labs else "all passed"
 
 
-def _table() -> Table:
+def _table(widest: int | None = None) -> Table:
+    """Name, points, time, labs; on a narrow terminal names and labs take more lines, and figures stay whole.
+
+    Args:
+        widest: columns that labs may take.
+    """
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for justify in ("left", "right", "right"):
-        table.add_column(justify=justify, no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(overflow="fold")
+    for _ in ("points", "time"):
+        table.add_column(justify="right", no_wrap=True)
+    table.add_column(max_width=widest)
     return table
