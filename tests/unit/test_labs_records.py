@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
+import shlex
+import sqlite3
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -140,6 +145,51 @@ def test_two_processes_lose_nothing(records: Records) -> None:
         writer.join(60)
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert (records.progress()["10"].attempts, records.progress()["10"].hints) == (50, 50)
+
+
+def test_the_first_commands_may_come_at_once(records: Records) -> None:
+    """SQLite does not wait by itself where one connection writes and another makes the file one of write-ahead mode."""
+    records.file.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(records.file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE first (id)")
+        other.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.5, other.execute, ["COMMIT"]).start()
+        records.attempt("10", [result(Verdict.PASS)], whole=True)
+    assert len(records.attempts()) == 1
+
+
+def test_who_waits_in_vain_for_another_command_is_not_told_to_move_the_records_away(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_lab.learner.records._PATIENCE", 0.3)
+    records.ready()
+    with contextlib.closing(sqlite3.connect(records.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LabError, match="database is locked") as caught:
+            records.ready()
+    assert "another `lab` command" in caught.value.hint and "mv" not in caught.value.hint
+
+
+def test_what_is_advised_works_in_a_folder_with_spaces(tmp_path: Path) -> None:
+    file = tmp_path / "Ada L/records.sqlite"
+    file.parent.mkdir()
+    file.write_text("not a database, but a diary" * 100)
+    with pytest.raises(LabError) as caught:
+        Records(file).progress()
+    command = caught.value.hint[caught.value.hint.index("mv ") :].partition(")")[0]
+    assert shlex.split(command) == ["mv", str(file), f"{file}.damaged"]
+
+
+@pytest.mark.parametrize("ask", [Records.progress, Records.attempts])
+def test_a_folder_that_is_closed_to_us_is_said(
+    records: Records, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Records], object]
+) -> None:
+    def closed(*given: object, **more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", closed)
+    with pytest.raises(LabError, match=r"can't be read or written: .*Permission denied"):
+        ask(records)
 
 
 def test_a_file_that_is_no_database_is_the_environments_fault_and_is_left(records: Records) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +38,7 @@ T = TypeVar("T")
 _VERSION = 2  # of the schema; every table of an older one is as it was
 # Seconds that one command waits for another's write.
 _PATIENCE = 10.0
+_ASK_EVERY = 0.05  # s, while it does
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Records:
 
     def attempts(self, lab: str = "") -> list[Kept]:
         """All attempts, or those at the lab of this number, oldest first."""
-        if not self.file.exists():
+        if not self._there():
             return []
         with self._open() as db:
             rows = db.execute(
@@ -162,7 +165,7 @@ class Records:
 
     def progress(self) -> dict[str, Progress]:
         """The learner's progress, by lab number; labs never started are not in it."""
-        if not self.file.exists():
+        if not self._there():
             return {}
         with self._open() as db:
             started = {row[0] for row in db.execute("SELECT lab FROM started")}
@@ -186,6 +189,15 @@ class Records:
             found[lab] = Progress(stage, best, possible, attempts, hints.get(lab, 0), lab in revealed)
         return found
 
+    def _there(self) -> bool:
+        try:
+            self.file.stat()
+        except FileNotFoundError:
+            return False
+        except OSError as closed:  # the folder is closed to us, say
+            raise self._broken(closed) from closed
+        return True
+
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """A transaction; what its block does wrong but in the database is a bug, and stays one."""
@@ -205,7 +217,7 @@ class Records:
         except (sqlite3.Error, OSError, ValueError) as broken:
             raise self._broken(broken) from broken
         try:
-            db.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(db)
             if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
                 db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
             # Taken at once, so that what is read inside is still true when it is written.
@@ -225,11 +237,35 @@ class Records:
             raise self._broken(broken) from broken
 
     def _broken(self, how: Exception) -> LabError:
+        away = shlex.join(["mv", str(self.file), f"{self.file}.damaged"])
+        hint = f"check free disk space and the file's owner; if it is damaged, move it away ({away}): a new one begins"
+        if _busy(how):
+            hint = "another `lab` command has been writing them for long; see what it does, or end it, and try again"
         return LabError(
-            f"your records (labs started, attempts, hints) in {self.file} can't be read or written: {how}",
-            "check free disk space and the owner of the file; if it is damaged, move it away (mv "
-            f"{self.file} {self.file}.damaged) and a new one is begun",
+            f"your records (labs started, attempts, hints) in {self.file} can't be read or written: {how}", hint
         )
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Switch to write-ahead mode, for which SQLite does not wait while another connection writes.
+
+    Raises:
+        sqlite3.Error: it can't be, or another one has written for too long.
+    """
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.Error as trouble:
+            if not _busy(trouble) or time.monotonic() > end:
+                raise
+        time.sleep(_ASK_EVERY)
+
+
+def _busy(trouble: Exception) -> bool:
+    """Was another connection in the way?"""
+    return getattr(trouble, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _results(text: str) -> list[dict[str, Any]]:
