@@ -93,7 +93,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
     """A lock file, made if need be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
+        file = path.open("a", encoding="utf-8", errors="backslashreplace")  # a command's words may be any bytes
     except OSError as trouble:
         if trouble.errno in (errno.ENOSPC, errno.EDQUOT):  # that is said of any file
             raise
@@ -135,7 +135,7 @@ def _noted(file: TextIO) -> Iterator[None]:
 def _holder(path: Path) -> str:
     """Who has a lock alone, in words; empty if that is not known."""
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
 
