@@ -13,7 +13,7 @@ import pytest
 
 from mlops_lab.base import paths, processes, versions
 from mlops_lab.base.errors import ExitCode, LabError, UsageError
-from mlops_lab.base.locking import terminable
+from mlops_lab.base.locking import alone, at_once, terminable
 from mlops_lab.base.waiting import wait_until
 
 
@@ -126,6 +126,22 @@ def test_without_it_the_xdg_variables_count(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("HOME", str(tmp_path))
     assert paths.cache() == tmp_path / "c" / "mlops-lab"
     assert paths.state() == tmp_path / ".local/state/mlops-lab"
+
+
+def test_a_workspace_leads_to_the_same_folder_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for given in ("~/My Labs", "My Labs", str(tmp_path / "My Labs")):
+        monkeypatch.setenv("MLOPS_LAB_WORKSPACE", given)
+        assert paths.workspace() == tmp_path / "My Labs"
+
+
+def test_who_holds_a_lock_may_have_been_given_bytes_that_are_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["lab", "check", "caf\udce9 " + "é" * 80])
+    with alone(tmp_path / "lock", "it", print), at_once(tmp_path / "lock") as holder:
+        assert holder.startswith("`lab check caf\\udce9 éé") and "…` (process" in holder
 
 
 def test_a_pin_that_is_not_there_is_named() -> None:

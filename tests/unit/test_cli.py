@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -329,6 +330,19 @@ def test_a_lab_is_taken_away_and_not_started_again(
     assert "Your files are backed up in" in said and "Lab 10 is taken away" in said
     assert gone == ["lab-10"]
     assert not word.exists()
+
+
+def test_what_is_to_be_typed_works_in_a_folder_with_spaces(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mlops_lab.cli.labs import _say_begun
+    from mlops_lab.labs.workspace import Filled
+    from mlops_lab.learner.lifecycle import Begun
+
+    folder = places / "My Labs/10-scale"
+    _say_begun(exercises()[0], Begun(Filled(folder, kept=["model.yaml"]), folder / ".lab/kubeconfig", 0))
+    out = capsys.readouterr().out
+    assert "kept  model.yaml (it differs from the lab's own, so it stays as it is)" in out
+    typed = [shlex.split(line) for line in out[out.index("next: ") + 6 :].splitlines()[:2]]
+    assert typed == [["cd", str(folder)], ["export", f"KUBECONFIG={folder}/.lab/kubeconfig"]]
 
 
 def test_a_shell_begins_in_the_labs_folder(word: Path, monkeypatch: pytest.MonkeyPatch) -> None:

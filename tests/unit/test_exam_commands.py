@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
@@ -90,6 +91,18 @@ def test_a_start_shows_the_first_task_and_where_it_is(lab: Lab) -> None:
     assert "Task 1 of 5" in out
     assert "export KUBECONFIG=" in out
     assert "ok task 5" in err
+
+
+def test_what_is_to_be_typed_works_in_a_folder_with_spaces(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "My Labs"))
+    _, out, _ = lab("start", "cka", "--minutes", "24", "--seed", "3")
+    (line,) = [line for line in out.splitlines() if line.startswith("  cd ")]
+    found = Store().open()
+    assert found is not None
+    folder = workspace(found.seats[0])
+    assert shlex.split(line) == ["cd", f"{folder};", "export", f"KUBECONFIG={folder}/.lab/kubeconfig"]
 
 
 def test_status_has_all_tasks_flags_and_notes(started: Lab) -> None:

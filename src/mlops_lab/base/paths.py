@@ -34,7 +34,7 @@ def state() -> Path:
 
 def workspace() -> Path:
     """The folder of the learner's own files, one folder per lab; `MLOPS_LAB_WORKSPACE` moves it."""
-    return Path(os.environ.get("MLOPS_LAB_WORKSPACE") or Path.home() / "mlops-lab")
+    return Path(os.environ.get("MLOPS_LAB_WORKSPACE") or Path.home() / "mlops-lab").expanduser().absolute()
 
 
 def is_file(path: Path) -> bool:

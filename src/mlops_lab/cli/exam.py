@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -278,7 +279,8 @@ def _show(exams: Exams, sitting: Sitting, seat: Seat) -> None:
     if seat.note:
         click.echo(f"Your note: {seat.note}\n")
     click.echo(f"Namespace {seat.namespace}, files in {folder}")
-    click.echo(f"  cd {folder}; export KUBECONFIG={folder}/.lab/kubeconfig\n")
+    there, kubeconfig = shlex.quote(str(folder)), shlex.quote(f"{folder}/.lab/kubeconfig")
+    click.echo(f"  cd {there}; export KUBECONFIG={kubeconfig}\n")
 
 
 def _left(look: Look) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import threading
 from pathlib import Path
@@ -286,13 +287,13 @@ def _say_begun(exercise: Exercise, begun: Begun) -> None:
     for name in begun.files.written:
         click.echo(f"  new   {name}")
     for name in begun.files.kept:
-        click.echo(f"  kept  {name} (you changed it, so it stays as it is)")
+        click.echo(f"  kept  {name} (it differs from the lab's own, so it stays as it is)")
     seeded = f", with {begun.seeded} objects in it" if begun.seeded else ""
     click.echo(f"Namespace: {exercise.namespace}{seeded}")
     click.echo(f"Task: {exercise.folder / 'README.md'}")
     start = exercise.folder / "start"  # in the workspace a program may have made more
     apply = "kubectl apply -k ." if (start / "kustomization.yaml").is_file() else "kubectl apply -f ."
-    way = [f"cd {folder}", f"export KUBECONFIG={begun.kubeconfig}"]
+    way = [f"cd {shlex.quote(str(folder))}", f"export KUBECONFIG={shlex.quote(str(begun.kubeconfig))}"]
     if begun.nodes:
         click.echo(f"Nodes: {', '.join(begun.nodes)} (ssh leads there from lab shell {exercise.number})")
         way = [f"lab shell {exercise.number}"]

@@ -7,6 +7,7 @@ loses nothing.
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -138,9 +139,10 @@ class Store:
             UsageError: there was none.
             LabError: its file is damaged.
         """
+        folder = str(self.folder(number))
         found = state_files.kept(
             self.folder(number) / _FILE, Sitting, f"the state of exam {number}",
-            f"what it was can't be told any more; move it away: mv {self.folder(number)} {self.folder(number)}.damaged",
+            f"what it was can't be told any more; move it away: {shlex.join(['mv', folder, f'{folder}.damaged'])}",
         )  # fmt: skip
         if found is None:
             raise UsageError(f"there was no exam {number}", "see which there were: lab exam history")

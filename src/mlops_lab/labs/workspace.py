@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ SEED = "seed.yaml"
 
 @dataclass
 class Filled:
-    """What `fill` did: files written, files left because the learner had changed them, both relative."""
+    """What `fill` did: files written, files left because they differ from the lab's own, both relative."""
 
     folder: Path
     written: list[str] = field(default_factory=list)
@@ -129,7 +130,8 @@ def parse_manifests(folder: Path) -> None:
             ) from broken
         except OSError as trouble:
             raise UsageError(
-                f"{file} can't be read: {trouble.strerror}", f"make yourself its owner: sudo chown $USER {file}"
+                f"{file} can't be read: {trouble.strerror}",
+                f"make yourself its owner: sudo chown $USER {shlex.quote(str(file))}",
             ) from trouble
         except (yaml.YAMLError, UnicodeDecodeError) as broken:
             raise UsageError(
