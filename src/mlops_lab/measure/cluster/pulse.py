@@ -82,7 +82,7 @@ class Machine:
                 continue
             try:
                 # The second field is the program's name, in brackets, and may hold anything.
-                head, _, rest = (self._proc / name / "stat").read_text().rpartition(")")
+                head, _, rest = (self._proc / name / "stat").read_text(errors="replace").rpartition(")")
                 fields = rest.split()
                 ours = int(fields[16]) > 0 or head.partition("(")[2] in _ENGINES
                 ours = ours or (known is None and _contained((self._proc / name / "cgroup").read_text()))
