@@ -229,6 +229,24 @@ def test_a_junit_file_that_cannot_be_written_is_said_after_the_report(
     assert "below.xml cannot be written" in said.err and "next: name another file with --junit" in said.err
 
 
+def test_after_a_pass_the_next_lab_is_the_plans_first_that_is_not_passed(
+    word: Path, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("09-before", "11-after", "12-first"):
+        make(name, places / "labs")
+    (places / "labs/path.toml").write_text(
+        'hours = 1\nreading = 0.0\n[[week]]\ntitle = "A"\nable = "a"\n'
+        'labs = ["10-scale", "12-first", "09-before", "11-after"]\n'
+    )
+    Records().attempt("12", [PASSED], whole=True)
+    assert lab("check", "10") == 0
+    assert "lab solution 10; then lab start 09\n" in capsys.readouterr().out
+    for number in ("09", "11"):
+        Records().attempt(number, [PASSED], whole=True)
+    assert lab("check", "10") == 0
+    assert capsys.readouterr().out.endswith("lab solution 10\n")
+
+
 def test_trouble_with_the_environment_sends_to_the_clusters_state(
     word: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -257,7 +275,9 @@ def test_check_of_one_runs_what_it_needs_and_does_not_pass_the_lab(
 def test_within_leaves_unfinished_checks_waiting(word: Path, capsys: pytest.CaptureFixture[str]) -> None:
     word.write_text("wait")
     assert lab("check", "10", "--within", "1") == 1
-    assert "WAITING" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "WAITING" in out and "lab explain" not in out
+    assert out.rstrip().endswith("next: give the checks more time: lab check 10, without --within or with a longer one")
 
 
 def test_ctrl_c_gives_a_report_with_waiting(word: Path, places: Path) -> None:
@@ -365,11 +385,13 @@ def test_list_shows_progress(word: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "passed      3/3" in capsys.readouterr().out
     lab("list", "--json")
     (row,) = json.loads(capsys.readouterr().out)
+    lab("list")
+    assert "next: you have passed all labs" in capsys.readouterr().out
     assert (row["state"], row["best"], row["possible"], row["revealed"]) == ("passed", 3, 3, False)
 
 
 PASSED = Result("first", "First.", Verdict.PASS, 2)
-FAILED = Result("first", "First.", Verdict.FAIL, 2, expected="good", seen="bad", why="because")
+FAILED = Result("first", "First.", Verdict.FAIL, 2, expected="good", seen="bad", why="because " * 20)
 
 
 class Demonstrated:
@@ -400,8 +422,14 @@ class Demonstrated:
     ("ends", "code"), [([PASSED], 0), ([FAILED], 1), (Interrupted([]), 130)], ids=["passes", "fails", "interrupted"]
 )
 def test_a_demo_brings_the_labs_images_and_clears_up_however_it_ends(
-    ends: Any, code: int, word: Path, places: Path, monkeypatch: pytest.MonkeyPatch
+    ends: Any,
+    code: int,
+    word: Path,
+    places: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setattr("mlops_lab.proof.stage.LiveStage", Demonstrated)
     monkeypatch.setattr("mlops_lab.labs.images.bring", lambda names: Demonstrated.asked.append(f"images {names}"))
     monkeypatch.setattr(Demonstrated, "asked", [])
@@ -410,6 +438,7 @@ def test_a_demo_brings_the_labs_images_and_clears_up_however_it_ends(
         file.write('images = ["workbench:1"]\n')
     assert lab("demo", "10") == code
     assert Demonstrated.asked == ["images ('workbench:1',)", "fresh", "work kustomize", "clear"]
+    assert all(len(line) <= 70 for line in capsys.readouterr().out.splitlines())
 
 
 def test_a_revealed_solution_is_marked_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:

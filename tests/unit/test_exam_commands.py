@@ -142,6 +142,19 @@ def test_handed_in_the_sheet_is_shown_kept_and_printed_in_every_form(started: La
     assert [suite.get("tests") for suite in suites] == ["2"] * 5
     assert "-- solution file" in started("sheet")[1]
     assert "-- solution file" in started("solution", "2")[1]
+    assert started("solution", "2")[1].startswith("Exam 1 (cka), task 2\n\n# The ")
+
+
+def test_while_an_exam_is_not_graded_yet_no_solution_of_another_is_shown(
+    started: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started("submit", "--yes")
+    started("start", "cka", "--minutes", "24", "--seed", "4")
+    with Store().change(2) as sitting:
+        sitting.phase = "grading"
+    code, out, err = started("solution", "1")
+    assert (code, out) == (2, "") and "an exam has no solutions before its end" in err
+    assert started("solution", "1", "--exam", "1")[1].startswith("Exam 1 (cka), task 1\n")
 
 
 def test_a_shell_begins_in_a_tasks_folder_and_says_if_that_is_gone(

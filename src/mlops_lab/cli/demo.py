@@ -8,7 +8,7 @@ import click
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.cli.arguments import lab_argument
-from mlops_lab.cli.terminal import painter, say
+from mlops_lab.cli.terminal import painter, say, width
 from mlops_lab.labs.catalog import Exercise, about
 
 
@@ -59,6 +59,7 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
             raise KeyboardInterrupt from None
         finally:
             stage.clear()
-    click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, paint=painter(sys.stdout)))
+    paint = painter(sys.stdout)
+    click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, paint=paint, width=width()))
     click.echo(f"\nnext: do it yourself: lab start {exercise.number}")
     ctx.exit(report.exit_code(results))

@@ -68,12 +68,13 @@ def solution(number: int, which: int | None) -> None:
     from mlops_lab.exam.state import Store
 
     store = Store()
-    if which is None and (running := store.open()) is not None and running.phase in ("preparing", "running"):
+    if which is None and (running := store.open()) is not None and running.phase != "clearing":
         raise UsageError("an exam has no solutions before its end", "hand it in: lab exam submit")
     found = sheet_of(store, which)
     for task in found.tasks:
         if task.number == number:
-            click.echo(f"{task.text.rstrip()}\n\n{_solved(task)}", nl=False)
+            click.echo(f"Exam {found.number} ({found.exam}), task {number}\n\n{task.text.rstrip()}\n")
+            click.echo(_solved(task), nl=False)
             return
     raise UsageError(f"exam {found.number} had no task {number}", f"it had tasks 1 to {len(found.tasks)}")
 

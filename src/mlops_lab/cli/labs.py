@@ -19,6 +19,9 @@ from mlops_lab.labs.catalog import LEVELS, Exercise, about, abouts, exercises
 from mlops_lab.learner.records import Progress, Records
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mlops_lab.checks.verdicts import Result
     from mlops_lab.learner.lifecycle import Begun
     from mlops_lab.learner.watch import Watch
 
@@ -67,7 +70,9 @@ def list_labs(as_json: bool) -> None:
         )
     if any(own.revealed for own in stand):
         click.echo("\n* its solution was shown before it was passed")
-    click.echo(f"\nnext: lab start {_next(known, stand)}")
+    following = _next(known, progress)
+    all_passed = "you have passed all labs; practise for an exam: lab exam start cka, ckad or mlops"
+    click.echo(f"\nnext: {f'lab start {following}' if following else all_passed}")
 
 
 @click.command()
@@ -164,7 +169,7 @@ def check(
     else:
         paint = painter(sys.stdout)
         click.echo(report.terminal(f"Lab {exercise.number}: {title}", results, paint=paint, width=width()))
-        click.echo(_after(exercise, report.exit_code(results), interrupted))
+        click.echo(_after(exercise, results, interrupted, {} if unrecorded else records.progress()))
     if junit:
         write(junit, report.junit(exercise.number, title, results), "--junit")
     if unrecorded:
@@ -303,27 +308,33 @@ def _say_begun(exercise: Exercise, begun: Begun) -> None:
     click.echo("\nnext: " + "\n      ".join(steps))
 
 
-def _after(exercise: Exercise, code: ExitCode, interrupted: bool) -> str:
-    number = exercise.number
+def _after(exercise: Exercise, results: Sequence[Result], interrupted: bool, progress: Mapping[str, Progress]) -> str:
+    from mlops_lab.checks import report
+
+    number, code = exercise.number, report.exit_code(results)
     if interrupted:
         return f"interrupted; next: lab check {number}"
     if code is ExitCode.PASSED:
-        others = [each for each in exercises() if each.number > number]
-        after = f"; then lab start {others[0].number}" if others else ""
+        following = _next([each for each in exercises() if each.number != number], progress)
+        after = f"; then lab start {following}" if following else ""
         return f"next: compare with our solutions: lab solution {number}{after}"
     if code is ExitCode.ENVIRONMENT:
         return "next: the environment has a problem, not your work: lab status"
+    if not any(each.verdict == "fail" for each in results):
+        return f"next: give the checks more time: lab check {number}, without --within or with a longer one"
     return (
         f"next: lab explain {number} shows what a failed check saw, lab hint {number} where to look; "
         f"lab watch {number} checks while you work"
     )
 
 
-def _next(known: list[Exercise], stand: list[Progress]) -> str:
+def _next(known: Sequence[Exercise], progress: Mapping[str, Progress]) -> str | None:
+    """The first lab in the plan's order that is not passed; None if all are."""
     from mlops_lab.learner.plan import ordered
 
-    passed = {each.number for each, own in zip(known, stand, strict=True) if own.state == "passed"}
-    return next((each.number for each in ordered(known) if each.number not in passed), known[0].number)
+    return next(
+        (each.number for each in ordered(known) if progress.get(each.number, Progress()).state != "passed"), None
+    )
 
 
 def _listen(watching: Watch) -> None:
