@@ -173,7 +173,7 @@ def _signal(found: set[int], number: signal.Signals) -> None:
 
 def _lives(pid: int) -> bool:
     with contextlib.suppress(OSError):  # there is no /proc, or no such process in it
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
     try:
         os.kill(pid, 0)
     except OSError:
