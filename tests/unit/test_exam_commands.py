@@ -157,6 +157,20 @@ def test_while_an_exam_is_not_graded_yet_no_solution_of_another_is_shown(
     assert started("solution", "1", "--exam", "1")[1].startswith("Exam 1 (cka), task 1\n")
 
 
+def test_where_too_little_could_be_graded_that_is_said_and_as_it_is_it_ends(started: Lab, stage: MadeUpStage) -> None:
+    solve()
+    _, *rest = (seat.task for seat in Store().load(1).seats)
+    stage.errors = {f"{task}/{name}": 99 for task in rest for name in ("first", "second")}
+    code, out, err = started("submit", "--yes")
+    assert (code, out) == (3, "")
+    assert "% of the exam could be graded, so it is not over yet" in err
+    code, out, _ = started("submit", "--as-it-is")
+    assert code == 1
+    assert "100.0 %, NOT PASSED" in out
+    assert "which are too few to pass" in out
+    assert Store().load(1).phase == "ended"
+
+
 def test_a_shell_begins_in_a_tasks_folder_and_says_if_that_is_gone(
     started: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -20,15 +19,12 @@ from mlops_lab.checks.verdicts import Verdict
 from mlops_lab.exam import handing_in, practice
 from mlops_lab.exam.clock import Clock, Now, now
 from mlops_lab.exam.sheet import Sheet
-from mlops_lab.exam.sitting import Exams
 from mlops_lab.exam.stage import Clusters
-from mlops_lab.exam.state import Sitting, Store, workspace
+from mlops_lab.exam.state import Store, workspace
 from mlops_lab.tasks.clusters import KINDS
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.task import NODES, Task, tasks
-from tests.made_up_exams import MadeUpStage, MadeUpTime, broken_kind, made_up_bank
-
-MINUTES = 24
+from tests.made_up_exams import MINUTES, Table, broken_kind, made_up_bank
 
 
 @pytest.fixture(scope="module")
@@ -36,35 +32,6 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> list[Task]:
     root = tmp_path_factory.mktemp("bank")
     made_up_bank(root, each=1)
     return tasks(root)
-
-
-class Table:
-    """A candidate with exams on a made-up stage."""
-
-    def __init__(self, bank: list[Task]) -> None:
-        self.bank, self.stage, self.time, self.said = bank, MadeUpStage(), MadeUpTime(), list[str]()
-
-    @property
-    def exams(self) -> Exams:
-        """As each command makes it anew."""
-        return Exams(self.stage, Store(), self.said.append, self.time)
-
-    def start(self, **more: Any) -> Sitting:
-        return self.exams.start("cka", self.bank, **{"minutes": MINUTES, "seed": 3, **more})
-
-    def solve(self, sitting: Sitting, *numbers: int, more: bool = True) -> None:
-        for seat in sitting.seats:
-            if seat.number in numbers or not numbers:
-                folder = self.exams.store.rendered(sitting, seat).folder
-                word = json.loads((folder / "checker/drawn.json").read_text())["thing"]
-                (workspace(seat) / "answer").write_text(word)
-                if more:
-                    (workspace(seat) / "more").touch()
-
-    def hand_in(self) -> Sheet:
-        shown: list[Sheet] = []
-        handing_in.hand_in(self.exams, shown.append)
-        return shown[0]
 
 
 @pytest.fixture
@@ -303,7 +270,7 @@ def test_resume_goes_on_beside_a_second_cluster_whose_api_server_is_broken(
 ) -> None:
     """Just this may be the task."""
     sitting = table.start()
-    described(table, sitting, 2, 'cluster = "nodes"')
+    table.describe(sitting, 2, 'cluster = "nodes"')
     monkeypatch.setitem(KINDS, NODES, broken_kind())
     real, there = Clusters(), table.stage.there
 
@@ -369,7 +336,7 @@ def test_without_any_verdict_nothing_is_graded(table: Table, monkeypatch: pytest
     sitting = table.start()
     table.solve(sitting)
     table.stage.errors = {f"{seat.task}/{name}": 9 for seat in sitting.seats for name in ("first", "second")}
-    with pytest.raises(LabError, match="no check could find a verdict"):
+    with pytest.raises(LabError, match="only 0 % of the exam could be graded"):
         table.hand_in()
     table.stage.errors = {}
     assert table.hand_in().score == 100
@@ -443,7 +410,7 @@ def test_what_does_not_go_is_said_and_the_next_call_continues(table: Table) -> N
 
 def test_what_stands_on_a_cluster_of_the_exams_own_goes_with_it_however_broken(table: Table) -> None:
     sitting = table.start()
-    described(table, sitting, 2, 'cluster = "nodes"')
+    table.describe(sitting, 2, 'cluster = "nodes"')
     table.stage.refuses = {sitting.seats[1].task}
     table.exams.stop()
     assert table.exams.store.load(1).phase == "stopped"
@@ -453,7 +420,7 @@ def test_what_stands_on_a_cluster_of_the_exams_own_goes_with_it_however_broken(t
 
 def test_where_the_cluster_is_another_one_the_exams_own_goes_all_the_same(table: Table) -> None:
     sitting = table.start()
-    described(table, sitting, 2, 'cluster = "nodes"')
+    table.describe(sitting, 2, 'cluster = "nodes"')
     table.stage.id = "another"
     table.exams.stop()
     assert table.stage.ended == [sitting.seats[1].task]
@@ -529,7 +496,7 @@ def test_a_cluster_of_the_exams_own_goes_with_all_that_was_broken_on_it(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sitting = table.start()
-    described(table, sitting, 2, 'cluster = "nodes"')
+    table.describe(sitting, 2, 'cluster = "nodes"')
     ended: list[list[str]] = []
     monkeypatch.setattr(table.stage, "end", lambda tasks: ended.append([task.name for task in tasks]))
     table.stage.refuses = {sitting.seat(1).task, sitting.seat(2).task}  # what is broken there can't be taken back
@@ -708,19 +675,12 @@ def interrupted(*given: Any) -> str:
     raise KeyboardInterrupt
 
 
-def described(table: Table, sitting: Sitting, number: int, line: str) -> None:
-    """Add a line to the task.toml of a task that is drawn."""
-    seat = sitting.seat(number)
-    file = table.exams.store.rendered(sitting, seat).folder / "task.toml"
-    file.write_text(f"{file.read_text()}{line}\n")
-
-
 def test_tasks_that_claim_the_same_are_graded_one_after_the_other_and_others_beside_them(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sitting = table.start()
     for number in (1, 3, 4):
-        described(table, sitting, number, 'claims = ["worker"]')
+        table.describe(sitting, number, 'claims = ["worker"]')
     claiming = {sitting.seat(number).task for number in (1, 3, 4)}
     check, at_work, together = table.stage.check, set[str](), list[set[str]]()
 
@@ -742,7 +702,7 @@ def test_what_the_candidate_has_broken_of_a_cluster_to_break_is_a_failure_and_no
     table: Table, monkeypatch: pytest.MonkeyPatch, down: str, verdict: str
 ) -> None:
     sitting = table.start()
-    described(table, sitting, 2, 'cluster = "nodes"')
+    table.describe(sitting, 2, 'cluster = "nodes"')
     table.stage.errors = {f"{sitting.seats[1].task}/{name}": 9 for name in ("first", "second")}
     monkeypatch.setattr(table.stage, "broken", lambda task: down)
     sheet = table.hand_in()
@@ -756,7 +716,7 @@ def test_a_second_cluster_that_a_restart_of_the_engine_has_stopped_is_started_an
 ) -> None:
     sitting = table.start()
     table.solve(sitting)
-    described(table, sitting, 2, 'cluster = "nodes"')
+    table.describe(sitting, 2, 'cluster = "nodes"')
     check = table.stage.check
 
     def restarted(*given: Any) -> Any:

@@ -24,7 +24,7 @@ class Kept(Kube):
     def __init__(self, name: str, **meta: str) -> None:
         self.name, self.meta = name, meta
 
-    def find(self, kind: str, name: str, *_: Any) -> Any:
+    def find(self, kind: str, name: str, *_: Any, **__: Any) -> Any:
         return {"metadata": {"name": name, **self.meta}} if name == self.name else None
 
     def version(self) -> str:
@@ -59,6 +59,22 @@ def test_where_an_api_server_may_be_broken_its_silence_is_no_trouble(
     assert Clusters().there(rendered[NODES]) is True
     with pytest.raises(LabError, match="does not answer"):
         Clusters().there(rendered[MAIN])
+
+
+def test_what_is_wrong_with_the_first_cluster_is_said_and_of_one_that_may_be_broken_nothing(
+    rendered: dict[str, Rendered], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unwell = Kept("amber")
+    condition = {"type": "Ready", "status": "Unknown"}
+    nodes = [{"metadata": {"name": "lab-worker"}, "spec": {}, "status": {"conditions": [condition]}}]
+    monkeypatch.setattr(unwell, "list", lambda kind, *_, **__: nodes if kind == "Node" else [], raising=False)
+    for kind in (MAIN, NODES):
+        monkeypatch.setitem(KINDS, kind, Kind(lambda: Place(unwell, ""), lambda: Place(unwell, ""), own=kind == NODES))
+    assert "node lab-worker is not Ready" in Clusters().problems(rendered[MAIN])
+    assert Clusters().problems(rendered[NODES]) == ""
+    silent = Place(Silent("the API server does not answer"), "")
+    monkeypatch.setitem(KINDS, MAIN, Kind(lambda: silent, lambda: silent))
+    assert "the API server does not answer" in Clusters().problems(rendered[MAIN])
 
 
 def test_a_second_cluster_that_does_not_answer_or_is_gone_is_broken_and_the_first_never(

@@ -175,11 +175,14 @@ def time(ctx: click.Context) -> None:
 
 @exam.command()
 @click.option("--yes", is_flag=True, help="Without asking.")
+@click.option(
+    "--as-it-is", is_flag=True, help="Also where less than half of it could be graded; it is then not passed."
+)
 @click.pass_context
-def submit(ctx: click.Context, yes: bool) -> None:
+def submit(ctx: click.Context, yes: bool, as_it_is: bool) -> None:
     """Hand the exam in: grade it, show the sheet, and take it away.
 
-    What was interrupted goes on. Exit code: 0 passed, 1 not passed.
+    What was interrupted goes on. Exit code: 0 passed, 1 not passed, 3 the environment has a problem.
 
     \b
     Examples:
@@ -192,7 +195,7 @@ def submit(ctx: click.Context, yes: bool) -> None:
         look = exams.look()
         if look.left > 0:
             agree(f"Hand in exam {sitting.number}? {_left(look)}", yes)
-    graded(ctx, exams)
+    graded(ctx, exams, as_it_is=as_it_is)
 
 
 @exam.command()

@@ -30,8 +30,8 @@ def now(ctx: click.Context) -> tuple[Exams, Look]:
     return exams, look
 
 
-def graded(ctx: click.Context, exams: Exams) -> None:
-    """Hand the exam in, show its sheet, and end the command: 0 passed, 1 not."""
+def graded(ctx: click.Context, exams: Exams, *, as_it_is: bool = False) -> None:
+    """Hand the exam in, show its sheet, and end the command: 0 passed, 1 not; `as_it_is` as for `hand_in`."""
     from mlops_lab.cli.exam_sheets import shown
     from mlops_lab.exam.handing_in import hand_in, page_of, sheet_of
     from mlops_lab.exam.sheet import Sheet
@@ -42,7 +42,7 @@ def graded(ctx: click.Context, exams: Exams) -> None:
         click.echo(shown(sheet))
         say("taking the exam away ...")
 
-    kept = hand_in(exams, show)
+    kept = hand_in(exams, show, as_it_is=as_it_is)
     if kept:
         click.echo(f"Your files are in {kept}")
     click.echo(f"The sheet to print: {page_of(exams.store, number)}")

@@ -120,7 +120,7 @@ def shown(sheet: Sheet) -> str:
     """A sheet for the terminal, without solutions."""
     from mlops_lab.checks import report
     from mlops_lab.exam.clock import spelled
-    from mlops_lab.exam.sheet import results_of
+    from mlops_lab.exam.sheet import ENOUGH, results_of
 
     paint = painter(sys.stdout)
     verdict = paint("PASSED", "pass") if sheet.passed else paint("NOT PASSED", "fail")
@@ -146,6 +146,7 @@ def shown(sheet: Sheet) -> str:
         lines.append(
             f"{round(100 - sheet.possible, 2):g} of 100 points could not be graded, through no fault of yours; the "
             f"score is {sheet.earned:g} of the other {sheet.possible:g}"
+            + (", which are too few to pass" if sheet.possible < ENOUGH else "")
         )
     return "\n".join(lines)
 

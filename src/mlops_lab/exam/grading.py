@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from mlops_lab.labs.running import chosen
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.task import MAIN
 
-# A check that ended in an error is tried so often again, each time once the cluster answers.
+# A check that ended in an error is tried so often again, each time once the cluster is well.
 AGAIN = 2
 _WELL_WITHIN, _ASK_EVERY = 60.0, 2.0
 # Tasks that are graded at the same time: checks wait more than they compute.
@@ -68,28 +68,26 @@ def grade(stage: Stage, papers: Sequence[Paper], kept: Path) -> dict[int, list[R
     progress = Progress()
 
     def one(each: Paper) -> None:
-        with progress.piece(f"task {each.seat.number}: {each.seat.title}"):
-            results = checked(stage, each)
-        found[each.seat.number] = results
+        before = found.get(each.seat.number, [])
+        names = _errors(before)
+        again = f"{each.seat.number} again: {', '.join(names)}"
+        with progress.piece(f"task {again if names else f'{each.seat.number}: {each.seat.title}'}"):
+            results = checked(stage, each, names)
+        found[each.seat.number] = results = _renewed(before, results, names, each.checks) if names else results
         if not _errors(results):
             _keep(kept, each.seat, results)
 
-    def in_turn(papers_of_line: Sequence[Paper]) -> None:
-        for each in papers_of_line:
-            one(each)
-
-    lines = _lines([each for each in papers if each.seat.number not in found])
-    at_once = min(max(os.cpu_count() or 1, _FEWEST), _MOST)
-    with ThreadPoolExecutor(at_once, thread_name_prefix="grading") as pool, progress.showing(lambda: None):
-        under = [pool.submit(in_turn, line) for line in lines]
-        try:
-            for line in under:
-                line.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with progress.showing(lambda: None):
+        for tries in range(1 + AGAIN):
+            due = [each for each in papers if not (known := found.get(each.seat.number)) or _errors(known)]
+            if not due:
+                break
+            if tries:
+                _wait_until_well(stage, due, progress)
+            # In the last try nothing is in another task's way.
+            _in_lines(one, [due] if tries == AGAIN else _lines(due))
     for each in papers:
-        found[each.seat.number] = _again(stage, each, found[each.seat.number], progress)
+        found[each.seat.number] = _judged(stage, each, found[each.seat.number])
         _keep(kept, each.seat, found[each.seat.number])
     return found
 
@@ -116,39 +114,50 @@ def checked(stage: Stage, each: Paper, names: Sequence[str] = (), listener: Rows
         return [_result(item, Verdict.ERROR, why=why) for item in wanted]
 
 
-def _again(stage: Stage, each: Paper, results: list[Result], progress: Progress) -> list[Result]:
-    """Try what ended in an error again; on a cluster that the candidate has broken it is a failure in the end."""
-    for _ in range(AGAIN):
-        if not (names := _errors(results)):
-            return results
-        with contextlib.suppress(LabError), progress.piece(f"task {each.seat.number} again: {', '.join(names)}"):
-            _wait_until_well(stage)
-            stage.wake([each.rendered.task])
-            newer = {result.check: result for result in checked(stage, each, names)}
-            results = _renewed(results, newer, names, each.checks)
-    if _errors(results) and each.rendered.task.about.cluster != MAIN and (broken := _broken(stage, each)):
-        why = "the task's cluster does not answer after what was done to it, and the one beside it does"
-        return [
-            replace(result, verdict=Verdict.FAIL, expected=result.title, seen=broken, why=why)
-            if result.verdict is Verdict.ERROR
-            else result
-            for result in results
-        ]
-    return results
+def _in_lines(one: Callable[[Paper], None], lines: Sequence[Sequence[Paper]]) -> None:
+    """Grade lines of tasks, some at the same time, the tasks of a line one after the other."""
+
+    def in_turn(line: Sequence[Paper]) -> None:
+        for each in line:
+            one(each)
+
+    at_once = min(max(os.cpu_count() or 1, _FEWEST), _MOST)
+    with ThreadPoolExecutor(at_once, thread_name_prefix="grading") as pool:
+        under = [pool.submit(in_turn, line) for line in lines]
+        try:
+            for line in under:
+                line.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _judged(stage: Stage, each: Paper, results: list[Result]) -> list[Result]:
+    """Errors on a cluster that the candidate has broken are failures in the end."""
+    if not _errors(results) or each.rendered.task.about.cluster == MAIN or not (broken := _broken(stage, each)):
+        return results
+    why = "the task's cluster does not answer after what was done to it, and the one beside it does"
+    return [
+        replace(result, verdict=Verdict.FAIL, expected=result.title, seen=broken, why=why)
+        if result.verdict is Verdict.ERROR
+        else result
+        for result in results
+    ]
 
 
 def _renewed(
-    before: Sequence[Result], newer: Mapping[str, Result], names: Sequence[str], checks: Sequence[Check]
+    before: Sequence[Result], again: Sequence[Result], names: Sequence[str], checks: Sequence[Check]
 ) -> list[Result]:
     """The results with the named ones tried again. What another check needs is run again with it, and keeps its first
     verdict: if it has passed, it is no reason to block.
     """
     needs = {item.name: [needed.name for needed in item.needs] for item in checks}
+    newer = {result.check: result for result in again if result.check in names}
     found: dict[str, Result] = {}
     for result in before:  # a check stands after all that it needs
-        again = newer[result.check] if result.check in names else result
+        new = newer.get(result.check, result)
         lacking = any(found[name].verdict in (Verdict.FAIL, Verdict.BLOCKED) for name in needs[result.check])
-        found[result.check] = result if again.verdict is Verdict.BLOCKED and not lacking else again
+        found[result.check] = result if new.verdict is Verdict.BLOCKED and not lacking else new
     return list(found.values())
 
 
@@ -156,12 +165,24 @@ def _broken(stage: Stage, each: Paper) -> str:
     return "" if stage.trouble() else stage.broken(each.rendered.task)
 
 
-def _wait_until_well(stage: Stage) -> None:
+def _wait_until_well(stage: Stage, papers: Sequence[Paper], progress: Progress) -> None:
+    """Wait until the clusters of tasks are well and their nodes run, as far as that goes: what is not well after that
+    is found by the checks.
+    """
+
     def look() -> tuple[bool | None, str]:
-        trouble = stage.trouble()
+        trouble = stage.trouble() or next(filter(None, (stage.problems(each.rendered) for each in papers)), "")
         return (None if trouble else True), trouble
 
-    wait_until(look, what="the cluster answers", within=_WELL_WITHIN, every=_ASK_EVERY, hint="see: lab status")
+    well, trouble = look()
+    with contextlib.suppress(LabError):
+        if not well:
+            with progress.piece(f"waiting until the cluster is well: {trouble}"):
+                wait_until(
+                    look, what="the cluster is well", within=_WELL_WITHIN, every=_ASK_EVERY, hint="see: lab status"
+                )
+    with contextlib.suppress(LabError):
+        stage.wake([each.rendered.task for each in papers])
 
 
 def _gone(each: Paper, checks: Sequence[Check]) -> list[Result]:

@@ -15,26 +15,27 @@ from mlops_lab.base import durable, state_files
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.exam import grading
 from mlops_lab.exam.page import page
-from mlops_lab.exam.sheet import Sheet, sheet
+from mlops_lab.exam.sheet import ENOUGH, Sheet, sheet
 from mlops_lab.exam.sitting import Exams, under_way
 from mlops_lab.exam.state import Store
 
 _SHEET, _PAGE, _RESULTS = "sheet.json", "sheet.html", "results"
 
 
-def hand_in(exams: Exams, show: Callable[[Sheet], None]) -> Path | None:
+def hand_in(exams: Exams, show: Callable[[Sheet], None], *, as_it_is: bool = False) -> Path | None:
     """Hand the exam in that is under way, or go on with that.
 
     Args:
         show: gets the sheet as soon as it is known, even if the disk is too full to keep it.
+        as_it_is: end the exam also where less than half of it could be graded; it is then not passed.
 
     Returns:
         The dated copy of the workspaces.
 
     Raises:
         UsageError: there is no exam to hand in.
-        LabError: the cluster does not answer, nothing could be graded, or the sheet can't be kept; nothing is lost, and
-            it can be done again.
+        LabError: the cluster does not answer, too little could be graded, or the sheet can't be kept; nothing is lost,
+            and it can be done again.
     """
     with exams.store.work():
         sitting = exams.required(graded=True)
@@ -60,11 +61,13 @@ def hand_in(exams: Exams, show: Callable[[Sheet], None]) -> Path | None:
                     sitting.clock.look(exams.moment())
             results = grading.grade(exams.stage, papers, folder / _RESULTS)
             graded = sheet(sitting, papers, results)
-            if not graded.possible:
+            if graded.possible < ENOUGH and not (as_it_is and graded.possible):
+                whys = {one.why for each in graded.tasks for one in each.checks if one.verdict == "error"}
                 raise LabError(
-                    "no check could find a verdict, so nothing is graded",
-                    "see what is wrong (lab status), repair it (lab up), then grade again: lab exam submit",
-                    "\n".join(sorted({each.why for task in graded.tasks for each in task.checks})),
+                    f"only {graded.possible:g} % of the exam could be graded, so it is not over yet",
+                    "see what is wrong (lab status), repair it (lab up), then grade the rest: lab exam submit"
+                    + ("; or end it, not passed: lab exam submit --as-it-is" if graded.possible else ""),
+                    "\n".join(sorted(whys)),
                 )
             show(graded)
             durable.write(folder / _PAGE, page(graded))

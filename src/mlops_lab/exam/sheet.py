@@ -24,6 +24,8 @@ from mlops_lab.tasks.task import EXAMS
 SCHEMA: Literal["mlops-lab/exam/1"] = "mlops-lab/exam/1"
 # Percent that pass an exam.
 PASS = 66
+# Percent of an exam that have to be graded: what was earned of less says nothing.
+ENOUGH = 50
 _PLACES = 2
 _Parts = tuple[Fraction, Fraction]  # earned and possible, in percent of the exam
 
@@ -96,7 +98,7 @@ class Sheet(msgspec.Struct, frozen=True):
     late: Annotated[float, means("seconds between the end of the time and the grading; 0 if it was graded before")]
     score: Annotated[float, means("percent of what was possible")]
     needed: Annotated[int, means("percent that pass")]
-    passed: Annotated[bool, means("the score is that or more")]
+    passed: Annotated[bool, means("the score is that or more, and at least half of the exam could be graded")]
     earned: Annotated[float, means("percent of the exam that were earned")]
     possible: Annotated[float, means("percent of the exam that could be earned; less than 100 after errors")]
     domains: Annotated[list[DomainScore], means("in the curriculum's order")]
@@ -115,7 +117,7 @@ def sheet(sitting: Sitting, papers: Sequence[Paper], results: Mapping[int, Seque
         sitting.practice, sitting.quick, sitting.begun,
         sitting.submitted or datetime.now(UTC).isoformat(timespec="seconds"),
         round(min(clock.used, clock.limit), 1), round(clock.given, 1), round(max(-clock.left, 0.0), 1),
-        score, PASS, bool(possible) and score >= PASS, _rounded(earned), _rounded(possible),
+        score, PASS, possible >= ENOUGH and score >= PASS, _rounded(earned), _rounded(possible),
         _domains(sitting.exam, tasks, parts), tasks,
     )  # fmt: skip
 

@@ -83,6 +83,12 @@ class Stage(Protocol):
             LabError: one does not start.
         """
 
+    def problems(self, rendered: Rendered) -> str:
+        """What is wrong with the task's cluster, in words, such as that a node is not Ready; empty if nothing is.
+
+        What is wrong with a cluster that may be broken is the candidate's, and not said.
+        """
+
     def broken(self, task: Task) -> str:
         """What the candidate has broken of a cluster that may be broken, in words; empty if it answers.
 
@@ -158,6 +164,14 @@ class Clusters:
         for kind in dict.fromkeys(task.about.cluster for task in tasks):
             if _still(kind):
                 KINDS[kind].make()
+
+    def problems(self, rendered: Rendered) -> str:
+        if KINDS[rendered.task.about.cluster].own:
+            return ""
+        try:
+            return "; ".join(running.environment(self._place(rendered.task.about.cluster), rendered)())
+        except LabError as trouble:
+            return trouble.message
 
     def broken(self, task: Task) -> str:
         if not KINDS[task.about.cluster].own or _still(task.about.cluster):
