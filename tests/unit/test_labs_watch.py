@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import threading
 import time
@@ -239,15 +240,87 @@ def test_without_quick_checks_load_begins_at_once(world: World, monkeypatch: pyt
     asyncio.run(story())
 
 
-def test_enter_does_not_make_load_while_a_quick_check_fails(world: World) -> None:
+def test_enter_runs_loads_that_need_no_failing_check_and_blocks_the_others(world: World) -> None:
+    other = Check("other", "Other.", world.only_load.run, 3, owns="model")
+
     async def story() -> None:
-        async with watched(world, [world.quick, world.load]) as watch:
-            await world.until(lambda: world.runs == ["quick"])
+        async with watched(world, [world.quick, world.load, other]) as watch:
+            await world.until(lambda: "waiting for a change" in world.shown)
+            assert world.runs == ["quick"]
             watch.again()
-            await world.until(lambda: world.runs == ["quick", "quick"])
-            world.ready = True
+            await world.until(lambda: world.whole)
+            assert [each.verdict for each in world.whole[0]] == [Verdict.FAIL, Verdict.BLOCKED, Verdict.PASS]
             await asyncio.sleep(0.4)
-            assert world.runs == ["quick", "quick"]
+            assert world.runs.count("load") == 1, "once"
+            world.ready = True
+            watch.notify(Change("Pod a"))  # it gets ready
+            await world.until(lambda: world.runs.count("load") == 3)
+            await world.until(lambda: len(world.whole) == 2)
+            assert {each.verdict for each in world.whole[1]} == {Verdict.PASS}
+
+    asyncio.run(story())
+
+
+def test_enter_counts_also_while_another_command_has_the_lab(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_module, "_ASK_EVERY", 0.02)
+
+    async def story() -> None:
+        async with watched(world, [world.quick, world.only_load]) as watch:
+            await world.until(lambda: "waiting for a change" in world.shown)
+            world.holder = "`lab check 10`"
+            watch.again()
+            await world.until(lambda: "waiting until `lab check 10` has done its work on this lab" in world.shown)
+            watch.notify(Change("Pod a"))  # what the other's work changes
+            await asyncio.sleep(0.2)
+            world.holder = ""
+            await world.until(lambda: world.whole)
+            assert world.runs.count("load done") == 1
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("more", [["quick"], []], ids=["beside a quick check", "alone"])
+def test_a_load_that_ends_in_an_error_is_tried_again_by_itself_and_quick_checks_are_not(
+    world: World, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    monkeypatch.setattr(watch_module, "_TROUBLE_EVERY", 0.05)
+    monkeypatch.setattr(watch_module, "_LOAD_AGAIN", 0.6)
+    began: list[float] = []
+
+    async def starved_at_first(lab: Any) -> None:
+        began.append(time.monotonic())
+        if len(began) < 3:
+            raise LabError("the machine could give 30 % of the CPU", "end what uses it")
+
+    async def story() -> None:
+        world.ready = True
+        quick = [world.quick] if more else []
+        async with watched(world, [*quick, Check("load", "Load.", starved_at_first, 2, owns="model")]) as watch:
+            await world.until(lambda: watch.results()[-1].verdict is Verdict.PASS)
+            await asyncio.sleep(0.3)
+            assert len(began) == 3
+            assert min(after - before for before, after in itertools.pairwise(began)) > 0.5
+            assert world.runs == more
+            assert [each[-1].verdict for each in world.whole] == [Verdict.ERROR, Verdict.PASS]
+
+    asyncio.run(story())
+
+
+def test_after_a_load_in_error_the_learners_change_does_not_wait_for_the_next_try(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[float] = []
+
+    async def starved_at_first(lab: Any) -> None:
+        began.append(time.monotonic())
+        if len(began) < 2:
+            raise LabError("the machine could give 30 % of the CPU", "end what uses it")
+
+    async def story() -> None:
+        async with watched(world, [Check("load", "Load.", starved_at_first, 2, owns="model")]) as watch:
+            await world.until(lambda: world.whole)
+            watch.notify(Change("file model.yaml", is_file=True))
+            await world.until(lambda: len(world.whole) == 2)
 
     asyncio.run(story())
 

@@ -1,9 +1,9 @@
 """`lab watch`: checks run again whenever something changes, and the newest verdict of each is shown.
 
 Quick checks (those that own no service) run again after every change. Checks that send load run when all quick ones
-pass and nothing has changed for a few seconds, or on request; in a lab without quick checks they begin at once. After
-that only a new specification or file starts them again, since their own load changes objects. If the learner changes
-something while they run, all checks start again.
+pass and nothing has changed for a few seconds, or on request, with the quick ones in one round; in a lab without quick
+checks they begin at once. After that only a new specification or file starts them again, since their own load changes
+objects, or that they ended in an error. If the learner changes something while they run, all checks start again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ _SETTLE = 0.3
 _SETTLE_AT_MOST = 0.6
 # Load begins after this many quiet seconds, so that quick checks report first.
 _QUIET = 3.0
+# Checks in error are tried again, as nothing in the lab changes when the environment recovers; loads less often.
 _TROUBLE_EVERY = 5.0
+_LOAD_AGAIN = 30.0
 _ASK_EVERY = 0.5  # s between two tries to hold the lab, which another command has
 # By then the last events that a round caused itself have arrived.
 _AFTERMATH = 1.0
@@ -54,6 +56,7 @@ class Watch:
         hold: Callable[[], contextlib.AbstractContextManager[str]] = lambda: contextlib.nullcontext(""),
     ) -> None:
         self._rows = Rows(checks, view)
+        self._checks = list(checks)
         self._quick = [item for item in checks if not _loads(item)]
         self._loading = [item for item in checks if _loads(item)]
         self._make_lab = make_lab
@@ -70,6 +73,7 @@ class Watch:
         self._lab: Lab | None = None
         self._first_change = self._last_change = time.monotonic()
         self._loaded_for: str | None = None
+        self._load_again_at = 0.0  # of a load that has ended in an error; else 0
 
     def notify(self, change: Change) -> None:
         """Something changed; may be called from any thread."""
@@ -94,30 +98,40 @@ class Watch:
                 await self._settled()
                 retry = self._retry
                 self._dirty, self._retry, self._news = False, False, ""
+                if self._forced and self._loading:
+                    await self._load(self._checks)
+                    continue
+                self._forced = False
                 await self._round(self._quick, lambda: self._dirty)
-                if not self._loading and not self._dirty and not (retry and self._troubled()):
+                if not self._loading and not self._dirty and not (retry and self._in_error(self._quick)):
                     self._complete()
-            elif self._loading and self._quick_pass() and (self._forced or self._loaded_for != self._fingerprint()):
-                left = self._last_change + (_QUIET if self._quick else 0) - time.monotonic()
-                if self._forced or left <= 0:
-                    await self._load()
+            elif self._loading and self._quick_pass() and self._loaded_for != self._fingerprint():
+                begin = max(self._last_change + (_QUIET if self._quick else 0), self._load_again_at)
+                if (left := begin - time.monotonic()) <= 0:
+                    await self._load(self._loading)
                 else:
                     self._rows.say(f"load starts in {left:.0f} s if nothing changes")
                     await self._woken(min(1.0, left))
             else:
-                self._forced = False
                 self._rows.say("waiting for a change")
-                # Checks in error are retried: nothing in the lab changes when the environment recovers.
-                if not await self._woken(_TROUBLE_EVERY if self._troubled() else None):
+                if not await self._woken(_TROUBLE_EVERY if self._in_error(self._quick) else None):
                     self._dirty = self._retry = True
 
-    async def _load(self) -> None:
-        self._forced = self._work_changed = False
-        if await self._round(self._loading, lambda: self._work_changed or self._forced):
-            await self._aftermath()
-            if not self._work_changed:
-                self._loaded_for = self._fingerprint()
-                self._complete()
+    async def _load(self, checks: Sequence[Check]) -> None:
+        """A round with loads. What else it has is what these need, which blocks them if it does not pass."""
+        forced, self._forced, self._work_changed = self._forced, False, False
+        if not await self._round(checks, lambda: self._work_changed or self._forced):
+            self._forced = self._forced or (forced and not self._work_changed)  # it could not begin
+            return
+        await self._aftermath()
+        if self._work_changed:
+            return
+        retry, error = self._load_again_at > 0, self._in_error(self._loading)
+        self._load_again_at = time.monotonic() + _LOAD_AGAIN if error else 0.0
+        if self._quick_pass() and not error:
+            self._loaded_for = self._fingerprint()
+        if not (retry and error):
+            self._complete()
 
     async def _round(self, checks: Sequence[Check], stop: Callable[[], bool]) -> bool:
         """Run some checks; False when `stop` held before they were done."""
@@ -193,8 +207,9 @@ class Watch:
         except TimeoutError:
             return False
 
-    def _troubled(self) -> bool:
-        return any(result.verdict is Verdict.ERROR for result in self.results())
+    def _in_error(self, checks: Sequence[Check]) -> bool:
+        results = [self._rows[item].result for item in checks]
+        return any(result is not None and result.verdict is Verdict.ERROR for result in results)
 
     def _quick_pass(self) -> bool:
         results = [self._rows[item].result for item in self._quick]
@@ -213,12 +228,12 @@ class Watch:
         self._news = f"{change.what} changed"
         if change.is_file or (change.by_hand and not (self._lab and self._lab.work.runs_program)):
             self._work_changed = True
-            self._loaded_for = None
+            self._loaded_for, self._load_again_at = None, 0.0
         self._wake.set()
 
     def _on_again(self) -> None:
         self._dirty, self._retry, self._forced = True, False, True
-        self._loaded_for = None
+        self._loaded_for, self._load_again_at = None, 0.0
         self._wake.set()
 
 
