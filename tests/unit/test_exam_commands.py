@@ -8,14 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from shutil import rmtree
 from types import SimpleNamespace
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from mlops_lab.checks.verdicts import Result
 from mlops_lab.cli.main import main
 from mlops_lab.cluster import shell
 from mlops_lab.exam import sitting
 from mlops_lab.exam.state import Store, workspace
+from mlops_lab.labs.running import Interrupted
+from mlops_lab.tasks.rendering import Rendered
 from tests.made_up_exams import MadeUpStage, MadeUpTime, made_up_bank
 
 Lab = Callable[..., tuple[int, str, str]]
@@ -169,6 +173,27 @@ def test_where_too_little_could_be_graded_that_is_said_and_as_it_is_it_ends(star
     assert "100.0 %, NOT PASSED" in out
     assert "which are too few to pass" in out
     assert Store().load(1).phase == "ended"
+
+
+def test_interrupted_while_it_is_graded_it_is_one_line_and_goes_on(
+    started: Lab, stage: MadeUpStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solve()
+    first = Store().load(1).seats[0].task
+    stage.errors = {f"{first}/second": 2}
+    with monkeypatch.context() as patch:
+
+        def check(rendered: Rendered, *given: Any) -> list[Result]:
+            if rendered.name == first and first in stage.checked:
+                raise Interrupted([])
+            return MadeUpStage.check(stage, rendered, *given)
+
+        patch.setattr(stage, "check", check)
+        code, out, err = started("submit", "--yes")
+    assert (code, out) == (130, "")
+    assert "lab: interrupted\n  next: run the same command again; it continues from there" in err
+    assert Store().load(1).phase == "grading"
+    assert started("submit")[0] == 0
 
 
 def test_a_shell_begins_in_a_tasks_folder_and_says_if_that_is_gone(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,3 +115,33 @@ def test_where_most_was_graded_what_was_not_is_left_out_as_before(table: Table, 
     sheet = table.hand_in()
     assert (sheet.score, sheet.possible, sheet.passed) == (100, 100 - little.weight, True)
     assert waits.passed == 0
+
+
+def test_interrupted_it_begins_no_other_task_and_says_what_it_waits_for(
+    table: Table, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sitting = table.start()
+    for seat in sitting.seats:
+        table.describe(sitting, seat.number, 'cluster = "nodes"')  # so one waits for the other
+    check, begun = table.stage.check, threading.Event()
+
+    def slow(*given: Any) -> Any:
+        begun.set()
+        time.sleep(0.4)
+        return check(*given)
+
+    class Interrupted(threading.Thread):
+        def run(self) -> None:
+            begun.wait(30)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # Ctrl-C
+
+    monkeypatch.setattr(table.stage, "check", slow)
+    capsys.readouterr()
+    Interrupted().start()
+    with pytest.raises(KeyboardInterrupt):
+        table.hand_in()
+    assert len(table.stage.checked) == 1
+    assert "ending; what is being graded is graded to its end" in capsys.readouterr().err
+    monkeypatch.setattr(table.stage, "check", check)
+    assert table.hand_in().possible == 100
+    assert len(table.stage.checked) == len(sitting.seats)

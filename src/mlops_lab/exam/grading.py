@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -85,7 +86,7 @@ def grade(stage: Stage, papers: Sequence[Paper], kept: Path) -> dict[int, list[R
             if tries:
                 _wait_until_well(stage, due, progress)
             # In the last try nothing is in another task's way.
-            _in_lines(one, [due] if tries == AGAIN else _lines(due))
+            _in_lines(one, [due] if tries == AGAIN else _lines(due), progress.say)
     for each in papers:
         found[each.seat.number] = _judged(stage, each, found[each.seat.number])
         _keep(kept, each.seat, found[each.seat.number])
@@ -114,11 +115,17 @@ def checked(stage: Stage, each: Paper, names: Sequence[str] = (), listener: Rows
         return [_result(item, Verdict.ERROR, why=why) for item in wanted]
 
 
-def _in_lines(one: Callable[[Paper], None], lines: Sequence[Sequence[Paper]]) -> None:
-    """Grade lines of tasks, some at the same time, the tasks of a line one after the other."""
+def _in_lines(one: Callable[[Paper], None], lines: Sequence[Sequence[Paper]], say: Callable[[str], None]) -> None:
+    """Grade lines of tasks, some at the same time, the tasks of a line one after the other.
+
+    Interrupted, it begins no more of them, and waits for those at work: their checks put back what they change.
+    """
+    ending = threading.Event()
 
     def in_turn(line: Sequence[Paper]) -> None:
         for each in line:
+            if ending.is_set():
+                return
             one(each)
 
     at_once = min(max(os.cpu_count() or 1, _FEWEST), _MOST)
@@ -128,6 +135,8 @@ def _in_lines(one: Callable[[Paper], None], lines: Sequence[Sequence[Paper]]) ->
             for line in under:
                 line.result()
         except BaseException:
+            ending.set()
+            say("  ending; what is being graded is graded to its end, so this may take a minute")
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -53,8 +53,11 @@ def chosen(checks: Sequence[Check], names: Sequence[str]) -> list[Check]:
     return [item for item in checks if item.name in wanted]
 
 
-class Interrupted(Exception):
-    """The run was interrupted (Ctrl-C, SIGTERM); `results` has what was found, the rest is `waiting`."""
+class Interrupted(KeyboardInterrupt):
+    """The run was interrupted (Ctrl-C, SIGTERM); `results` has what was found, the rest is `waiting`.
+
+    Whoever has no use for the results lets it pass, as any interruption.
+    """
 
     def __init__(self, results: list[Result]) -> None:
         super().__init__("interrupted")
