@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import NotFound, Unreachable
 from mlops_lab.labs.rows import Row
+from mlops_lab.learner import changes as changes_module
 from mlops_lab.learner import watch as watch_module
 from mlops_lab.learner.changes import Change, Changes
 from mlops_lab.learner.watch import Watch
@@ -543,3 +545,41 @@ def test_changes_come_from_objects_and_files(tmp_path: Path, monkeypatch: pytest
         assert not any("kubeconfig" in what for what in seen)
     finally:
         changes.stop()
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = set("abz")
+    for name in others:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file.yaml").write_text("a: 1")
+    scandir = os.scandir
+
+    def seen(path: Any = ".") -> Any:
+        if not isinstance(path, int) and Path(path) != tmp_path:  # the first of them; rmtree looks by numbers
+            others.difference_update([Path(path).name])
+            while others:
+                shutil.rmtree(tmp_path / others.pop())
+        return scandir(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", seen)
+        assert len(changes_module._files(tmp_path)) == 1
+    assert changes_module._files(tmp_path / "gone") == {}
+
+
+def test_a_virtual_environment_and_hidden_folders_are_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (".git/x", ".hidden", "venv/pyvenv.cfg", "venv/lib/y.py", "a/__pycache__/z.pyc", "a/b/train.py", "top"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "linked").symlink_to("top")
+    scandir, entered = os.scandir, list[str]()
+
+    def seen(path: Any = ".") -> Any:
+        entered.append(os.path.relpath(path, tmp_path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", seen)
+    assert sorted(changes_module._files(tmp_path)) == ["a/b/train.py", "linked", "top"]
+    assert sorted(entered) == [".", "a", "a/b"]

@@ -189,6 +189,24 @@ def test_a_file_that_is_closed_to_us_is_named(tmp_path: Path, monkeypatch: pytes
     assert list(manifests(tmp_path)) == []
 
 
+def test_of_a_virtual_environment_nothing_is_read_and_a_folder_that_goes_meanwhile_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("venv/pyvenv.cfg", "venv/lib/template.yaml", "a/own.yaml", "b/c/other.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{{ if }}: [" if "template" in name else "a: 1\n")
+    scandir = os.scandir
+
+    def seen(path: Any = ".") -> Any:
+        if not isinstance(path, int) and Path(path).name == "b":  # not what rmtree looks at
+            shutil.rmtree(tmp_path / "b/c")
+        return scandir(path)
+
+    parse_manifests(tmp_path)
+    monkeypatch.setattr(os, "scandir", seen)
+    assert [path.name for path in manifests(tmp_path)] == ["own.yaml"]
+
+
 def test_chart_templates_and_hidden_folders_are_not_read(tmp_path: Path) -> None:
     for folder in ("chart/templates", ".lab"):
         (tmp_path / folder).mkdir(parents=True)

@@ -10,6 +10,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlops_lab.base.paths import is_file
+
 _OWN = {".git", ".venv", "__pycache__", ".lab"}  # not looked into: no copy of a folder has them
 _ENVIRONMENT = "pyvenv.cfg"  # in a virtual environment, which has links to its Python
 _MOST = 20_000  # entries that are looked at
@@ -20,8 +22,19 @@ _KINDS = {
 
 def left_out(folder: str, names: list[str]) -> set[str]:
     """Of a folder's entries those that no copy of it needs."""
-    environments = {name for name in names if Path(folder, name, _ENVIRONMENT).is_file()}
+    environments = {name for name in names if is_file(Path(folder, name, _ENVIRONMENT))}
     return _OWN.intersection(names) | environments
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """What lies in a folder and in those below it, but for folders: not in hidden ones, and what no copy needs.
+
+    What goes meanwhile is left out; nothing of a folder that is not there.
+    """
+    for path, folders, names in os.walk(folder):
+        skipped = left_out(path, folders)
+        folders[:] = [name for name in folders if name not in skipped and not name.startswith(".")]
+        yield from (Path(path, name) for name in names)
 
 
 def without_content(folder: str, names: list[str]) -> set[str]:

@@ -98,12 +98,8 @@ def manifests(folder: Path) -> Iterator[Path]:
     Nor what a link leads to that is elsewhere: the checks say so.
     """
     root = os.path.realpath(folder)
-    for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
-        inside = path.relative_to(folder).parts[:-1]
-        hidden = any(part.startswith(".") for part in inside)
-        if hidden or "templates" in inside or entries.what(path, root):
-            continue
-        if path.suffix in (".yaml", ".yml") and is_file(path):
+    for path in sorted(each for each in entries.files(folder) if each.suffix in (".yaml", ".yml")):
+        if "templates" not in path.relative_to(folder).parts[:-1] and not entries.what(path, root) and is_file(path):
             yield path
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.base import entries
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube
 from mlops_lab.kube.errors import NotFound
@@ -151,14 +153,13 @@ def _by_hand(item: dict[str, Any]) -> bool:
 
 def _files(folder: Path) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
-    for path in folder.rglob("*") if folder.is_dir() else []:
-        relative = path.relative_to(folder)
-        if any(part.startswith(".") or part == "__pycache__" for part in relative.parts):
+    for path in entries.files(folder):
+        if path.name.startswith("."):
             continue
         try:
-            stat = path.stat()
+            seen = path.stat()
         except OSError:
             continue
-        if path.is_file():
-            found[str(relative)] = (stat.st_mtime_ns, stat.st_size)
+        if stat.S_ISREG(seen.st_mode):
+            found[str(path.relative_to(folder))] = (seen.st_mtime_ns, seen.st_size)
     return found
