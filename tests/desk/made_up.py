@@ -181,6 +181,7 @@ class FakeSitting:
     def __init__(self, root: Path, practice: bool = False) -> None:
         self.practice, self.left, self.submitted, self.graded = practice, 7200.0, 0, False
         self.broken: LabError | None = None
+        self.standing, self.kept, self.cleared = "", root / "exam.20260101-100000", True
         (root / "task").mkdir(parents=True, exist_ok=True)
         text = "# 1 Volumes\n\nMake a *StorageClass* named `fast`. " + EVIL
         own = {"PATH": str(root / "exams-own")}
@@ -216,6 +217,9 @@ class FakeSitting:
         if self.broken:
             raise self.broken
         self.graded = True
+
+    def ended(self) -> bool:
+        return self.graded and self.cleared
 
     def sheet(self) -> Sheet | None:
         if not self.graded:

@@ -137,6 +137,37 @@ def test_between_two_tries_to_grade_there_is_a_pause(at_desk: Served, sitting: F
     assert sitting.submitted == 1
 
 
+def test_the_sheet_says_where_the_files_are_and_what_could_not_be_taken_away_until_it_is(
+    at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left() -> None:
+        sitting.graded, sitting.cleared = True, False
+        raise LabError(f"task 2: namespace exam-2 does not go {EVIL}", "try again: lab exam stop")
+
+    monkeypatch.setattr(sitting, "submit", left)
+    with at_desk.listening("/live/exam") as heard:
+        at_desk.ask("/exam/submit", "POST", {})
+        heard(clock(graded=True, grading=False))
+    page = at_desk.ask("/exam").text
+    assert "50 %" in page and "namespace exam-2 does not go" in page and EVIL not in page
+    assert "next: try again: lab exam stop" in page
+    assert f"Your files are in {sitting.kept}" in page
+    sitting.cleared = True  # by lab exam stop
+    page = at_desk.ask("/exam").text
+    assert "50 %" in page and "does not go" not in page
+
+
+def test_that_the_clock_stands_is_said_and_why(at_desk: Served, sitting: FakeSitting) -> None:
+    with at_desk.listening("/live/exam") as heard:
+        heard(clock(trouble=None))
+        sitting.standing = "the API server does not answer"
+        told = heard(lambda message: message["kind"] == "clock" and message["trouble"])["trouble"]
+        assert "the API server does not answer" in told["message"] and "the clock stands" in told["message"]
+        assert "lab status" in told["next"]
+        sitting.standing = ""
+        heard(clock(trouble=None))
+
+
 @pytest.mark.parametrize("fault", [LabError("the state is damaged", "lab exam status"), KeyError("ended")], ids=repr)
 def test_a_look_that_fails_is_told_ends_nothing_and_is_forgotten_after_a_good_one(
     at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
 import msgspec
 import pytest
 
-from mlops_lab.base.errors import UsageError
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import main
 from mlops_lab.exam import drawing, handing_in
@@ -212,13 +212,31 @@ def test_a_page_reads_an_exam_from_its_start_to_its_sheet(exams: Exams) -> None:
     assert task.kubeconfig == workspace(sitting.seats[1]) / ".lab/kubeconfig"
     assert [result.verdict for result in view.check(1)] == ["fail", "fail"]
     assert view.hints(1) == ["Hint 1."]
+    stage = cast(MadeUpStage, exams.stage)
+    stage.down = "the API server does not answer"
+    assert (view.seconds_left(), view.standing) == (24 * 60, stage.down)
+    stage.down = ""
+    assert (view.seconds_left(), view.standing) == (24 * 60, "")
+    stage.refuses = {"storage-0"}
+    with pytest.raises(LabError, match=r"storage-0 does not go; your files are in .*/exam\.2"):
+        view.submit()
+    assert view.sheet() is not None
+    assert not view.ended()
+    stage.refuses = set()
     view.submit()
     view.submit()
+    assert view.ended()
     assert view.seconds_left() == 0
     scores = view.sheet()
     assert scores is not None
     assert (scores.score, scores.passed, scores.tasks[0].left_out) == (0, False, False)
     assert list(scores.tasks[0].solution) == ["answer"]
     assert current() is view
-    exams.start("cka", tasks(), minutes=24, seed=4)
-    assert current() is not view
+    other = exams.start("cka", tasks(), minutes=24, seed=4)
+    after = current()
+    assert after is not None
+    assert after is not view
+    after.submit()
+    after.submit()
+    assert after.kept is not None
+    assert (after.kept / other.seats[0].slug / "notes.txt").is_file()

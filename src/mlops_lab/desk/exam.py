@@ -81,10 +81,16 @@ class Exam(Channel):
                 self.submit()
         except Exception as fault:
             self._unseen = self._faults.said(fault)
+        stands = self._stands() if not self.graded else None
         stand = {"left": left, "grading": self.grading, "graded": self.graded}
-        self._clock = {"kind": "clock", **stand, "trouble": told(self.trouble or self._unseen)}
+        self._clock = {"kind": "clock", **stand, "trouble": told(self.trouble or self._unseen or stands)}
         self.tell(self._clock)
         return left
+
+    def _stands(self) -> LabError | None:
+        if not (why := self.sitting.standing):
+            return None
+        return LabError(f"the cluster does not answer ({why}), and the clock stands until it does", "see: lab status")
 
     def _mark(self, task: Task) -> Message:
         return {"kind": "mark", "number": task.number, "flagged": task.flagged, "note": task.note}

@@ -90,7 +90,8 @@ class ExamPage(Page):
             return
         rows = {each.number: [row(one.plain(), one.trace.get("loads", ())) for one in each.results]
                 for each in sheet.tasks}  # fmt: skip
-        self.show("sheet.html", exam=exam, sheet=sheet, rows=rows)
+        left = exam.trouble if not await asyncio.to_thread(exam.sitting.ended) else None
+        self.show("sheet.html", exam=exam, sheet=sheet, rows=rows, trouble=left)
 
 
 class Submit(Page):

@@ -147,6 +147,14 @@ class Sitting(Protocol):
     def practice(self) -> bool:
         """May `check` and `hints` be called?"""
 
+    @property
+    def standing(self) -> str:
+        """Why the clock stands, as `seconds_left` saw last; empty if it runs."""
+
+    @property
+    def kept(self) -> Path | None:
+        """The copy of the workspaces, once this has submitted it."""
+
     def tasks(self) -> Sequence[Task]:
         """All tasks as they stand now."""
 
@@ -169,8 +177,11 @@ class Sitting(Protocol):
         """End it and grade it, which takes minutes; called again, it waits for the same grading.
 
         Raises:
-            LabError: it can't be graded now.
+            LabError: it can't be graded now; or it is, and not all of it could be taken away.
         """
+
+    def ended(self) -> bool:
+        """Is all of it taken away?"""
 
     def sheet(self) -> Sheet | None:
         """The score sheet; None until it is graded."""

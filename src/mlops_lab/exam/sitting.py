@@ -266,8 +266,9 @@ class Exams:
         """Clear an exam, and close it; arguments and errors as `stop`."""
         kept, left = self.clear(sitting, leave=leave)
         if left and not leave:
+            where = f"; your files are in {kept}" if kept else ""
             raise LabError(
-                f"not all of the exam could be taken away: {'; '.join(left)}",
+                f"not all of the exam could be taken away: {'; '.join(left)}{where}",
                 "try again: lab exam stop; or leave it there: lab exam stop --leave",
                 f"your files are in {kept}" if kept else "",
             )

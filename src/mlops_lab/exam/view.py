@@ -94,10 +94,16 @@ class View:
     Args:
         number: of the exam.
         exams: what it is kept with.
+
+    Attributes:
+        standing: why the clock stands, as `seconds_left` saw last; empty if it runs.
+        kept: the dated copy of the workspaces, once this has handed it in.
     """
 
     def __init__(self, number: int, exams: Exams) -> None:
         self.number, self._exams = number, exams
+        self.standing = ""
+        self.kept: Path | None = None
         self._submitting = threading.Lock()
         first = self._sitting()
         self.name, self.practice = first.exam, first.practice
@@ -110,12 +116,15 @@ class View:
 
     def seconds_left(self) -> float:
         """Seconds until the end; 0 once it is over or handed in. Looks whether the cluster answers."""
+        self.standing = ""
         if self._sitting().phase != "running":
             return 0.0
         try:
-            return max(self._exams.look().left, 0.0)
+            look = self._exams.look()
         except UsageError:  # it was handed in meanwhile
             return 0.0
+        self.standing = look.trouble
+        return max(look.left, 0.0)
 
     def flag(self, number: int, on: bool) -> None:
         """Flag a task, or no longer."""
@@ -139,11 +148,15 @@ class View:
         """Hand it in, and have it graded, which takes minutes; called again, it waits for the same grading.
 
         Raises:
-            LabError: it can't be graded now.
+            LabError: it can't be graded now; or it is, and not all of it could be taken away.
         """
         with self._submitting:
             if self._sitting().phase not in _OVER:
-                handing_in.hand_in(self._exams, lambda sheet: None)
+                self.kept = handing_in.hand_in(self._exams, lambda sheet: None) or self.kept
+
+    def ended(self) -> bool:
+        """Is all of it taken away?"""
+        return self._sitting().phase in _OVER
 
     def sheet(self) -> Scores | None:
         """The score sheet; None until it is graded."""
