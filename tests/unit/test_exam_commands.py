@@ -109,6 +109,29 @@ def test_what_is_to_be_typed_works_in_a_folder_with_spaces(
     assert shlex.split(line) == ["cd", f"{folder};", "export", f"KUBECONFIG={folder}/.lab/kubeconfig"]
 
 
+@pytest.mark.parametrize(
+    ("when", "hint"),
+    [
+        ("begin", "go on with it: lab exam resume; give it up: lab exam stop"),
+        ("installed", "run the same command again; it continues from there"),
+    ],
+)
+def test_a_start_that_is_interrupted_says_how_to_go_on(
+    lab: Lab, stage: MadeUpStage, monkeypatch: pytest.MonkeyPatch, when: str, hint: str
+) -> None:
+    def interrupted(*given: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage, when, interrupted)
+        code, out, err = lab("start", "cka", "--minutes", "24", "--seed", "3")
+    assert (code, out) == (130, "")
+    assert err.endswith(f"lab: interrupted\n  next: {hint}\n")
+    again = ["resume"] if "resume" in hint else ["start", "cka", "--minutes", "24", "--seed", "3"]
+    assert lab(*again)[0] == 0
+    assert "0:24:00 left" in lab("time")[1]
+
+
 def test_status_has_all_tasks_flags_and_notes(started: Lab) -> None:
     started("flag", "2")
     started("note", "2", "look", "again")

@@ -11,7 +11,7 @@ from mlops_lab.cli.exam_bank import list_tasks, new_task, prove_tasks, render_ta
 from mlops_lab.cli.exam_now import graded, made, now
 from mlops_lab.cli.exam_practice import check, hint, reset
 from mlops_lab.cli.exam_sheets import history, show_sheet, solution
-from mlops_lab.cli.terminal import agree, console, into
+from mlops_lab.cli.terminal import agree, complain, console, into
 
 if TYPE_CHECKING:
     from mlops_lab.exam.sitting import Exams, Look
@@ -39,7 +39,11 @@ def exam() -> None:
 @click.option("--practice", is_flag=True, help="Checks and hints at any time.")
 @click.option("--quick", is_flag=True, help="Four tasks in 25 minutes.")
 @click.option("--task", "only", multiple=True, metavar="NAME", help="To practise: this task; may be given again.")
-def start(name: str, minutes: int | None, seed: int | None, practice: bool, quick: bool, only: tuple[str, ...]) -> None:
+@click.pass_context
+def start(
+    ctx: click.Context, name: str, minutes: int | None, seed: int | None, practice: bool, quick: bool,
+    only: tuple[str, ...],
+) -> None:  # fmt: skip
     """Draw an exam, make its tasks on the cluster, and start the clock.
 
     The same seed, with the same bank of tasks, is the same exam. Your labs are not touched. All tasks of the bank: lab
@@ -61,9 +65,16 @@ def start(name: str, minutes: int | None, seed: int | None, practice: bool, quic
     if only and (quick or minutes or not practice):
         raise UsageError("--task is for --practice alone", "lab exam start EXAM --practice --task NAME")
     exams = made()
-    sitting = exams.start(
-        name, tasks(), minutes=minutes or MINUTES, seed=seed, practice=practice, quick=quick, only=only
-    )
+    try:
+        sitting = exams.start(
+            name, tasks(), minutes=minutes or MINUTES, seed=seed, practice=practice, quick=quick, only=only
+        )
+    except KeyboardInterrupt:
+        if not exams.store.open():
+            raise
+        click.echo(err=True)  # ends the line with ^C
+        complain("interrupted", "go on with it: lab exam resume; give it up: lab exam stop")
+        ctx.exit(130)
     kind = ", for practice" if practice else ""
     click.echo(
         f"Exam {sitting.number}: {name}{kind}, seed {sitting.seed}. {len(sitting.seats)} tasks in {sitting.minutes} "
