@@ -442,6 +442,25 @@ def test_what_never_goes_may_be_left_and_is_said(table: Table) -> None:
     assert table.exams.store.load(1).phase == "stopped"
 
 
+def test_an_exam_whose_cluster_does_not_answer_may_be_left_there(table: Table) -> None:
+    """One that is gone for good, such as a user's own."""
+    sitting = table.start()
+    table.describe(sitting, 2, 'cluster = "nodes"')
+    table.stage.down = "the API server does not answer"
+    with pytest.raises(LabError, match="does not answer") as raised:
+        table.exams.stop()
+    assert "lab exam stop --leave" in raised.value.hint
+    kept = table.exams.stop(leave=True)
+    assert kept is not None
+    assert (kept / sitting.seats[0].slug / "notes.txt").is_file()
+    assert (
+        "left there: all that is on the cluster, which does not answer (the API server does not answer)"
+        in table.said[-1]
+    )
+    assert table.stage.ended == [sitting.seats[1].task], "what is an exam's own goes"
+    assert table.exams.store.load(1).phase == "stopped"
+
+
 @pytest.mark.parametrize("cluster", ["one", "another"])
 def test_files_that_can_not_be_removed_may_be_left_and_their_copy_is_said(
     table: Table, monkeypatch: pytest.MonkeyPatch, cluster: str

@@ -210,10 +210,13 @@ class Exams:
         """Take away all that an exam has on the cluster, and empty its workspaces.
 
         Args:
-            leave: what does not go stays, and the rest goes all the same.
+            leave: what does not go stays, and the rest goes all the same; of a cluster that does not answer, all.
 
         Returns:
             The dated copy of the workspaces, and in words what could not be taken away.
+
+        Raises:
+            LabError: the cluster does not answer, and what is on it is not to be left.
         """
         left: list[str] = []
         every: list[tuple[Seat, Rendered]] = []
@@ -224,10 +227,17 @@ class Exams:
                 left.append(f"task {seat.number}: {lost.message}")
         # What was broken on a cluster of the exam's own needs no mending: all of it goes.
         known = [entry for entry in every if not self.stage.goes(entry[1].task)]
-        if self.stage.identity() != sitting.cluster:  # the cluster that it stood on is gone
+        silent: list[str] = []
+        try:
+            there = self.stage.identity() == sitting.cluster
+        except LabError as trouble:
+            if not leave:
+                hint = f"{trouble.hint}; or leave on it what is there: lab exam stop --leave"
+                raise LabError(trouble.message, hint, trouble.detail) from trouble
+            there, silent = False, [f"all that is on the cluster, which does not answer ({trouble.message})"]
+        if not there:  # what stood on it is gone with it, or is left
             self.stage.end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)])
-            left = []  # what stood there is gone with it
-            return self._kept(left), left
+            return self._kept(silent), silent
 
         def gone(entry: tuple[Seat, Rendered]) -> None:
             try:
