@@ -220,6 +220,23 @@ def test_two_windows_show_the_same(windows: Any, at_desk: Served) -> None:
     expect(one.get_by_role("button", name="Go on checking")).to_be_visible()
 
 
+def test_what_programs_asked_the_terminal_is_not_answered_again_when_the_page_is_loaded_anew(
+    page: Page, at_desk: Served
+) -> None:
+    at_desk.begin()
+    page.goto("/labs/04")
+    page.locator("#terminal").click()
+    until_shown(page, "04-deploy")
+    page.keyboard.type(r"stty -echo; printf '\033[c'; read -rst 2 -d c; stty echo; echo ask''ed" + "\n")
+    until_shown(page, "asked")
+    page.reload()
+    until_shown(page, "asked")
+    page.locator("#terminal").click()
+    page.keyboard.type("echo [a''nother]\n")
+    until_shown(page, "[another]")
+    expect(page.locator(".xterm-rows")).not_to_contain_text("1;2c")
+
+
 def test_a_lost_connection_is_said_and_made_again(page: Page, at_desk: Served) -> None:
     folder = at_desk.begin()
     page.goto("/labs/04")

@@ -17,6 +17,7 @@ class Typist:
     def __init__(self, desk: Served, path: str = "/terminal/labs/04") -> None:
         self.socket = desk.socket(path)
         self.seen = ""
+        self.kinds: list[str] = []
         self.size(24, 100)
 
     def size(self, rows: int, columns: int) -> None:
@@ -29,8 +30,9 @@ class Typist:
         """Read until this text has come, from where the last call ended."""
         while wanted not in self.seen:
             kind, text = json.loads(self.socket.recv())
-            assert kind in ("setup", "stdout"), (kind, self.seen)
-            self.seen += text if kind == "stdout" else ""
+            assert kind in ("setup", "before", "stdout"), (kind, self.seen)
+            self.seen += text if kind != "setup" else ""
+            self.kinds.append(kind)
         before, _, self.seen = self.seen.partition(wanted)
         return before
 
@@ -92,6 +94,18 @@ def test_two_windows_are_one_terminal_and_a_later_one_sees_what_was(at_desk: Ser
     alone = at_desk.begin("10") and Typist(at_desk, "/terminal/labs/10")
     assert alone.said("pwd").strip().endswith("10-autoscale")
     assert "second" not in alone.seen
+
+
+def test_what_was_before_is_told_from_what_comes_so_that_no_question_in_it_is_answered_again(
+    at_desk: Served, typist: Typist
+) -> None:
+    typist.said(r"printf '\033[c'")
+    assert "before" not in typist.kinds, "there was nothing"
+    other = Typist(at_desk)
+    assert "\x1b[c" in other.until("END")
+    assert other.kinds == ["setup", "before"]
+    other.said("echo mo''re")
+    assert set(other.kinds[2:]) == {"stdout"}
 
 
 def test_a_shell_that_has_ended_is_followed_by_another(at_desk: Served, typist: Typist) -> None:

@@ -79,12 +79,22 @@ class Terminals(NamedTermManager):
 class Terminal(Guarded, TermSocket):
     """A window's end of a shell."""
 
+    _output = "before"
+
     def open(self, *names: str) -> None:
-        """Join the shell of the place that the address names."""
+        """Join the shell of the place that the address names, and send what it has shown before."""
         try:
             super().open("/".join(names))
         except LookupError:
             self.close(4404, "there is no folder to work in yet")
+        self._output = "stdout"
+
+    def on_pty_read(self, text: str) -> None:
+        """Send what the shell shows.
+
+        What it showed before is of a kind of its own: what programs asked the terminal then is not answered again.
+        """
+        self.send_json_message([self._output, text])
 
     async def on_message(self, message: str | bytes) -> None:  # type: ignore[override] # as tornado allows
         """What was typed, or another size; anything else ends the connection."""

@@ -28,6 +28,7 @@ export function open(element, key, leave) {
   terminal.textarea.setAttribute("aria-label", "Terminal; F6 leaves it");
   dark.addEventListener("change", () => { terminal.options.theme = dark.matches ? DARK : LIGHT; });
   let ended = false;
+  let replaying = 0; // pieces of what was before that are still being drawn
 
   const size = () => {
     if (!element.clientWidth || !element.clientHeight) return; // not shown
@@ -38,6 +39,10 @@ export function open(element, key, leave) {
     opened: () => { terminal.reset(); size(); },
     heard: ([kind, text]) => {
       if (kind === "stdout") terminal.write(text);
+      if (kind === "before") {
+        replaying += 1;
+        terminal.write(text, () => { replaying -= 1; });
+      }
       if (kind === "disconnect") {
         ended = true;
         terminal.write("\r\n[the shell has ended; Enter begins another]\r\n");
@@ -48,6 +53,7 @@ export function open(element, key, leave) {
   let socket = begin();
 
   terminal.onData((text) => {
+    if (replaying) return; // the terminal answers what programs asked it then, which nobody waits for now
     if (!ended) socket.send(["stdin", text]);
     else if (text === "\r") {
       ended = false;
