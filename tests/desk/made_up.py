@@ -316,8 +316,14 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(root: Path, cluster: FakeCluster | None = None) -> Iterator[Served]:
-    """Serve a desk from a thread of its own; MLOPS_LAB_HOME and MLOPS_LAB_WORKSPACE lie in `root`."""
+def served(
+    root: Path, cluster: FakeCluster | None = None, say: Callable[[str], None] = lambda text: None
+) -> Iterator[Served]:
+    """Serve a desk from a thread of its own; MLOPS_LAB_HOME and MLOPS_LAB_WORKSPACE lie in `root`.
+
+    Args:
+        say: is told what the desk waits for at its end.
+    """
     cluster, records, sitting = cluster or FakeCluster(), Records(), list[Sitting]()
     labs = []
     for number, name, title in (("04", "deploy", "Deploy a model"), ("10", "autoscale", f"Autoscale {EVIL}")):
@@ -331,7 +337,7 @@ def served(root: Path, cluster: FakeCluster | None = None) -> Iterator[Served]:
         {each.number: checks_on(folder_of(each)) for each, _ in labs}, {}, [],
     )  # fmt: skip
     desk = Desk(course, records, cluster, lambda: sitting[0] if sitting else None)
-    with running(desk) as address:
+    with running(desk, say) as address:
         found = Served(desk, cluster, records, root, address, sitting)
         path = "/" + found.address.split("/", 3)[3]
         found.cookie = found.ask(path, Cookie="").headers["Set-Cookie"].split(";")[0]
@@ -339,13 +345,13 @@ def served(root: Path, cluster: FakeCluster | None = None) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def running(desk: Desk) -> Iterator[str]:
+def running(desk: Desk, say: Callable[[str], None] = lambda text: None) -> Iterator[str]:
     """Serve a desk from a thread of its own while the block runs; gives the address to open."""
     ready, began = threading.Event(), dict[str, Any]()
 
     async def main() -> None:
         began["stop"], began["loop"] = asyncio.Event(), asyncio.get_running_loop()
-        async with serving(desk, 0) as address:
+        async with serving(desk, 0, say) as address:
             began["address"] = address
             ready.set()
             await began["stop"].wait()

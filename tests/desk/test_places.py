@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
+import http.client
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +17,10 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.verdicts import Result
+from mlops_lab.desk import server
+from mlops_lab.desk.server import serving
 from mlops_lab.labs.rows import Rows
-from tests.desk.made_up import EVIL, FakeCluster, Served, served, until
+from tests.desk.made_up import EVIL, FakeCluster, FakeSitting, Served, served, until
 
 Message = dict[str, Any]
 
@@ -231,3 +238,65 @@ def test_at_the_end_running_checks_put_back_what_they_changed(tmp_path: Path) ->
             heard(verdicts("fail", ""))
             assert cluster.watches == 1
     assert cluster.watches == 0
+
+
+def test_at_the_end_it_says_which_work_it_waits_for(tmp_path: Path) -> None:
+    said, goes_on = list[str](), threading.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        goes_on.set()
+
+    class Slow(FakeCluster):
+        def start(self, *given: Any) -> None:
+            assert goes_on.wait(30)
+            super().start(*given)
+
+    class SlowSitting(FakeSitting):
+        def submit(self) -> None:
+            assert goes_on.wait(30)
+            super().submit()
+
+    def start(desk: Served) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):  # the desk has ended before it answered
+            desk.ask("/labs/04/start", "POST", {})
+
+    with served(tmp_path, Slow(), say) as desk:
+        desk.sitting.append(SlowSitting(tmp_path))
+        assert desk.ask("/exam/submit", "POST", {}).status == 204
+        threading.Thread(target=start, args=(desk,), daemon=True).start()
+        until(lambda: desk.desk.labs["labs/04"].busy)
+    assert said == ["the desk ends as soon as this is done: Lab 04: starting; the exam: grading it"]
+    assert (tmp_path / "work/04-deploy/.lab/kubeconfig").is_file()
+    assert desk.sitting[0].sheet() is not None
+
+
+def test_at_the_end_of_a_desk_that_does_nothing_it_says_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    with served(tmp_path, say=said.append) as desk:
+        assert desk.ask("/").status == 200
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (OSError(errno.EADDRINUSE, "Address already in use"), "port 80 on 127.0.0.1 is taken"),
+        (PermissionError(errno.EACCES, "Permission denied"), "port 80 on 127.0.0.1 can't be used: Permission denied"),
+    ],
+)
+def test_a_port_that_can_not_be_used_is_said_with_the_reason(
+    at_desk: Served, monkeypatch: pytest.MonkeyPatch, fault: OSError, said: str
+) -> None:
+    async def serve() -> None:
+        async with serving(at_desk.desk, 80):
+            raise AssertionError("it is served")
+
+    def refused(*given: Any) -> None:
+        raise fault
+
+    monkeypatch.setattr(server, "bind_sockets", refused)
+    with pytest.raises(LabError) as raised:
+        asyncio.run(serve())
+    assert raised.value.message == said
+    assert "lab desk --port 0" in raised.value.hint

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from mlops_lab.cli.terminal import say
+
 
 @click.command()
 @click.option(
@@ -39,7 +41,7 @@ def desk(port: int, browse: bool) -> None:
     from mlops_lab.learner.records import Records
 
     async def serve() -> None:
-        async with serving(Desk(path.course(), Records(), Here(), Current(Exams())), port) as address:
+        async with serving(Desk(path.course(), Records(), Here(), Current(Exams())), port, say) as address:
             click.echo(f"Your desk: {address} (end with Ctrl-C)")
             if browse:
                 click.launch(str(_way_in(address)))

@@ -61,6 +61,13 @@ class Desk:
         """Follow the exam; in the server's loop."""
         self._following = asyncio.create_task(self.exam.follow())
 
+    def at_work(self) -> list[str]:
+        """What goes on and is not broken off at the end, in words: labs that start, an exam that is graded, say."""
+        exam = self.exam.known
+        places = [*self.labs.values(), *(exam.tasks.values() if exam else ())]
+        found = [f"{place.facts[0]}: {place.busy}" for place in places if place.busy]
+        return [*found, "the exam: grading it"] if exam and exam.grading else found
+
     async def end(self) -> None:
         """End what runs."""
         if self._following:

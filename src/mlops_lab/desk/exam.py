@@ -110,17 +110,20 @@ class Current:
 
     Args:
         changed: called when it is another one, or gone.
+
+    Attributes:
+        known: the exam as of the last look.
     """
 
     def __init__(self, sitting: Callable[[], Sitting | None], changed: Callable[[], None]) -> None:
         self._sitting, self._changed = sitting, changed
-        self._exam: Exam | None = None
+        self.known: Exam | None = None
         self._count = 0
         self._faults = Faults()
 
     def get(self) -> Exam | None:
         """The exam; None if there is none."""
-        before, new = self._exam.sitting if self._exam else None, self._exam
+        before, new = self.known.sitting if self.known else None, self.known
         try:
             found = self._sitting()
             if found is not before:
@@ -129,12 +132,12 @@ class Current:
             self._faults.said(fault)
             found = new = None
         if found is not before:
-            if self._exam:
-                self._exam.tell({"kind": "gone"})
+            if self.known:
+                self.known.tell({"kind": "gone"})
             self._count += 1
-            self._exam = new
+            self.known = new
             self._changed()
-        return self._exam
+        return self.known
 
     async def follow(self) -> None:
         """Look now and then, until cancelled."""

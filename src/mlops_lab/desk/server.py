@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
@@ -49,19 +50,21 @@ def application(desk: Desk, guard: Guard, terminals: Terminals, port: int) -> Ap
 
 
 @contextlib.asynccontextmanager
-async def serving(desk: Desk, port: int) -> AsyncIterator[str]:
+async def serving(desk: Desk, port: int, say: Callable[[str], None] = lambda text: None) -> AsyncIterator[str]:
     """The address to open, while the desk is served there.
 
     Args:
         port: 0 means any.
+        say: is told at the end what is still at work, and is waited for.
 
     Raises:
-        LabError: the port is taken.
+        LabError: the port can't be used.
     """
     try:
         sockets = bind_sockets(port, "127.0.0.1", socket.AF_INET)
-    except OSError as taken:
-        raise LabError(f"port {port} on 127.0.0.1 is taken", "use another port: lab desk --port 0") from taken
+    except OSError as refused:
+        why = "is taken" if refused.errno == errno.EADDRINUSE else f"can't be used: {refused.strerror}"
+        raise LabError(f"port {port} on 127.0.0.1 {why}", "use another port: lab desk --port 0") from refused
     port = sockets[0].getsockname()[1]
     guard, terminals = Guard(), Terminals(desk.place)
     server = HTTPServer(application(desk, guard, terminals, port), max_body_size=_BODY, max_buffer_size=2 * _BODY)
@@ -72,6 +75,8 @@ async def serving(desk: Desk, port: int) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}/?token={guard.token}"
     finally:
         server.stop()
+        if at_work := desk.at_work():
+            say(f"the desk ends as soon as this is done: {'; '.join(at_work)}")
         await terminals.end()
         await desk.end()
         await server.close_all_connections()
