@@ -362,6 +362,21 @@ def test_a_full_disk_costs_nothing(table: Table, monkeypatch: pytest.MonkeyPatch
     assert not table.stage.namespaces
 
 
+def test_a_sheet_that_can_not_be_shown_is_kept_and_the_exam_can_be_ended(table: Table) -> None:
+    """Such as on a pipe that is closed, or in a locale without its characters."""
+    table.solve(table.start())
+
+    def closed(sheet: Sheet) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        handing_in.hand_in(table.exams, closed)
+    assert handing_in.sheet_of(Store(), 1).score == 100
+    handing_in.hand_in(table.exams, closed)
+    assert table.exams.store.load(1).phase == "ended"
+    assert not table.stage.namespaces
+
+
 def test_a_grading_that_was_killed_goes_on_and_grades_nothing_twice(
     table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ def hand_in(exams: Exams, show: Callable[[Sheet], None], *, as_it_is: bool = Fal
     """Hand the exam in that is under way, or go on with that.
 
     Args:
-        show: gets the sheet as soon as it is known, even if the disk is too full to keep it.
+        show: gets the sheet once it is kept, or the disk is too full to keep it; before anything is taken away.
         as_it_is: end the exam also where less than half of it could be graded; it is then not passed.
 
     Returns:
@@ -69,11 +69,15 @@ def hand_in(exams: Exams, show: Callable[[Sheet], None], *, as_it_is: bool = Fal
                     + ("; or end it, not passed: lab exam submit --as-it-is" if graded.possible else ""),
                     "\n".join(sorted(whys)),
                 )
+            try:
+                durable.write(folder / _PAGE, page(graded))
+                durable.write(folder / _SHEET, msgspec.json.encode(graded).decode())
+                with exams.store.change(sitting.number) as sitting:
+                    sitting.phase = "clearing"
+            except LabError:
+                show(graded)
+                raise
             show(graded)
-            durable.write(folder / _PAGE, page(graded))
-            durable.write(folder / _SHEET, msgspec.json.encode(graded).decode())
-            with exams.store.change(sitting.number) as sitting:
-                sitting.phase = "clearing"
         return exams.end(sitting, "ended")
 
 
