@@ -80,7 +80,7 @@ def grade(stage: Stage, papers: Sequence[Paper], kept: Path) -> dict[int, list[R
 
     with progress.showing(lambda: None):
         for tries in range(1 + AGAIN):
-            due = [each for each in papers if not (known := found.get(each.seat.number)) or _errors(known)]
+            due = [each for each in papers if not (so_far := found.get(each.seat.number)) or _errors(so_far)]
             if not due:
                 break
             if tries:
