@@ -202,25 +202,22 @@ def test_threads_and_core_seconds_are_read_from_the_kernels_files(tmp_path: Path
 
 
 def test_programs_at_work_are_those_that_are_not_niced_contained_or_an_engine(tmp_path: Path) -> None:
-    def program(number: int, name: bytes, *, nice: int = 0, cgroup: str = "0::/user.slice", start: int = 5) -> None:
+    def program(number: int, name: str, *, nice: int = 0, cgroup: str = "0::/user.slice", start: int = 5) -> None:
         fields = ["S", *["0"] * 10, "300", "100", "0", "0", "20", str(nice), "1", "0", str(start)]
         (tmp_path / str(number)).mkdir()
-        (tmp_path / str(number) / "stat").write_bytes(
-            f"{number} (".encode() + name + f") {' '.join(fields)} 0 0\n".encode()
-        )
-        (tmp_path / str(number) / "cgroup").write_text(f"{cgroup}\n")
+        (tmp_path / str(number) / "stat").write_bytes(os.fsencode(f"{number} ({name}) {' '.join(fields)} 0 0\n"))
+        (tmp_path / str(number) / "cgroup").write_bytes(os.fsencode(f"{cgroup}\n"))
 
-    program(1, b"a ) b")
-    program(6, "vierzehn Zeichen ü".encode()[:-1])  # the kernel cuts a name, also within a letter
-    program(2, b"niced", nice=10)
-    program(3, b"uvicorn", cgroup="0::/docker/1f/kubelet.slice/kubepods")
-    program(4, b"dockerd")
-    program(os.getpid(), b"lab")
+    program(1, "a ) b\udce6\udca8", cgroup="0::/user.slice/\udce6")  # cut within a character, as the kernel does
+    program(2, "niced", nice=10)
+    program(3, "uvicorn", cgroup="0::/docker/1f/kubelet.slice/kubepods")
+    program(4, "dockerd")
+    program(os.getpid(), "lab")
     (tmp_path / "self").mkdir()
     machine = Machine(tmp_path)
     found = machine.programs()
-    assert found == {(number, 5): 400 / os.sysconf("SC_CLK_TCK") for number in (1, 6)}
-    assert machine.programs({(1, 5): 0.0, (6, 5): 0.0, (9, 9): 0.0}) == found
+    assert found == {(1, 5): 400 / os.sysconf("SC_CLK_TCK")}
+    assert machine.programs({(1, 5): 0.0, (9, 9): 0.0}) == found
     assert machine.programs({(1, 4): 0.0}) == {}  # another program, whose number it has now
 
 

@@ -64,6 +64,10 @@ def start():
 def burn():
     while True:
         pass
+
+def rename():
+    with open("/proc/self/comm", "wb") as name:
+        name.write(b"a\\xe6\\xa8")
 """
 
 
@@ -94,6 +98,12 @@ def test_each_run_begins_with_what_was_imported_and_nothing_more(toy: Sandbox) -
         assert toy.ask(("keep", 2), within=STARTS) == {"said": [1, 2]}
         assert toy.memory() > 0
         toy.end()
+
+
+def test_a_program_may_have_any_name_that_the_kernel_takes(toy: Sandbox) -> None:
+    toy.begin()
+    toy.ask(("rename",), within=STARTS)
+    assert toy.memory() > 0
 
 
 def test_what_a_program_does_is_said_in_words_and_never_raised_as_the_judges(toy: Sandbox) -> None:

@@ -184,7 +184,7 @@ class Sandbox:
             Trouble: it has ended.
         """
         try:
-            status = Path(f"/proc/{self._pid}/status").read_text()
+            status = Path(f"/proc/{self._pid}/status").read_text(errors="replace")  # it has the program's name
             return int(status.partition("RssAnon:")[2].split()[0]) << 10
         except (OSError, IndexError):
             raise Trouble("its process ended", self.printed) from None

@@ -81,11 +81,12 @@ class Machine:
             if not name.isdigit() or int(name) == os.getpid():
                 continue
             try:
-                # The second field is the program's name, in brackets, and may hold anything.
-                head, _, rest = (self._proc / name / "stat").read_text(errors="replace").rpartition(")")
+                # The second field is the program's name, in brackets, and may hold anything; it is cut at a byte.
+                own = self._proc / name
+                head, _, rest = (own / "stat").read_text(errors="replace").rpartition(")")
                 fields = rest.split()
                 ours = int(fields[16]) > 0 or head.partition("(")[2] in _ENGINES
-                ours = ours or (known is None and _contained((self._proc / name / "cgroup").read_text()))
+                ours = ours or (known is None and _contained((own / "cgroup").read_text(errors="replace")))
             except (OSError, IndexError):  # it has ended
                 continue
             program = int(name), int(fields[19])
