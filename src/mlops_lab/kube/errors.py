@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
+from typing import Any
 
 from mlops_lab.base.errors import LabError, broken_connection, transient_status
 
@@ -30,32 +32,31 @@ def translated(what: str) -> Iterator[None]:
 
     Raises:
         NotFound, Refused, Unreachable: instead of the client's or urllib3's own exceptions.
+        LabError: more than one API group has the kind.
     """
-    import json
     import ssl
 
     import websocket
     from kubernetes.client.exceptions import ApiException
     from kubernetes.config.config_exception import ConfigException
-    from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
+    from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError, ResourceNotUniqueError
     from urllib3.exceptions import HTTPError
 
     try:
         yield
     except ResourceNotFoundError as unknown:
         raise NotFound(f"{what}: the cluster has no such kind ({unknown})", "check apiVersion and kind") from unknown
+    except ResourceNotUniqueError as many:
+        raise LabError(
+            f"{what}: several API groups have that kind", "ask for it with its apiVersion", str(many)
+        ) from many
     except (ApiException, DynamicApiError) as answer:
-        status = int(answer.status or 0)
-        try:
-            message = json.loads(answer.body or "{}").get("message", "")
-        except (ValueError, AttributeError):
-            message = ""
-        message = message or str(answer.reason or "no reason given")
+        status, message = _said(answer)
         if status == 404:
             raise NotFound(f"{what}: {message}", "create it first, or check its name and namespace") from answer
         if status in (0, 502, 503, 504):
             raise Unreachable(
-                f"{what}: {message}", "see whether the cluster is up: lab status", transient=transient_status(status)
+                f"{what}: {message}", "see whether the cluster is up: lab status", transient=_soon_over(answer, status)
             ) from answer
         raise Refused(f"{what}: {message}", "read the API server's reason, then try again", status) from answer
     except ConfigException as missing:
@@ -64,5 +65,29 @@ def translated(what: str) -> Iterator[None]:
         raise Unreachable(
             f"{what}: the API server does not answer ({type(down).__name__})",
             "see whether the cluster is up: lab status",
-            transient=broken_connection(down) or transient_status(getattr(down, "status_code", None) or 0),
+            transient=_soon_over(down),
         ) from down
+
+
+def _said(answer: Any) -> tuple[int, str]:
+    """The HTTP status of what the API server answered, 0 if nothing did, and its reason."""
+    import websocket
+
+    status, body, reason = int(answer.status or 0), answer.body, answer.reason
+    # Where a command was to be started, the client hides what was answered.
+    if not status and isinstance(shake := answer.__context__, websocket.WebSocketBadStatusException):
+        status, reason = shake.status_code, shake.status_message
+        body = (shake.resp_body or b"").decode(errors="replace")
+    try:
+        message = json.loads(body or "{}").get("message", "")
+    except (ValueError, AttributeError):
+        # A kubelet's own words come through as plain text.
+        message = " ".join(body.split())[:200] if isinstance(body, str) and "<" not in body else ""
+    return status, str(message or reason or "no reason given")
+
+
+def _soon_over(trouble: BaseException, status: int = 0) -> bool:
+    from websocket import WebSocketConnectionClosedException as Closed
+
+    closed = isinstance(trouble, Closed) or isinstance(trouble.__context__, Closed)
+    return closed or transient_status(status) or broken_connection(trouble)

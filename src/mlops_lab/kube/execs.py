@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,17 @@ from mlops_lab.kube.errors import Unreachable, translated
 # The channel that tells how a command ended, of the protocol v4.channel.k8s.io:
 # https://kubernetes.io/docs/reference/using-api/websockets/
 _STATUS = 3
+_OPENS_WITHIN = 10.0  # s, each step of it
+_SILENT = 30.0  # s in the middle of a frame, and for one that is sent
+_LONGEST = 1 << 20  # bytes of a line, where what is printed has a limit
+
+
+class Beyond(LabError):
+    """A command printed more than it may, or is not done in its time."""
+
+
+class Unending(Beyond):
+    """A command still ran when its time was over."""
 
 
 class ExecStream:
@@ -23,41 +35,51 @@ class ExecStream:
     def __init__(self, socket: Any, what: str) -> None:
         self._socket = socket
         self._what = what
-        self._status: str | None = None
+        self._status: str | bytes | None = None
 
     def write(self, text: str) -> None:
         """Send text to the command's stdin."""
         with translated(self._what):
             self._socket.write_stdin(text)
 
-    def lines(self, *, within: float, idle: float = 0.2) -> Iterator[str | None]:
+    def lines(self, *, within: float, idle: float = 0.2, most: int | None = None) -> Iterator[str | None]:
         """The command's stdout line by line, without the line ends, until it ends.
 
         Yields None at least every `idle` seconds without a complete line, so that a caller can do other work.
 
+        Args:
+            within: seconds.
+            most: bytes that it may print, to each of stdout and stderr; for a command in a container that is not ours.
+
         Raises:
-            LabError: the command still ran after `within` seconds.
+            Unending: the command still ran after `within` seconds.
+            Beyond: it printed more than `most`, or a line of more than 1 MiB.
             Unreachable: the connection was lost.
         """
-        end = time.monotonic() + within
-        rest = ""
+        end, total, rest = time.monotonic() + within, 0, b""
         while True:
-            data = ""
+            data, errors = b"", b""
             with translated(self._what), self._closing():
                 self._socket.update(timeout=idle)
-                data = self._socket.read_stdout(timeout=0) if self._socket.peek_stdout(timeout=0) else ""
+                data = self._socket.read_stdout(timeout=0) if self._socket.peek_stdout(timeout=0) else b""
+                if most is not None:
+                    errors = self._socket.peek_stderr(timeout=0)
+            total += len(data)
+            if most is not None and (max(total, len(errors)) > most or len(rest) > _LONGEST):
+                raise Beyond(f"{self._what} printed more than {most >> 10} KiB", "it was ended")
             if data:
-                *whole, rest = (rest + data).split("\n")
-                yield from whole
+                # A character may have come in two parts, a line's end never does.
+                *whole, rest = (rest + data).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
             elif not self._socket.is_open():
                 if rest:
-                    yield rest
+                    yield rest.decode(errors="replace")
                 return
             else:
                 self._wake()
                 yield None
             if time.monotonic() > end:
-                raise LabError(
+                raise Unending(
                     f"{self._what} did not end within {within:g} s", "try again; if it happens again: lab doctor"
                 )
 
@@ -89,9 +111,10 @@ class ExecStream:
 
     def stderr(self) -> str:
         """What the command wrote to stderr so far and was not read yet."""
+        said = b""
         with translated(self._what), self._closing():
-            return str(self._socket.read_stderr(timeout=0) if self._socket.peek_stderr(timeout=0) else "")
-        return ""
+            said = self._socket.read_stderr(timeout=0) if self._socket.peek_stderr(timeout=0) else b""
+        return said.decode(errors="replace")
 
     @property
     def code(self) -> int | None:
@@ -104,7 +127,7 @@ class ExecStream:
         if self._socket.is_open():
             return None
         if self._status is None:
-            self._status = str(self._socket.read_channel(_STATUS))
+            self._status = self._socket.read_channel(_STATUS)
         return _exit_code(self._status, self._what)
 
     def close(self) -> None:
@@ -120,7 +143,7 @@ class ExecStream:
         self.close()
 
 
-def _exit_code(status: str, what: str) -> int:
+def _exit_code(status: str | bytes, what: str) -> int:
     """The exit code that a Status (meta/v1) tells. Raises as `ExecStream.code`."""
     if not status:
         raise Unreachable(f"{what}: the connection ended before the command did", "try again", transient=True)
@@ -133,6 +156,19 @@ def _exit_code(status: str, what: str) -> int:
     raise LabError(f"{what} could not be run: {said.get('message')}", "see whether its image has that program")
 
 
+@functools.cache
+def _limited_websocket() -> type:
+    """The websocket of the Kubernetes client, which by itself connects, reads and sends without a limit of time."""
+    import websocket
+
+    class Limited(websocket.WebSocket):
+        def connect(self, url: str, **options: Any) -> None:
+            super().connect(url, timeout=_OPENS_WITHIN, **options)
+            self.settimeout(_SILENT)
+
+    return Limited
+
+
 def open_exec(
     configuration: Any, pod: str, namespace: str, command: Sequence[str], container: str | None
 ) -> ExecStream:
@@ -142,8 +178,9 @@ def open_exec(
         NotFound, Refused, Unreachable: the pod is not there or not running, or the API server did not answer.
     """
     from kubernetes import client
-    from kubernetes.stream import stream
+    from kubernetes.stream import stream, ws_client
 
+    ws_client.WebSocket = _limited_websocket()
     what = f"{command[0]} in pod {pod}"
     with translated(what):
         # A client of its own: `stream` swaps the client's request function while it connects.
@@ -158,7 +195,7 @@ def open_exec(
             stdout=True,
             stderr=True,
             tty=False,
+            binary=True,  # of what comes: it would decode each frame by itself
             _preload_content=False,
-            _request_timeout=10,
         )
     return ExecStream(socket, what)

@@ -41,12 +41,15 @@ class Socket:
             data = os.read(number, 65536)
             self._data, self._ended = self._data + data, not data
 
-    def peek_stdout(self, timeout: float) -> str:
-        return "x" if self._data else ""
+    def peek_stdout(self, timeout: float) -> bytes:
+        return self._data
 
-    def read_stdout(self, timeout: float) -> str:
+    def read_stdout(self, timeout: float) -> bytes:
         data, self._data = self._data, b""
-        return data.decode(errors="replace")
+        return data
+
+    def peek_stderr(self, timeout: float) -> bytes:
+        return b""
 
     def is_open(self) -> bool:
         return not self._ended

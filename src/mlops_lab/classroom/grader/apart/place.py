@@ -22,10 +22,9 @@ from mlops_lab.classroom import packing
 from mlops_lab.classroom.grader import names
 from mlops_lab.classroom.grader.apart import inside
 from mlops_lab.classroom.operator.walls import to_addresses
-from mlops_lab.kube.bounded import Beyond, bounded_lines
 from mlops_lab.kube.client import Kube, Object, Objects
 from mlops_lab.kube.errors import NotFound
-from mlops_lab.kube.execs import ExecStream
+from mlops_lab.kube.execs import Beyond, ExecStream
 from mlops_lab.measure.pods import script
 from mlops_lab.measure.pods.evidence import evidence, pod_state
 
@@ -112,7 +111,7 @@ class Place:
             with self.kube.exec(name, self.namespace, ["python3", "/checker/inside.py"]) as stream:
                 _tell(stream, folder, words, within, env or {}, kubeconfig, files)
                 try:
-                    return _heard(bounded_lines(stream, within=within + _GRACE, most=_ANSWER))
+                    return _heard(stream.lines(within=within + _GRACE, most=_ANSWER))
                 except Beyond as beyond:
                     return self._ended(name, _Silent(beyond.message, None), time.monotonic() - began)
                 except (_Silent, LabError) as silence:
@@ -175,7 +174,7 @@ class Place:
     def _see_alone(self, name: str) -> None:
         """A pod may begin before the network knows its policy."""
         with self.kube.exec(name, self.namespace, ["python3", "/checker/inside.py", inside.ALONE]) as stream:
-            said = [line for line in bounded_lines(stream, within=_ALONE_WITHIN, most=_FEW) if line]
+            said = [line for line in stream.lines(within=_ALONE_WITHIN, most=_FEW) if line]
         if said != [inside.ALONE]:
             raise LabError(
                 f"the pod for a program reaches port {inside.FORBIDDEN} of the cluster's name server",
