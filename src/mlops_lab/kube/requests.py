@@ -43,7 +43,7 @@ class Requests:
             return str(VersionApi(self.api_client).get_code(_request_timeout=min(5, self.timeout)).git_version)
 
     def get(self, kind: str, name: str, namespace: str | None = None, api_version: str | None = None) -> Object:
-        """One object; `api_version` is needed only where a kind's name is not unique."""
+        """One object; `api_version` is needed where the kind is not one of Kubernetes' own."""
         with translated(f"{kind} {name}"):
             return self._plain(self._resource(kind, api_version).get(name=name, namespace=namespace, serialize=False))
 
@@ -206,9 +206,10 @@ class Requests:
 
         if self._dynamic is None:
             self._dynamic = DynamicClient(self.api_client, cache_file=str(self._discovery))
-        if api_version is None and kind in _API_VERSIONS:
-            api_version = _API_VERSIONS[kind]
-        wanted = {"kind": kind} | ({"api_version": api_version} if api_version else {})
+        api_version = api_version or _API_VERSIONS.get(kind)
+        wanted = {"kind": kind}
+        if api_version:  # the prefix keeps the client from reading what other groups serve
+            wanted |= {"api_version": api_version, "prefix": "apis" if "/" in api_version else "api"}
         return self._dynamic.resources.get(**wanted)
 
     @staticmethod
@@ -223,23 +224,28 @@ def items_of(found: Object) -> Objects:
     return [own | item for item in found["items"] or []]
 
 
-# Kinds that more than one API group serves: the one that is meant when no apiVersion is given.
+# Kubernetes' own kinds, where no apiVersion is given: any other group may have one of the same name.
 _API_VERSIONS = {
-    "Event": "v1",
-    "HorizontalPodAutoscaler": "autoscaling/v2",
-    "Ingress": "networking.k8s.io/v1",
-    "NetworkPolicy": "networking.k8s.io/v1",
-    "Node": "v1",
-    "Pod": "v1",
-    "Deployment": "apps/v1",
-    "ReplicaSet": "apps/v1",
-    "StatefulSet": "apps/v1",
-    "DaemonSet": "apps/v1",
-    "Service": "v1",
-    "Namespace": "v1",
-    "ConfigMap": "v1",
-    "Secret": "v1",
-    "Job": "batch/v1",
-    "PodDisruptionBudget": "policy/v1",
-    "EndpointSlice": "discovery.k8s.io/v1",
+    kind: version
+    for version, kinds in {
+        "v1": "ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod "
+        "PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount",
+        "admissionregistration.k8s.io/v1": "MutatingWebhookConfiguration ValidatingAdmissionPolicy "
+        "ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration",
+        "apiextensions.k8s.io/v1": "CustomResourceDefinition",
+        "apiregistration.k8s.io/v1": "APIService",
+        "apps/v1": "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet",
+        "autoscaling/v2": "HorizontalPodAutoscaler",
+        "batch/v1": "CronJob Job",
+        "certificates.k8s.io/v1": "CertificateSigningRequest",
+        "coordination.k8s.io/v1": "Lease",
+        "discovery.k8s.io/v1": "EndpointSlice",
+        "networking.k8s.io/v1": "Ingress IngressClass NetworkPolicy",
+        "node.k8s.io/v1": "RuntimeClass",
+        "policy/v1": "PodDisruptionBudget",
+        "rbac.authorization.k8s.io/v1": "ClusterRole ClusterRoleBinding Role RoleBinding",
+        "scheduling.k8s.io/v1": "PriorityClass",
+        "storage.k8s.io/v1": "CSIDriver CSINode StorageClass VolumeAttachment",
+    }.items()
+    for kind in kinds.split()
 }
