@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -18,7 +19,8 @@ import websocket
 from kubernetes.client import Configuration
 from kubernetes.stream.ws_client import ERROR_CHANNEL
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.checks.rooms.objects import Objects
 from mlops_lab.kube import execs
 from mlops_lab.kube.errors import NotFound, Refused, Unreachable
 from mlops_lab.kube.execs import Beyond, ExecStream, Unending, open_exec
@@ -77,6 +79,9 @@ class Client:
 
     def is_open(self) -> bool:
         return self._open
+
+    def close(self) -> None:
+        self._open = False
 
 
 def said(client: Client, most: int | None = None) -> tuple[list[str], int | None, str]:
@@ -163,12 +168,22 @@ class Endless(Client):
         self.seen += len(self._text)
 
 
-@pytest.mark.parametrize(("channel", "text"), [(1, "y\n" * 500), (1, "y" * 1000), (2, "y\n" * 500)])
+@pytest.mark.parametrize(("channel", "text"), [(1, "y\n" * 50000), (1, "y" * 100000), (2, "y\n" * 50000)])
 def test_what_prints_without_end_is_left_after_what_it_may(channel: int, text: str) -> None:
     client = Endless(channel, text)
-    with pytest.raises(Beyond, match="python3 in pod model-1 printed more than 64 KiB"):
-        said(client, most=64 << 10)
-    assert client.seen < 68 << 10
+    with pytest.raises(Beyond, match="python3 in pod model-1 printed more than 2 MiB"):
+        said(client, most=2 << 20)
+    assert client.seen < 3 << 20
+
+
+def test_a_learners_program_that_prints_without_end_is_the_learners() -> None:
+    client = Endless(1, "y" * 999 + "\n")
+    kube: Any = SimpleNamespace(exec=lambda *_: ExecStream(client, "python3 in pod model-1"))
+    with pytest.raises(Failure) as raised:
+        asyncio.run(Objects(kube, "lab-04").run_in("model-1", "python3", "-c", "print(1)"))
+    assert raised.value.expected == "python3 in pod model-1 prints a few lines"
+    assert raised.value.seen == "python3 in pod model-1 printed more than 4 MiB"
+    assert client.seen < 5 << 20 and not client.is_open()
 
 
 @pytest.mark.parametrize("most", [None, 1000])

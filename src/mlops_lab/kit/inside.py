@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab, LabError, absent, expect
+from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.execs import Unending
 from mlops_lab.measure.pods.evidence import pod_state
 
 # What most often holds a rollout up.
 HELD_UP = "kubectl describe pod says in its events what holds a pod up, kubectl logs what its program says"
+_AT_ONCE = 5.0  # s
 _GONE_WITHIN = 35.0  # s; the usual grace period and a little
 
 
@@ -44,20 +46,32 @@ async def printed(
         why: what to say if the container does not run.
 
     Raises:
-        Failure: there is no such container, or it does not run.
-        LabError: it runs, and the command can't be run all the same, or did not end in time.
+        Failure: there is no such container, it does not run, or it runs other commands and this one does not end.
+        LabError: it runs, and commands can't be run there all the same.
     """
     name, wanted = name_of(pod), container or str(pod["spec"]["containers"][0]["name"])
     try:
         return await lab.objects.run_in(name, *command, container=wanted, within=within)
-    except LabError:
+    except LabError as trouble:
         now = await lab.objects.named("Pod", name).now()
         if now is not None and running(now, wanted):
+            if isinstance(trouble, Unending) and await _takes_commands(lab, name, wanted):
+                unending = Observation(False, f"{command[0]} in Pod {name} ends", trouble.message, timed=True)
+                expect(unending).because("the image's own program of that name hangs, or has next to no CPU")
             raise
         lines = [f"its log: {line}" for line in await last_lines(lab, name, container=wanted)] if now else []
         seen = absent(f"container {wanted} of Pod {name} runs", pod_state(now) if now else "it is gone", evidence=lines)
         expect(seen).because(why)
         raise
+
+
+async def _takes_commands(lab: Lab, pod: str, container: str) -> bool:
+    """Does a command that does nothing end there at once?"""
+    try:
+        await lab.objects.run_in(pod, "true", container=container, within=_AT_ONCE)
+    except LabError:
+        return False
+    return True
 
 
 def running(pod: Object, container: str) -> bool:

@@ -66,7 +66,7 @@ class ExecStream:
                     errors = self._socket.peek_stderr(timeout=0)
             total += len(data)
             if most is not None and (max(total, len(errors)) > most or len(rest) > _LONGEST):
-                raise Beyond(f"{self._what} printed more than {most >> 10} KiB", "it was ended")
+                raise Beyond(f"{self._what} printed more than {most / (1 << 20):.3g} MiB", "it was ended")
             if data:
                 # A character may have come in two parts, a line's end never does.
                 *whole, rest = (rest + data).split(b"\n")

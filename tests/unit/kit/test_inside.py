@@ -12,6 +12,7 @@ from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kit import deployments, inside
+from mlops_lab.kube.execs import Unending
 from tests.made_up import NothingThere, made_up_lab
 
 POD = {"metadata": {"name": "model-1"}, "spec": {"containers": [{"name": "server"}, {"name": "second"}]}}
@@ -23,10 +24,12 @@ def with_state(**states: str) -> dict[str, Any]:
     return POD | {"status": {"phase": "Running", "containerStatuses": told}}
 
 
-def lab_where(now: Any, answer: Printed | LabError) -> tuple[Lab, list[Any]]:
+def lab_where(now: Any, *answers: Printed | LabError) -> tuple[Lab, list[Any]]:
+    """A lab whose pod is as it is said, and gives each command one answer, the last one also to those that follow."""
     asked: list[Any] = []
 
     async def run_in(pod: str, *command: str, container: str, within: float) -> Printed:
+        answer = answers[min(len(asked), len(answers) - 1)]
         asked.append((pod, command, container))
         if isinstance(answer, LabError):
             raise answer
@@ -68,6 +71,19 @@ def test_where_it_runs_trouble_is_the_environments() -> None:
     with pytest.raises(LabError) as raised:
         asyncio.run(inside.printed(lab, POD, "id"))
     assert raised.value is TROUBLE
+
+
+@pytest.mark.parametrize(("other", "kind"), [(Printed(0, [], ""), Failure), (TROUBLE, Unending)])
+def test_a_command_that_hangs_is_the_containers_where_another_ends(other: Any, kind: type[Exception]) -> None:
+    hangs = Unending("python3 in pod model-1 did not end within 15 s", "try again")
+    lab, asked = lab_where(with_state(server="running"), hangs, other)
+    with pytest.raises(kind) as raised:
+        asyncio.run(inside.printed(lab, POD, "python3"))
+    assert asked[-1] == ("model-1", ("true",), "server")
+    if isinstance(raised.value, Failure):
+        assert (raised.value.seen, getattr(raised.value, "timed", None)) == (hangs.message, True)
+    else:
+        assert raised.value is hangs
 
 
 def test_a_sidecar_runs_as_well() -> None:

@@ -13,7 +13,10 @@ from mlops_lab.checks.current import in_thread
 from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.checks.watched import Watched, followed
 from mlops_lab.kube.client import Kube, Object
+from mlops_lab.kube.execs import Beyond, Unending
 from mlops_lab.kube.objects import alive
+
+_PRINTED = 4 << 20  # bytes that a command may print
 
 
 @dataclass(frozen=True)
@@ -166,15 +169,23 @@ class Objects:
             within: seconds.
 
         Raises:
-            LabError: there is no such pod or container, it does not run, or the command did not end in time.
+            LabError: there is no such pod or container, or it does not run.
+            Unending: the command did not end in time.
+            Failure: it printed more than 4 MiB; no command of a checker's does, so the image has another one.
         """
 
         def run() -> Printed:
             with self._kube.exec(pod, self._namespace, list(command), container) as stream:
-                lines = [line for line in stream.lines(within=within) if line]
+                lines = [line for line in stream.lines(within=within, most=_PRINTED) if line]
                 return Printed(stream.code, lines, stream.stderr())
 
-        return await in_thread(run)
+        try:
+            return await in_thread(run)
+        except Unending:
+            raise
+        except Beyond as beyond:
+            seen = Observation(False, f"{command[0]} in pod {pod} prints a few lines", beyond.message, timed=False)
+            raise Unmet(seen, f"what the container's image has as {command[0]} prints without end") from beyond
 
     async def events(self, kind: str, name: str) -> list[Object]:
         """The events about an object, oldest first."""
