@@ -97,6 +97,17 @@ def test_a_way_that_broke_is_made_anew_whatever_is_asked(service: Service) -> No
     assert service.asked == [("POST /a/b", {"y": 2})]
 
 
+def test_a_port_of_this_machine_is_asked_without_the_users_proxy(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, NOWHERE)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    service.answers["GET /a"] = (200, {"x": 1})
+    assert Rest(forwards(service.url), "mlflow").ask("GET", "a") == {"x": 1}
+
+
 def test_nobody_there_is_the_environments_fault() -> None:
     with pytest.raises(LabError, match="mlflow does not answer") as caught:
         Rest(forwards(NOWHERE, NOWHERE), "mlflow").ask("GET", "x")

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from mlops_lab.base.loopback import opened
 from mlops_lab.checks import Lab, LabError
 from mlops_lab.cluster import names, registry
 from mlops_lab.measure.images import layers
@@ -116,9 +117,8 @@ def _add_layer(outer: tarfile.TarFile, name: str, repository: str, of: str, kept
 def _opened(path: str) -> IO[bytes]:
     request = urllib.request.Request(f"{_ADDRESS}/{path}", headers={"Accept": _KINDS})
     try:
-        answer: IO[bytes] = urllib.request.urlopen(request, timeout=_WITHIN)
+        return opened(request, within=_WITHIN)
     except urllib.error.HTTPError as refused:
         raise LabError(f"the registry answers {path} with status {refused.code}", "push the image again") from refused
     except OSError as trouble:
         raise LabError(f"the registry does not answer: {trouble}", "see what is wrong: lab status") from trouble
-    return answer

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_lab.base.errors import LabError, broken_connection, transient_status
+from mlops_lab.base.loopback import opened
 from mlops_lab.measure.services.port_forwards import PortForwards
 
 _LOST = (OSError, http.client.HTTPException)
@@ -85,7 +86,7 @@ class Rest:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=self._forwards.kube.timeout) as answer:
+            with opened(request, within=self._forwards.kube.timeout) as answer:
                 return str(answer.read().decode(errors="replace"))
         except urllib.error.HTTPError as refused:
             said = refused.read().decode(errors="replace")
