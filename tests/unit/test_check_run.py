@@ -12,6 +12,7 @@ from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Check, Result, Verdict, at_most, current, expect, observe, run
 from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.checks.run import run_checks
+from tests.made_up import NothingThere, made_up_lab
 
 Body = Callable[[Any], Awaitable[None]]
 
@@ -108,6 +109,37 @@ def test_a_failure_on_a_cluster_that_broke_meanwhile_is_an_error() -> None:
 
 def test_a_failure_on_a_healthy_cluster_stays_a_failure() -> None:
     assert verdicts([made("bad", fails)], environment=list) == [Verdict.FAIL]
+
+
+@pytest.mark.parametrize("when", [1, 2])
+def test_a_bug_in_the_look_at_the_environment_is_an_error_and_costs_no_other_result(when: int) -> None:
+    looks = iter(range(1, 9))
+
+    def environment() -> list[str]:
+        if next(looks) == when:
+            raise KeyError("cpu")
+        return []
+
+    good, bad = results([made("good", passes), made("bad", fails)], environment=environment)
+    assert good.verdict is (Verdict.ERROR if when == 1 else Verdict.PASS)
+    assert (bad.verdict, "the checker itself failed: KeyError: 'cpu'" in bad.why) == (Verdict.ERROR, True)
+
+
+def test_a_failure_stands_where_its_events_cannot_be_told() -> None:
+    lab = made_up_lab(objects=NothingThere())
+    (found,) = asyncio.run(run_checks(lab, [made("bad", fails)]))
+    assert (found.verdict, found.trace["events"]) == (Verdict.FAIL, [])
+
+
+def test_whatever_else_breaks_in_a_judgement_is_that_checks_error() -> None:
+    class Picky(run.Silent):
+        def started(self, check: Check) -> None:
+            if check.name == "bad":
+                raise ValueError("no such line")
+
+    good, bad = results([made("good", passes), made("bad", passes)], listener=Picky())
+    assert (good.verdict, bad.verdict) == (Verdict.PASS, Verdict.ERROR)
+    assert "ValueError: no such line" in bad.why and bad.evidence
 
 
 def test_independent_checks_run_side_by_side_and_owners_alone_in_order() -> None:

@@ -325,6 +325,23 @@ def test_what_does_not_depend_on_time_stays_a_failure_on_a_starved_machine(body:
     assert not watcher.asked
 
 
+def test_a_bug_in_the_look_at_the_machine_is_an_error() -> None:
+    found = judged(slow, Watcher(KeyError("cpu")))
+    assert (found.verdict, found.why) == (Verdict.ERROR, "the checker itself failed: KeyError: 'cpu'")
+
+
+def test_a_look_that_fails_is_not_the_last_one() -> None:
+    looks: list[int] = []
+    stop = SimpleNamespace(is_set=lambda: len(looks) > 2, wait=lambda every: None)
+
+    def look() -> None:
+        looks.append(1)
+        raise KeyError("cpu")
+
+    Starvation._repeat(cast(Any, stop), 0.0, look)
+    assert len(looks) == 3
+
+
 def test_a_machine_that_cannot_be_asked_is_an_error_as_well() -> None:
     found = judged(slow, Watcher(LabError("its kubelets don't say who uses it", "close other programs")))
     assert (found.verdict, found.why) == (Verdict.ERROR, "its kubelets don't say who uses it; close other programs")

@@ -118,6 +118,8 @@ class _Machine:
             return await asyncio.to_thread(self._watcher.why, windows, programs=ran_here)
         except LabError as trouble:
             return f"{trouble.message}; {trouble.hint}"
+        except Exception as bug:
+            return _bug(bug)
 
 
 async def run_checks(
@@ -154,6 +156,8 @@ async def run_checks(
             # Needed checks are defined earlier, so their tasks exist by now.
             needed = [await asyncio.shield(tasks[each]) for each in item.needs if each in tasks]
             result = await _judge(item, lab, needed, turns, states[item], environment, listener, machine)
+        except Exception as bug:  # what the others have earned stands
+            result = _result(item, Verdict.ERROR, why=_bug(bug), evidence=tuple(traceback.format_exc().splitlines()))
         finally:
             turns.over(item)
         listener.finished(result)
@@ -227,7 +231,7 @@ async def _judge(
             found = _result(
                 item,
                 Verdict.ERROR,
-                why=f"the checker itself failed: {type(bug).__name__}: {bug}",
+                why=_bug(bug),
                 evidence=tuple(traceback.format_exc().splitlines()),
             )
         finally:
@@ -245,7 +249,7 @@ async def _told(lab: Any, trace: Trace) -> dict[str, Any]:
     """A failed check's trace, with the events of the objects that it looked at."""
     try:
         events = await lab.objects.recent_events(trace.names()) if isinstance(lab, Lab) else []
-    except LabError:
+    except Exception:
         events = []  # they explain; the verdict stands without them
     return {**trace.plain(), "events": events}
 
@@ -262,6 +266,12 @@ async def _problems(environment: Environment | None) -> list[str]:
         return list(await asyncio.to_thread(environment))
     except LabError as trouble:
         return [f"{trouble.message}; {trouble.hint}"]
+    except Exception as bug:
+        return [_bug(bug)]
+
+
+def _bug(bug: Exception) -> str:
+    return f"the checker itself failed: {type(bug).__name__}: {bug}"
 
 
 def _result(

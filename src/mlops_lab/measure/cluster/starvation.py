@@ -241,7 +241,8 @@ class Starvation:
     @staticmethod
     def _repeat(stop: threading.Event, every: float, act: Callable[[], object]) -> None:
         while not stop.is_set():
-            act()
+            with contextlib.suppress(Exception):  # `why` meets it again, and says so
+                act()
             stop.wait(every)
 
 
