@@ -320,9 +320,21 @@ def test_what_has_no_value_at_one_time_is_refused(
         of(fake).query("up[5m] # \ud800")
 
 
+@pytest.mark.parametrize("status", [500, 503])
+def test_trouble_of_its_own_is_not_the_querys(
+    fake: FakePrometheus, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    trouble = {"status": "error", "errorType": "unavailable", "error": "TSDB not ready"}
+    monkeypatch.setattr(fake, "answer", lambda path, form: (status, trouble))
+    with pytest.raises(NoPrometheus, match="no answer now: TSDB not ready") as raised:
+        of(fake).query("up")
+    assert raised.value.transient
+
+
 def test_nobody_answers() -> None:
-    with pytest.raises(NoPrometheus, match="does not answer"):
+    with pytest.raises(NoPrometheus, match="does not answer") as raised:
         Prometheus(lambda: "http://127.0.0.1:1").query("x")
+    assert raised.value.transient
 
 
 def test_somebody_else_answers() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.measure.services.grafana import read
-from mlops_lab.platform.dashboard.prometheus import Series
+from mlops_lab.platform.dashboard.prometheus import NoPrometheus, Series
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
 
@@ -135,6 +135,22 @@ def showing(value: float) -> Any:
         return {"dashboard": board, "injected": world}[stage.__name__]
 
     return SimpleNamespace(once=once, platform=lab.platform), world
+
+
+@pytest.mark.parametrize(("soon_over", "kind"), [(True, NoPrometheus), (False, Failure)])
+def test_a_query_without_an_answer_is_the_learners_where_prometheus_is_well(
+    soon_over: bool, kind: type[Exception]
+) -> None:
+    lab, _ = showing(0)
+
+    async def query(expr: str, at: float | None = None) -> list[Series]:
+        if expr == "vector(1)":
+            return []
+        raise NoPrometheus("no answer", "see what is wrong", transient=soon_over)
+
+    lab.platform.prometheus = SimpleNamespace(query=query, limit=10.0)
+    with pytest.raises(kind):
+        asyncio.run(checks.right(lab, checks.LATENCY, "otherwise", checks.wrong_p95))
 
 
 def test_a_wrong_number_that_is_known_says_how_it_was_made() -> None:

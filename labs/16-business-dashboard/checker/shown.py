@@ -81,7 +81,7 @@ async def choices(lab: Lab, board: Dashboard, name: str, namespace: str) -> list
     except (QueryRefused, NoPrometheus, NotADashboard) as refused:
         seen = refused.message if isinstance(refused, QueryRefused) else str(refused)
         if isinstance(refused, NoPrometheus):
-            seen = await _no_answer(lab)
+            seen = await _no_answer(lab, refused)
         query = f"as sent: label_values({filled}, {label})"
         expect(absent(f"variable {name}: a question that Prometheus takes", seen, evidence=[query])).because(
             'label_values takes a metric with or without a selector, such as flights_answered_total{namespace="x"}, '
@@ -112,12 +112,14 @@ async def ask(
             found += await lab.platform.prometheus.query(query, float(world.at) if world else None)
         except QueryRefused as refused:
             return Shown(queries, error=refused.message)
-        except NoPrometheus:
-            return Shown(queries, error=await _no_answer(lab))
+        except NoPrometheus as silence:
+            return Shown(queries, error=await _no_answer(lab, silence))
     return Shown(queries, tuple(found))
 
 
-async def _no_answer(lab: Lab) -> str:
-    """Put the blame on the query that was not answered, if Prometheus answers another one; else raises LabError."""
+async def _no_answer(lab: Lab, silence: NoPrometheus) -> str:
+    """Put the blame on a query that got no answer in time, if Prometheus answers another one; else raises LabError."""
+    if silence.transient:
+        raise silence
     await lab.platform.prometheus.query("vector(1)")
     return f"no answer within {lab.platform.prometheus.limit:g} s"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, broken_connection, transient_status
 
 _LIMIT = 15.0
 _LOST = (OSError, http.client.HTTPException)
@@ -21,7 +21,7 @@ class QueryRefused(LabError):
 
 
 class NoPrometheus(LabError):
-    """No Prometheus answered."""
+    """No Prometheus answered, or one that has trouble of its own."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,9 @@ class Prometheus:
             return self._once(what, form)
         except _LOST as trouble:
             raise NoPrometheus(
-                f"Prometheus does not answer ({type(trouble).__name__})", "see what is wrong with it: lab status"
-            ) from trouble
+                f"Prometheus does not answer ({type(trouble).__name__})", "see what is wrong with it: lab status",
+                transient=broken_connection(trouble),
+            ) from trouble  # fmt: skip
 
     def _once(self, what: str, form: dict[str, str]) -> Any:
         url = urllib.parse.urlsplit(self._address())
@@ -105,7 +106,12 @@ class Prometheus:
                 f"what answers at {url.netloc} is no Prometheus (HTTP status {answer.status})", "check the address"
             ) from strange
         if said.get("status") != "success":
-            raise QueryRefused(str(said.get("error") or f"HTTP status {answer.status}"), "correct the query")
+            why = str(said.get("error") or f"HTTP status {answer.status}")
+            if transient_status(answer.status):
+                raise NoPrometheus(
+                    f"Prometheus has no answer now: {why}", "see what is wrong with it: lab status", transient=True
+                )
+            raise QueryRefused(why, "correct the query")
         return said["data"]
 
 
