@@ -163,7 +163,7 @@ def _limited_websocket() -> type:
 
     class Limited(websocket.WebSocket):
         def connect(self, url: str, **options: Any) -> None:
-            super().connect(url, timeout=_OPENS_WITHIN, **options)
+            super().connect(url, timeout=_OPENS_WITHIN, **options)  # type: ignore[no-untyped-call]
             self.settimeout(_SILENT)
 
     return Limited
