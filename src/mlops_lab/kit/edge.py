@@ -134,7 +134,10 @@ async def asked(
 
     async def look() -> list[Said]:
         words = json.dumps([{**vars(ask), "headers": dict(ask.headers)} for ask in asks])
-        done = await lab.objects.run_in(name, "python3", "-c", _ASK, HOST, words, str(times), *_PORTS, within=60)
+        try:
+            done = await lab.objects.run_in(name, "python3", "-c", _ASK, HOST, words, str(times), *_PORTS, within=60)
+        except Refused as refused:  # the pod is there: that no command may be run in it is the cluster's rule
+            raise LabError(refused.message, refused.hint, transient=refused.transient) from refused
         if done.code != 0 or not done.lines:
             raise LabError(f"the checker's client printed {done.errors[-200:]!r}", "check again")
         return [Said(**each) for each in json.loads(done.lines[-1])]

@@ -25,7 +25,7 @@ from mlops_lab.checks import Failure, LabError
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kit import edge
 from mlops_lab.kit.edge import Ask, Said, asked
-from mlops_lab.kube.errors import Refused
+from mlops_lab.kube.errors import NotFound, Refused
 from tests.made_up import NothingThere, made_up_lab
 
 HOST = "amber.example.org"
@@ -128,7 +128,7 @@ def test_an_answer_may_be_anything(text: str) -> None:
 class Objects(NothingThere):
     """A pod of the checker's that prints what a test says, and whether it is gone afterwards."""
 
-    def __init__(self, printed: Printed, refused: LabError | None = None) -> None:
+    def __init__(self, printed: Printed | LabError, refused: LabError | None = None) -> None:
         self.printed, self.refused, self.there = printed, refused, False
 
     def named(self, kind: str, name: str) -> Any:
@@ -151,6 +151,8 @@ class Objects(NothingThere):
 
     async def run_in(self, pod: str, *command: str, within: float) -> Printed:
         assert self.there
+        if isinstance(self.printed, LabError):
+            raise self.printed
         return self.printed
 
 
@@ -183,3 +185,11 @@ def test_a_namespace_that_takes_no_pods_is_a_failure() -> None:
     with pytest.raises(Failure) as failed:
         look(Objects(Printed(0, [], ""), Refused("the namespace is terminating", "", 403)))
     assert "the namespace is terminating" in failed.value.seen
+
+
+def test_a_pod_that_is_taken_away_meanwhile_is_a_failure_and_a_cluster_that_forbids_commands_is_none() -> None:
+    with pytest.raises(Failure) as failed:
+        look(Objects(NotFound('pods "client" not found', "")))
+    assert 'pods "client" not found' in failed.value.seen
+    with pytest.raises(LabError, match="forbidden by the cluster's policy"):
+        look(Objects(Refused("forbidden by the cluster's policy", "", 403)))
