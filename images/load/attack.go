@@ -19,11 +19,12 @@ const (
 	flushEvery = 100 * time.Millisecond
 	// An empty batch says that the attack goes on, so that a broken connection is noticed.
 	tellEvery = time.Second
-	// What is still under way when the attack is stopped gets this long to be answered; the
-	// rest is counted as unfinished, which is neither good nor failed.
-	graceAfterStop = time.Second
-	idleWorkers    = 16
-	longestError   = 160
+	// What is still under way when the attack is given up gets this long to be answered; the
+	// rest is counted as unfinished, which is neither good nor failed. Where it is only stopped,
+	// each request has the time that the specification gives it, and this long on top.
+	grace        = time.Second
+	idleWorkers  = 16
+	longestError = 160
 )
 
 var errStopped = errors.New("the attack was stopped")
@@ -45,13 +46,14 @@ type done struct {
 	Stopped    bool    `json:"stopped"`    // asked to end before the schedule did
 	Due        uint64  `json:"due"`        // requests that should have left by the end
 	Sent       uint64  `json:"sent"`       // requests that left
-	Unfinished uint64  `json:"unfinished"` // left, and not answered when a stopped attack ended
+	Unfinished uint64  `json:"unfinished"` // left, and neither answered nor out of time when the attack was given up
 	Seconds    float64 `json:"seconds"`    // from the start to the end of sending
 	CPU        float64 `json:"cpu_s"`      // user and system time of this process
 }
 
-// attack sends requests as the specification on the first line says, and ends early when the
-// input ends or says `stop`: so that no attack outlives the checker that asked for it.
+// attack sends requests as the specification on the first line says. On `stop` it sends no more,
+// and ends when each request under way is answered or out of time. It is given up, after a short
+// grace, on `abort` or when the input ends: no attack outlives the checker that asked for it.
 func attack(in io.Reader, out io.Writer) error {
 	input := bufio.NewReader(in)
 	var spec attackSpec
@@ -65,20 +67,25 @@ func attack(in io.Reader, out io.Writer) error {
 	// One processor is enough for the highest rate, and waking others for tasks of microseconds costs as much as the
 	// tasks: this halves the processor time that the load maker takes from what it measures.
 	runtime.GOMAXPROCS(1)
-	stop := make(chan struct{})
+	stop, giveUp := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(stop)
+		defer close(giveUp)
+		stopping := sync.OnceFunc(func() { close(stop) })
 		for {
 			line, err := input.ReadString('\n')
-			if err != nil || strings.TrimSpace(line) == "stop" {
+			order := strings.TrimSpace(line)
+			if err != nil || order == "abort" {
 				return
+			}
+			if order == "stop" {
+				stopping()
 			}
 		}
 	}()
-	return run(spec, plan, stop, out)
+	return run(spec, plan, stop, giveUp, out)
 }
 
-func run(spec attackSpec, plan schedule, stop <-chan struct{}, out io.Writer) error {
+func run(spec attackSpec, plan schedule, stop, giveUp <-chan struct{}, out io.Writer) error {
 	pace := newPacer(plan)
 	attacker := vegeta.NewAttacker(
 		vegeta.Client(newClient(spec.timeout(), spec.KeepAlive)),
@@ -91,10 +98,11 @@ func run(spec attackSpec, plan schedule, stop <-chan struct{}, out io.Writer) er
 	})
 	var sent atomic.Uint64
 	target := func(t *vegeta.Target) error {
+		sent.Add(1) // first, so that none leaves after the last one was counted
 		if pace.stopped.Load() {
+			sent.Add(^uint64(0))
 			return errStopped // vegeta may have slept through the stop
 		}
-		sent.Add(1)
 		return fixed(t)
 	}
 	// vegeta checks its own duration before each request: one that is too long never cuts the schedule short.
@@ -117,32 +125,43 @@ func run(spec attackSpec, plan schedule, stop <-chan struct{}, out io.Writer) er
 	end := done{Done: true}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
-	var grace <-chan time.Time
-	for running := true; running; {
-		select {
-		case <-tick.C:
-		case <-drained:
-			running = false
-		case <-grace:
-			running = false
-		case <-stop:
-			stop = nil
+	var over <-chan time.Time
+	halt := func(within time.Duration) {
+		if !end.Stopped {
 			pace.stopped.Store(true)
 			attacker.Stop()
 			end.Stopped = true
 			end.Seconds = time.Since(began).Seconds()
 			end.Due = plan.dueBy(time.Since(began))
-			grace = time.After(graceAfterStop)
+		}
+		over = time.After(within)
+	}
+	for running := true; running; {
+		select {
+		case <-tick.C:
+		case <-drained:
+			running = false
+		case <-over:
+			running = false
+		case <-stop:
+			stop = nil
+			halt(spec.timeout() + grace)
+		case <-giveUp:
+			giveUp = nil
+			halt(grace)
 		}
 		if err := report.flush(lines); err != nil {
 			attacker.Stop()
 			return err // nobody reads any more
 		}
+		end.Sent = sent.Load()
+		if end.Stopped && end.Sent == report.told {
+			running = false // vegeta itself may sleep until the next one would have been due
+		}
 	}
 	if !end.Stopped {
 		end.Due, end.Seconds = plan.total, report.last.Seconds()
 	}
-	end.Sent = sent.Load()
 	end.Unfinished = end.Sent - report.told
 	end.CPU = cpuSeconds()
 	return lines.Encode(end)

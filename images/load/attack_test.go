@@ -155,15 +155,19 @@ func TestStopAndEndOfInputEndTheAttack(t *testing.T) {
 	defer close(gate)
 	answers := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer answers.Close()
+	say := func(order string) func(*io.PipeWriter) { return func(w *io.PipeWriter) { fmt.Fprintln(w, order) } }
 	for name, c := range map[string]struct {
 		url  string
 		rate float64
 		end  func(*io.PipeWriter)
 	}{
-		"stop":                     {answers.URL, 50, func(w *io.PipeWriter) { fmt.Fprintln(w, "stop") }},
+		"stop":                     {answers.URL, 50, say("stop")},
+		"abort":                    {answers.URL, 50, say("abort")},
 		"end of input":             {answers.URL, 50, func(w *io.PipeWriter) { w.Close() }},
-		"requests under way":       {hangs.URL, 50, func(w *io.PipeWriter) { fmt.Fprintln(w, "stop") }},
-		"long wait for next one":   {answers.URL, 0.02, func(w *io.PipeWriter) { fmt.Fprintln(w, "stop") }},
+		"abort, requests hang":     {hangs.URL, 50, say("abort")},
+		"abort after stop":         {hangs.URL, 50, say("stop\nabort")},
+		"end of input, they hang":  {hangs.URL, 50, func(w *io.PipeWriter) { w.Close() }},
+		"long wait for next one":   {answers.URL, 0.02, say("stop")},
 		"reader of output is gone": {answers.URL, 50, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,6 +210,40 @@ func TestStopAndEndOfInputEndTheAttack(t *testing.T) {
 				t.Errorf("%d unfinished", got.end.Unfinished)
 			}
 		})
+	}
+}
+
+func TestAStoppedAttackWaitsForWhatIsUnderWay(t *testing.T) {
+	var asked atomic.Int64
+	gate := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) > 20 {
+			<-gate
+		}
+	}))
+	defer server.Close()
+	defer close(gate)
+	in, hold := io.Pipe()
+	defer hold.Close()
+	line, _ := json.Marshal(map[string]any{"url": server.URL, "rate": 50, "duration_s": 300, "timeout_s": 2})
+	go fmt.Fprintf(hold, "%s\n", line)
+	time.AfterFunc(time.Second, func() { fmt.Fprintln(hold, "stop") })
+	var out bytes.Buffer
+	if err := attack(in, &out); err != nil {
+		t.Fatal(err)
+	}
+	got := decode(t, out.Bytes())
+	failed := 0
+	for _, row := range got.rows {
+		if row[4] == 0.0 && row[3].(float64) > 1900e3 {
+			failed++
+		}
+	}
+	if got.end.Unfinished != 0 || got.end.Sent != uint64(len(got.rows)) || failed != len(got.rows)-20 || failed < 20 {
+		t.Errorf("%+v, %d results, %d without an answer; want all but 20 of about 50", got.end, len(got.rows), failed)
+	}
+	if got.end.Seconds < 0.9 || got.end.Seconds > 1.5 {
+		t.Errorf("sending took %.1f s, want 1", got.end.Seconds)
 	}
 }
 

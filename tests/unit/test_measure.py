@@ -170,8 +170,18 @@ def until_stopped(program: Program) -> None:
     program.say(results=[row(seq) for seq in range(50)])
     program.heard.get(timeout=5)  # the specification
     assert program.heard.get(timeout=10) == "stop\n"
-    program.say(results=[row(50)])
-    program.say(done=True, stopped=True, due=53, sent=52, unfinished=1, seconds=0.52)
+    program.say(results=[row(50), row(51, status=0)])
+    program.say(done=True, stopped=True, due=53, sent=52, unfinished=0, seconds=0.52)
+
+
+def until_aborted(program: Program) -> None:
+    """What it sent hangs: told to stop, it waits for an answer."""
+    program.say(started=1)
+    program.say(results=[row(seq) for seq in range(50)])
+    program.heard.get(timeout=5)  # the specification
+    assert program.heard.get(timeout=10) == "stop\n"
+    assert program.heard.get(timeout=10) == "abort\n"
+    program.say(done=True, stopped=True, due=53, sent=52, unfinished=2, seconds=0.52)
 
 
 def loading(cluster: Cluster, **given: Any) -> Load:
@@ -232,18 +242,51 @@ class TestLoad:
         began = time.monotonic()
         seen, done = asyncio.run(check())
         assert time.monotonic() - began < 2
-        assert (seen.sent, done.sent, done.good, done.unfinished) == (50, 52, 51, 1)
+        assert (seen.sent, done.sent, done.good, done.failed) == (50, 52, 51, 1)
 
-    def test_cancelling_stops_it(self) -> None:
-        cluster = Cluster(until_stopped)
+    def test_a_stopped_one_waits_for_what_is_under_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(load_module, "_STOP_WITHIN", 0.3)
+
+        def slow(program: Program) -> None:
+            program.say(started=1)
+            program.say(results=[row(seq) for seq in range(8)])
+            program.heard.get(timeout=5)
+            assert program.heard.get(timeout=10) == "stop\n"
+            time.sleep(1)
+            program.say(results=[row(8, status=0, error="Client.Timeout exceeded")])
+            program.say(done=True, stopped=True, due=9, sent=9, unfinished=0, seconds=0.1)
+
+        async def check() -> LoadReport:
+            async with loading(Cluster(slow), duration=300, answer_within=1) as load:
+                await asyncio.sleep(0.1)
+            return load.report
+
+        assert asyncio.run(check()).errors == {"no answer in time": 1}
+
+    def test_requests_that_were_given_up_are_neither_good_nor_failed(self) -> None:
+        def gives_up(program: Program) -> None:
+            program.say(started=1)
+            program.say(results=[row(seq) for seq in range(80)])
+            program.say(done=True, stopped=True, due=120, sent=120, unfinished=40, seconds=15.0)
+
+        async def check() -> None:
+            async with loading(Cluster(gives_up), rate=8, duration=60):
+                pass
+
+        with pytest.raises(LabError, match="before 40 of 120 requests were answered or out of time"):
+            asyncio.run(check())
+
+    @pytest.mark.parametrize("leaving", [0, 0.4], ids=["inside the block", "while it is left"])
+    def test_cancelling_aborts_it(self, leaving: float) -> None:
+        cluster = Cluster(until_aborted)
 
         async def check() -> None:
             async with loading(cluster, duration=300):
-                await asyncio.sleep(100)
+                await asyncio.sleep(0 if leaving else 100)
 
         async def cancel() -> None:
             task = asyncio.create_task(check())
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3 + leaving)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -263,7 +306,7 @@ class TestLoad:
         cluster = Cluster(deaf)
 
         async def check() -> None:
-            async with loading(cluster, duration=300):
+            async with loading(cluster, duration=300, answer_within=0.1):
                 pass
 
         with pytest.raises(LabError, match="without a report"):

@@ -28,8 +28,8 @@ def none_lost(report: LoadReport) -> Observation:
     half = f"; half were answered within {report.p(50) * 1000:.0f} ms" if report.good else ""
     return Observation(
         report.failed == 0,
-        f"failed requests: none of {report.sent}",
-        f"{report.failed} of {report.sent} requests failed{half}",
+        f"failed requests: none of {len(report.requests)}",
+        f"{report.failed} of {len(report.requests)} requests failed{half}",
         report.failed,
         tuple(kinds(report)),
     )

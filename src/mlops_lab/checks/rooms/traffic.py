@@ -148,7 +148,8 @@ class Traffic:
 
         Args:
             rate: requests a second; with `ramp_to` the rate at the start, which then grows evenly to `ramp_to`.
-            duration: seconds at most; leaving the block ends it earlier, `await load.finished()` waits for its end.
+            duration: seconds at most; leaving the block ends it earlier and waits until each request under way is
+                answered or out of time, `await load.finished()` waits for its whole duration.
             headers: sent with each request.
             answer_within: seconds after which a request without an answer counts as failed.
             keepalive: reuse connections; without it each request opens its own, as from many clients.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -24,12 +25,15 @@ from mlops_lab.measure.traffic.report import LATE_AT_MOST, LoadReport, Request
 # The load generator says something each second; silence means that the connection is broken.
 _SILENT = 15.0
 _START_WITHIN = load_generator.READY_WITHIN + 15.0
-# A stopped load waits one second for open requests and then reports; after this time its input is closed.
+# A load that was told to end reports a second after its last request at the latest; so much later its input is closed.
 _STOP_WITHIN = 2.0
 
 
 class Load:
-    """One load; use it with `async with`. Leaving the block ends it.
+    """One load; use it with `async with`.
+
+    Leaving the block ends it: no more requests are sent, and those under way have their time to be answered. Where the
+    block is left by an exception, or cancelled, nobody waits for them.
 
     Args:
         kube: the cluster.
@@ -77,6 +81,7 @@ class Load:
         }
         if ramp_to is not None:
             self._spec["to_rate"] = ramp_to
+        self._answer_within = answer_within
         self._whole = duration + answer_within
         self._expect_status = expect_status
         self._late_at_most = late_at_most
@@ -85,7 +90,7 @@ class Load:
         self._began = 0.0
         self._end: dict[str, Any] | None = None
         self._trouble: BaseException | None = None
-        self._stop = threading.Event()
+        self._stop, self._abort = threading.Event(), threading.Event()
         self._started, self._ended = asyncio.Event(), asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._follow, name="load", daemon=True)
@@ -108,7 +113,8 @@ class Load:
         """All requests; there once the load has ended (after the block, or after `finished`).
 
         Raises:
-            LabError: the load was not sent as planned, so it says nothing about the server.
+            LabError: the load was not sent as planned, or requests of it were given up, so it says nothing about the
+                server.
             RuntimeError: the load has not ended.
         """
         if not self._ended.is_set():
@@ -131,6 +137,11 @@ class Load:
             raise LabError(
                 f"the load could not be sent as planned: {broken}",
                 "the machine is too busy to measure; close other programs and check again",
+            )
+        if report.unfinished:
+            raise LabError(
+                f"the load ended before {report.unfinished} of {report.sent} requests were answered or out of time",
+                "bring the cluster's own parts in order again: lab up; then check again",
             )
         return report
 
@@ -156,16 +167,22 @@ class Load:
                     "see what is wrong with the cluster: lab status",
                 )
         except BaseException:
-            self._stop.set()
+            self._abort.set()
             raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # The thread acts on this by itself, even if what follows is cancelled.
+        # The thread acts on these by itself, even if what follows is cancelled.
+        if error is not None:
+            self._abort.set()
         self._stop.set()
-        await _until(self._ended, _STOP_WITHIN + 4)
+        try:
+            await _until(self._ended, _STOP_WITHIN + (self._answer_within if error is None else 0) + 4)
+        except BaseException:
+            self._abort.set()
+            raise
         if error is None:
             if not self._ended.is_set():
                 raise LabError("the load does not stop", "see what is wrong with the cluster: lab status")
@@ -190,18 +207,23 @@ class Load:
             self._loop.call_soon_threadsafe(event.set)
 
     def _listen(self, stream: ExecStream) -> None:
-        told_to_stop = 0.0
+        orders = [
+            (self._stop, "stop\n", self._answer_within + _STOP_WITHIN),
+            (self._abort, "abort\n", _STOP_WITHIN),
+        ]
+        end = math.inf
         for said in load_generator.messages(stream, within=self._whole + _SILENT, silent=_SILENT):
             if said:
                 self._take(said)
             if self._end:
                 return
-            if self._stop.is_set():
-                if not told_to_stop:
-                    told_to_stop = time.monotonic()
-                    stream.write("stop\n")
-                elif time.monotonic() - told_to_stop > _STOP_WITHIN:
-                    return  # closing the connection ends the load's input, and so the load
+            for order in [order for order in orders if order[0].is_set()]:
+                orders.remove(order)
+                _, word, within = order
+                stream.write(word)
+                end = min(end, time.monotonic() + within)
+            if time.monotonic() > end:
+                return  # closing the connection ends the load's input, and so the load
 
     def _take(self, said: dict[str, Any]) -> None:
         if "started" in said:

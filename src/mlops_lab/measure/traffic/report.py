@@ -53,7 +53,7 @@ class LoadReport:
         requests: those that ended, in the order of their ends.
         due: how many should have left.
         sent: how many did.
-        unfinished: sent, and not yet answered when the load was stopped (or when this report was made).
+        unfinished: sent, and neither answered nor out of time when this report was made; none in a load's own `report`.
         seconds: how long the load took.
         expect_status: the status of a good answer.
         late_at_most: seconds; when more than one request in a hundred left later, the plan was not kept.
