@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.checks import LabError
+from mlops_lab.checks.rooms import objects as rooms
 from mlops_lab.kit import restore
 from mlops_lab.kit.restore import interrupted, merge_patch, owned, put_back
 from mlops_lab.kube.client import Object
@@ -143,3 +145,40 @@ def test_a_merge_patch_says_only_what_differs() -> None:
     patch = merge_patch(now, wanted)
     assert patch == {"b": {"d": 3}, "e": [2], "f": None, "h": None}
     assert merge_patch(now, now) == {}
+
+
+class SlowCluster:
+    """A cluster with one object, that takes a moment for each patch."""
+
+    def __init__(self, item: Object) -> None:
+        self.item = item
+
+    def find(self, *_: Any) -> Object:
+        return copy.deepcopy(self.item)
+
+    def patch(self, kind: str, name: str, patch: Object, namespace: str) -> Object:
+        time.sleep(0.1)
+        self.item = merged(self.item, patch)
+        return self.item
+
+
+def test_a_change_that_is_under_way_comes_before_what_puts_it_back() -> None:
+    cluster = SlowCluster(deployment())
+    lab: Any = SimpleNamespace(objects=rooms.Objects(cluster, "lab-13"))  # type: ignore[arg-type]
+
+    async def check() -> None:
+        before = await lab.objects.deployment("model").present()
+        try:
+            await lab.objects.patch("Deployment", "model", {"spec": {"replicas": 9}})
+        finally:
+            await put_back(lab, before)
+
+    async def play() -> None:
+        task = asyncio.create_task(check())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(play())  # ends when all threads have
+    assert cluster.item["spec"]["replicas"] == 4

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.checks import LabError
+from mlops_lab.checks.rooms import objects as rooms
 from mlops_lab.kit.standing import standing
 from tests.made_up import NothingThere, made_up_lab
 
@@ -87,3 +89,37 @@ def test_one_that_cant_be_deleted_keeps_no_other_and_is_told_of() -> None:
     with pytest.raises(LabError, match="Pod client can't be deleted"):
         stand(objects)
     assert objects.there == {"Pod client"}
+
+
+class SlowCluster:
+    """A cluster that takes a moment for each change."""
+
+    def __init__(self) -> None:
+        self.there = set[str]()
+
+    def apply(self, objects: Any, namespace: str) -> None:
+        for each in objects:
+            time.sleep(0.1)
+            self.there.add(each["kind"])
+
+    def delete(self, kind: str, name: str, namespace: str, grace: int | None = None) -> None:
+        self.there.discard(kind)
+
+
+def test_who_interrupts_while_they_are_made_leaves_none() -> None:
+    cluster = SlowCluster()
+    lab = made_up_lab(objects=rooms.Objects(cluster, "lab-21"))  # type: ignore[arg-type]
+
+    async def check() -> None:
+        async with standing(lab, [{"kind": kind, "metadata": {"name": "client"}} for kind in ("Service", "ConfigMap")]):
+            raise AssertionError("it was cancelled before")
+
+    async def play() -> None:
+        task = asyncio.create_task(check())
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(play())  # ends when all threads have
+    assert cluster.there == set()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_lab.checks import current
-from mlops_lab.checks.current import in_thread
+from mlops_lab.checks.current import change, in_thread
 from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.checks.watched import Watched, followed
 from mlops_lab.kube.client import Kube, Object
@@ -118,18 +118,18 @@ class Objects:
 
     async def apply(self, objects: Iterable[Object]) -> None:
         """Server-side apply in the given order, taking over fields that others set."""
-        await in_thread(self._kube.apply, objects, self._namespace)
+        await change(self._kube.apply, objects, self._namespace)
 
     async def patch(self, kind: str, name: str, patch: Object) -> Object:
         """Merge-patch an object (RFC 7386) and return it."""
-        return await in_thread(self._kube.patch, kind, name, patch, self._namespace)
+        return await change(self._kube.patch, kind, name, patch, self._namespace)
 
     async def delete(self, kind: str, name: str, grace: int | None = None) -> None:
         """Delete an object, if it exists. `grace` in seconds, None for the object's own.
 
         It is done even where the check is cancelled meanwhile.
         """
-        await in_thread(self._kube.delete, kind, name, self._namespace, grace=grace)
+        await change(self._kube.delete, kind, name, self._namespace, grace=grace)
 
     async def kill(self, pod: str, grace: int | None = None) -> None:
         """Delete a pod as `kubectl delete pod` does, with its own grace period; with `grace=0` as `--force` does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlops_lab.checks.current import in_thread
+from mlops_lab.checks.current import change, in_thread
 from mlops_lab.kube.client import Kube
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Mlflow:
 
     async def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> Plain:
         """Any question of the REST API below `/api/2.0/mlflow`; raises as `measure.services.rest.Rest.ask`."""
-        return await in_thread(self._tracking.ask, method, path, body, **query)
+        call = in_thread if method == "GET" else change
+        return await call(self._tracking.ask, method, path, body, **query)
 
     async def runs(self, where: str = "") -> list[Plain]:
         """The runs of the lab's experiment, newest first; none where there is no such experiment.
@@ -58,7 +59,7 @@ class Mlflow:
 
     async def set_alias(self, alias: str, version: str) -> None:
         """Make an alias mean a version."""
-        await in_thread(self._tracking.set_alias, self.name, alias, version)
+        await change(self._tracking.set_alias, self.name, alias, version)
 
 
 class Pipelines:
@@ -69,11 +70,12 @@ class Pipelines:
 
     async def ask(self, method: str, path: str, body: Any = None, **query: str | int) -> Plain:
         """Any question of the REST API below `/apis/v2beta1`; raises as `measure.services.rest.Rest.ask`."""
-        return await in_thread(self._engine.ask, method, path, body, **query)
+        call = in_thread if method == "GET" else change
+        return await call(self._engine.ask, method, path, body, **query)
 
     async def start(self, spec: Plain, arguments: Plain, name: str = "") -> str:
         """Start a run of a compiled pipeline (`lab.work.pipeline`) and return its id."""
-        return await in_thread(self._engine.start, spec, arguments, experiment=self._experiment, name=name)
+        return await change(self._engine.start, spec, arguments, experiment=self._experiment, name=name)
 
     async def run(self, run_id: str) -> Plain:
         """A run with its state and its tasks' details."""
@@ -85,7 +87,7 @@ class Pipelines:
 
     async def end(self, run_id: str) -> None:
         """Terminate a running run; one that has ended, or ends meanwhile, stays as it is."""
-        await in_thread(self._engine.end, run_id)
+        await change(self._engine.end, run_id)
 
     async def runs(self) -> list[Plain]:
         """The lab's runs, newest first."""
@@ -196,14 +198,14 @@ class Platform:
         """
         from mlops_lab.measure.images import tags
 
-        return await in_thread(tags.tagged, self.image(known), tag)
+        return await change(tags.tagged, self.image(known), tag)
 
     async def untagged(self, *images: str) -> None:
         """Take names out of the registry that `tagged` gave, also where the check is cancelled meanwhile."""
         from mlops_lab.measure.images import tags
 
         for image in images:
-            await in_thread(tags.forgotten, image)
+            await change(tags.forgotten, image)
 
     @property
     def mlflow(self) -> Mlflow:
