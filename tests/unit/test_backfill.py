@@ -96,7 +96,7 @@ def test_pods_tell_their_past_and_go() -> None:
     assert gzip.decompress(base64.b64decode(files["binaryData"]["a"])).decode() == PASTS["a"].exposition(1000)
     assert [pod["metadata"]["annotations"]["prometheus.io/scrape"] for pod in pods] == ["true", "true"]
     assert all(item["metadata"]["namespace"] == "n" and item["metadata"]["labels"]["app"] == "x" for item in pods)
-    assert cluster.gone == [(item["kind"], item["metadata"]["name"], "n") for item in cluster.made]
+    assert cluster.gone == [(item["kind"], item["metadata"]["name"], "n") for item in reversed(cluster.made)]
     ((query, at),) = cluster.asked
     assert query.startswith('count(count by (pod) (x_total{namespace="n", pod=~"history-') and at == 1000
 

@@ -8,6 +8,8 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Refused, Unreachable
+from mlops_lab.measure.pods import removal
 from mlops_lab.measure.pods.script import PREPARED, Apart, Output, objects, run_script
 
 SETTINGS = {"MLFLOW_TRACKING_URI": "http://mlflow.tracking:5000", "MODEL_NAME": "lab-01"}
@@ -87,7 +89,7 @@ def test_both_programs_are_heard_and_all_is_deleted() -> None:
     found = run(cluster)
     assert found.before is not None
     assert (found.json(), found.before.json()) == ({"by": "script"}, {"by": "prepare"})
-    assert cluster.deleted == ["Pod", "ConfigMap", "NetworkPolicy"]
+    assert cluster.deleted == ["Pod", "NetworkPolicy", "ConfigMap"]
 
 
 def test_what_could_not_be_prepared_is_the_checkers_fault() -> None:
@@ -95,3 +97,53 @@ def test_what_could_not_be_prepared_is_the_checkers_fault() -> None:
         run(Cluster(3, None)).json()
     with pytest.raises(LabError, match="did not end"):
         run(Cluster(0, None))
+
+
+class Standing(Cluster):
+    """A cluster that has what is applied and not deleted, and that answers some requests with trouble.
+
+    Args:
+        refused: a kind that can't be applied.
+        away: how often the API server does not answer, when a pod is to be deleted.
+    """
+
+    def __init__(self, *, refused: str = "", away: int = 0, trouble: LabError | None = None) -> None:
+        super().__init__(0, 0)
+        self.refused, self.away, self.trouble = refused, away, trouble or Unreachable("no answer", "lab status")
+        self.there = set[str]()
+
+    def apply(self, found: list[Object]) -> None:
+        for each in found:
+            if each["kind"] == self.refused:
+                raise Refused("exceeded quota", "see the quota", 403)
+            self.there.add(each["kind"])
+
+    def delete(self, kind: str, *given: Any, **more: Any) -> None:
+        if kind == "Pod" and self.away:
+            self.away -= 1
+            raise self.trouble
+        self.there.discard(kind)
+
+
+def test_what_was_made_before_something_could_not_be_made_is_deleted() -> None:
+    cluster = Standing(refused="Pod")
+    with pytest.raises(LabError, match="quota"):
+        run(cluster)
+    assert cluster.there == set()
+
+
+def test_a_moment_without_an_api_server_leaves_nothing_and_costs_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "_EVERY", 0.01)
+    cluster = Standing(away=3)
+    assert run(cluster).json() == {"by": "script"}
+    assert cluster.there == set()
+
+
+@pytest.mark.parametrize("trouble", [Unreachable("no answer", ""), Refused("not allowed", "", 403)])
+def test_what_is_not_deleted_keeps_nothing_else_from_it(monkeypatch: pytest.MonkeyPatch, trouble: LabError) -> None:
+    monkeypatch.setattr(removal, "_EVERY", 0.01)
+    monkeypatch.setattr(removal, "_WITHIN", 0.1)
+    cluster = Standing(away=1000, trouble=trouble)
+    with pytest.raises(type(trouble)):
+        run(cluster)
+    assert cluster.there == {"Pod"}

@@ -19,6 +19,7 @@ from mlops_lab.kube.execs import ExecStream
 from mlops_lab.kube.objects import is_ready
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.pods.evidence import evidence, pod_state
+from mlops_lab.measure.pods.removal import remove
 from mlops_lab.measure.pods.script import objects
 
 READY_WITHIN = 120.0  # s; a busy node starts pods slowly
@@ -69,11 +70,13 @@ class OwnPod:
         Raises:
             LabError: it does not become so within `READY_WITHIN`.
         """
-        self._kube.apply(self._objects)
-        done, pod = self._kube.wait("Pod", self.name, SYSTEM_NAMESPACE, _ready, within=READY_WITHIN, stop=self._stop)
-        if not done or not pod or not is_ready(pod):
+        try:
+            self._kube.apply(self._objects)
+            done, pod = self._kube.wait("Pod", self.name, SYSTEM_NAMESPACE, _ready, within=READY_WITHIN, stop=self._stop)
+        finally:
             if self._stop.is_set():  # it may have been made after `delete` looked for it
                 self.delete()
+        if not done or not pod or not is_ready(pod):
             raise LabError(
                 f"the checker's own pod is not ready after {READY_WITHIN:g} s: {pod_state(pod) if pod else 'gone'}",
                 "see what is wrong with the cluster: lab status",
@@ -86,10 +89,13 @@ class OwnPod:
         return Talk(self._kube.exec(self.name, SYSTEM_NAMESPACE, list(words)), words[-1])
 
     def delete(self) -> None:
-        """Delete it and its files; a `start` under way in another thread ends."""
+        """Delete it and its files; a `start` under way in another thread ends.
+
+        Raises:
+            LabError: the API server is away for too long.
+        """
         self._stop.set()
-        self._kube.delete("Pod", self.name, SYSTEM_NAMESPACE, grace=0)
-        self._kube.delete("ConfigMap", self.name, SYSTEM_NAMESPACE)
+        remove(self._kube, self._objects)
 
 
 class Talk:

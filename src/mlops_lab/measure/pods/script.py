@@ -20,6 +20,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.pods import restricted
 from mlops_lab.measure.pods.evidence import evidence, pod_state
+from mlops_lab.measure.pods.removal import remove
 
 _FOLDER = "/checker"
 _NAME = "app.kubernetes.io/instance"  # the label by which a policy knows its pod
@@ -103,8 +104,9 @@ def run_script(
         LabError: the pod could not run, or did not end in time.
     """
     name = f"script-{uuid.uuid4().hex[:8]}"
-    kube.apply(objects(name, image, command, files, env, within, apart))
+    made = objects(name, image, command, files, env, within, apart)
     try:
+        kube.apply(made)
 
         def ended(pod: Object | None) -> bool | None:
             phase = (pod or {}).get("status", {}).get("phase")
@@ -125,10 +127,7 @@ def run_script(
             )  # fmt: skip
         return Output(ends[1], kube.logs(name, SYSTEM_NAMESPACE, _MAIN, tail=_LINES), before)
     finally:
-        kube.delete("Pod", name, SYSTEM_NAMESPACE, grace=0)
-        kube.delete("ConfigMap", name, SYSTEM_NAMESPACE)
-        if apart:
-            kube.delete("NetworkPolicy", name, SYSTEM_NAMESPACE)
+        remove(kube, made)
 
 
 def objects(

@@ -21,6 +21,7 @@ from mlops_lab.kube.client import Kube, Object
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.pods import restricted
 from mlops_lab.measure.pods.evidence import evidence
+from mlops_lab.measure.pods.removal import remove
 from mlops_lab.platform.dashboard.prometheus import Prometheus
 
 STEP = 10  # s between two samples, as between two scrapes
@@ -165,8 +166,7 @@ def backfill(
                 )  # fmt: skip
             time.sleep(_LOOK_EVERY)
     finally:
-        for item in objects:
-            kube.delete(item["kind"], item["metadata"]["name"], namespace, grace=0)
+        remove(kube, objects)
 
 
 def _objects(

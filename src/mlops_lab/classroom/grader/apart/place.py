@@ -27,6 +27,7 @@ from mlops_lab.kube.errors import NotFound
 from mlops_lab.kube.execs import Beyond, ExecStream
 from mlops_lab.measure.pods import script
 from mlops_lab.measure.pods.evidence import evidence, pod_state
+from mlops_lab.measure.pods.removal import remove
 
 _READY_WITHIN = 120.0  # s; a busy node starts pods slowly
 _ALONE_WITHIN = 60.0  # s; no program of a learner's runs yet
@@ -117,8 +118,7 @@ class Place:
                 except (_Silent, LabError) as silence:
                     return self._ended(name, silence, time.monotonic() - began)
         finally:
-            for item in reversed(objects):
-                self.kube.delete(str(item["kind"]), name, self.namespace, grace=0 if item["kind"] == "Pod" else None)
+            remove(self.kube, objects)
 
     def objects(self, name: str, within: float, env: Mapping[str, str], *, talks: bool) -> Objects:
         """What is made for one program: the file that runs it, a policy, and the pod, in this order."""
