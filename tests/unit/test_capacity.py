@@ -108,6 +108,29 @@ def test_a_pod_requests_what_the_scheduler_counts() -> None:
     assert capacity.requests({"spec": {"containers": [{}]}}) == {"cpu": 0, "memory": 0}
 
 
+def test_what_a_pod_requests_as_a_whole_counts_instead_of_its_containers_and_overhead_is_added() -> None:
+    both = pod("lab-10", "500m")
+    both["spec"] |= {"resources": {"requests": {"cpu": "2"}}, "overhead": {"cpu": "250m", "memory": "1Mi"}}
+    assert capacity.requests(both) == {"cpu": Fraction(9, 4), "memory": 1 << 20}
+    too_large, other = pod("lab-10", "10m"), pod("lab-12", "10m", "one")
+    too_large["spec"]["resources"] = {"requests": {"cpu": "640"}}
+    assert found(node("one"), other, too_large) == []
+    other["spec"]["resources"] = {"requests": {"cpu": "1500m"}}
+    (said,) = found(node("one"), other, pod("lab-10", "1"))
+    assert "lab-12" in said
+
+
+def test_a_node_that_the_pod_does_not_take_has_no_room_for_it() -> None:
+    here, elsewhere = node("one"), node("two")
+    here["metadata"]["labels"] = {"disk": "fast"}
+    wants = pod("lab-10", "1500m")
+    wants["spec"]["nodeSelector"] = {"disk": "fast"}
+    own, other = pod("lab-10", "1", "one"), pod("lab-12", "1", "two")
+    assert found(here, elsewhere, own, other, wants) == []
+    (said,) = found(here, elsewhere, pod("lab-12", "1", "one"), wants)
+    assert "lab-12" in said
+
+
 def test_it_is_a_problem_of_the_environment() -> None:
     cluster = Cluster(node("one"), pod("lab-12", "1500m", "one"), pod("lab-10", "1"))
     (problem,) = environment.problems(cast(Kube, cluster), lab="lab-10")

@@ -5,7 +5,10 @@ namespaces is the environment's. Pods of the cluster itself and of the platform 
 with them.
 
 What a pod requests is computed as the scheduler does:
-https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
+https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers,
+https://kubernetes.io/docs/concepts/workloads/pods/pod-level-resources/,
+https://kubernetes.io/docs/concepts/scheduling-eviction/pod-overhead/. Of what else keeps a pod from a node its
+`nodeSelector` is asked, and no affinity.
 """
 
 from __future__ import annotations
@@ -39,7 +42,10 @@ def pending_because_of_others(kube: Kube, own: Sequence[str], given: Collection[
 def _said(pod: Object, placed: Sequence[Object], nodes: Sequence[Object], known: Collection[str]) -> str:
     others: Counter[str] = Counter()
     requested, would_fit = requests(pod), False
+    wanted = (pod["spec"].get("nodeSelector") or {}).items()
     for node in nodes:
+        if not wanted <= (node["metadata"].get("labels") or {}).items():
+            continue
         here = [each for each in placed if each["spec"]["nodeName"] == node["metadata"]["name"]]
         mine = [each for each in here if belongs(each["metadata"]["namespace"], known)]
         others.update(each["metadata"]["namespace"] for each in here if each not in mine)
@@ -58,19 +64,27 @@ def requests(pod: Object) -> dict[str, Fraction]:
     spec = pod["spec"]
     starting = spec.get("initContainers") or []
     sidecars = [each for each in starting if each.get("restartPolicy") == "Always"]
-    found = {}
+    found, overhead = {}, spec.get("overhead") or {}
     for name in _RESOURCES:
         running = sum((_request(each, name) for each in [*spec["containers"], *sidecars]), Fraction())
         before, most = Fraction(), Fraction()
         for each in starting:
             most = max(most, before + _request(each, name))
             before += _request(each, name) if each in sidecars else 0
-        found[name] = max(running, most)
+        # What the pod itself requests holds for all its containers, whatever they request.
+        whole = max(running, most) if _requested(spec, name) is None else _request(spec, name)
+        found[name] = whole + Fraction(quantity(overhead.get(name, "0")))
     return found
 
 
-def _request(container: Object, name: str) -> Fraction:
-    return Fraction(quantity(((container.get("resources") or {}).get("requests") or {}).get(name, "0")))
+def _request(item: Object, name: str) -> Fraction:
+    """Of a container, or of a pod's specification as a whole; 0 if it requests nothing."""
+    return Fraction(quantity(_requested(item, name) or "0"))
+
+
+def _requested(item: Object, name: str) -> str | None:
+    asked: str | None = ((item.get("resources") or {}).get("requests") or {}).get(name)
+    return asked
 
 
 def _fits(requested: dict[str, Fraction], node: Object, pods: Sequence[Object]) -> bool:
