@@ -9,7 +9,7 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.variants import Variant, lay_out, put_to_work, solutions, texts, wrongs
+from mlops_lab.labs.variants import NotApplied, Variant, lay_out, put_to_work, solutions, texts, wrongs
 
 
 @pytest.fixture
@@ -177,12 +177,12 @@ def test_a_change_must_fit_its_solution(exercise: Exercise, tmp_path: Path, old:
 
 @pytest.fixture
 def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A kubectl that writes down how it was called, and fails if a file `refuse` lies there."""
+    """A kubectl that writes down how it was called, and fails with what a file `refuse` says, if that lies there."""
     program = tmp_path / "bin/kubectl"
     program.parent.mkdir()
     calls = tmp_path / "calls"
     program.write_text(
-        f'#!/bin/sh\necho "$PWD $KUBECONFIG $*" >> {calls}\n[ -e refuse ] && {{ echo no quota >&2; exit 1; }}; exit 0\n'
+        f'#!/bin/sh\necho "$PWD $KUBECONFIG $*" >> {calls}\n[ -e refuse ] && {{ cat refuse >&2; exit 1; }}; exit 0\n'
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
@@ -216,7 +216,25 @@ def test_what_the_cluster_refuses_is_said_with_its_reason(tmp_path: Path, kubect
     with pytest.raises(LabError, match="is empty"):
         put_to_work(work)
     (work / "a.yaml").touch()
-    (work / "refuse").touch()
-    with pytest.raises(LabError, match="exit code 1") as caught:
+    (work / "refuse").write_text("Error from server (Forbidden): no quota")
+    with pytest.raises(NotApplied, match="exit code 1") as caught:
         put_to_work(work)
     assert "no quota" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?",
+        "Unable to connect to the server: net/http: TLS handshake timeout",
+        'error: error validating "a.yaml": failed to download openapi: Get "https://127.0.0.1:6443": dial tcp: refused',
+    ],
+)
+def test_a_cluster_that_is_away_has_refused_nothing(tmp_path: Path, kubectl: Path, said: str) -> None:
+    work = tmp_path / "w"
+    work.mkdir()
+    (work / "a.yaml").touch()
+    (work / "refuse").write_text(said)
+    with pytest.raises(LabError, match="exit code 1") as caught:
+        put_to_work(work)
+    assert not isinstance(caught.value, NotApplied) and "lab status" in caught.value.hint

@@ -15,7 +15,7 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import Exercise
-from mlops_lab.labs.variants import Variant
+from mlops_lab.labs.variants import NotApplied, Variant
 from mlops_lab.proof.content import content_of
 from mlops_lab.proof.ledger import Done, Ledger
 from mlops_lab.proof.proofs import proofs
@@ -283,10 +283,21 @@ def test_a_start_that_kubectl_refuses_scores_nothing_all_the_same(exercise: Exer
     stage = ToldStage(honest)
 
     def refuses(variant: Variant) -> None:
-        raise LabError("kubectl failed", "read it")
+        raise NotApplied("kubectl failed", "read it")
 
     stage.work = refuses  # type: ignore[method-assign]
     assert outcomes(run(exercise, ledger, stage, only=["start"])) == {"start": "honest", "start, applied": "honest"}
+
+
+def test_a_start_that_was_not_applied_proves_nothing(exercise: Exercise, ledger: Ledger) -> None:
+    stage = ToldStage(honest)
+
+    def fails(variant: Variant) -> None:
+        raise LabError("the registry does not answer", "lab up")
+
+    stage.work = fails  # type: ignore[method-assign]
+    done = outcomes(run(exercise, ledger, stage, only=["start"]))
+    assert done["start, applied"] == "environment"
 
 
 def test_what_a_lab_says_that_its_start_earns_is_fine_and_has_to_be_so(exercise: Exercise, ledger: Ledger) -> None:

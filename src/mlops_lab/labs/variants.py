@@ -29,6 +29,15 @@ from mlops_lab.labs.workspace import SEED, fill
 _WRONG = re.compile(r"(?P<check>[a-z_][a-z0-9_]*)--(?P<mistake>[a-z0-9-]+)")
 _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _APPLIED_WITHIN = 60.0
+# What kubectl says where no API server has answered it; it exits with 1 then, too.
+_AWAY = re.compile(
+    "connection to the server|connect to the server|dial tcp|Get \"https?://|couldn't get current server API|"
+    "error loading config|from server \\((Timeout|ServiceUnavailable|TooManyRequests)\\)"
+)
+
+
+class NotApplied(LabError):
+    """kubectl, or the API server, has refused files of a workspace for what is in them."""
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -175,7 +184,8 @@ def put_to_work(workspace: Path) -> None:
     Where the work is a program that the checks start, there is no YAML, and nothing to apply.
 
     Raises:
-        LabError: kubectl is missing or refuses, or the workspace holds no file at all.
+        NotApplied: kubectl or the cluster refuses some of the files; the others are applied.
+        LabError: kubectl is missing or reaches no cluster, or the workspace holds no file at all.
     """
     kubectl = find("kubectl")
     if kubectl is None:
@@ -188,13 +198,19 @@ def put_to_work(workspace: Path) -> None:
         if any(path.is_file() for path in workspace.iterdir()):
             return
         raise LabError(f"{workspace} is empty", "a variant holds YAML to apply, or a program")
-    run(
+    done = run(
         [kubectl, "apply", *what],
         within=_APPLIED_WITHIN,
         env={"KUBECONFIG": str(workspace / ".lab" / "kubeconfig")},
         cwd=workspace,
-        hint="the cluster refused these manifests; read its reason",
+        check=False,
     )
+    if done.code == 0:
+        return
+    failed, said = f"kubectl failed with exit code {done.code}", (done.stdout + done.stderr).strip()
+    if _AWAY.search(done.stderr):
+        raise LabError(failed, "see whether the cluster is up: lab status", said)
+    raise NotApplied(failed, "the cluster refused these manifests; read its reason", said)
 
 
 def _applied(folder: Path) -> list[str]:

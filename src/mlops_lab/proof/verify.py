@@ -22,7 +22,7 @@ from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks
 from mlops_lab.labs.description import describe
-from mlops_lab.labs.variants import Variant, begun, readable
+from mlops_lab.labs.variants import NotApplied, Variant, begun, readable
 from mlops_lab.proof import form, gates, leftovers, page, proofs
 from mlops_lab.proof.content import content_of
 from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, HONEST, Done, Ledger
@@ -218,7 +218,7 @@ def _look(step: Step, its_checks: Sequence[Check], stage: Stage) -> tuple[list[s
     if "start" in step.kinds:
         if step.variant is not None:
             # kubectl may refuse a file that the learner is to complete: then the others are at work, or nothing is.
-            with contextlib.suppress(LabError):
+            with contextlib.suppress(NotApplied):
                 stage.work(step.variant)
         results = stage.checked()
         said = gates.applied(results, step.may_earn) if step.variant else gates.untouched(results)
