@@ -312,6 +312,18 @@ def test_an_outage_ends_in_time_even_if_its_block_does_not(programs: Path, tmp_p
             time.sleep(0.05)
 
 
+def test_an_outage_ends_even_if_the_node_is_not_reached_at_once(programs: Path, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    once = f'case "$*" in *CONT*) mkdir {tmp_path}/failed 2>/dev/null && exit 1;; esac\n'
+    program(programs, "docker", DOCKER.format(calls=calls) + once + "exit 0\n")
+    with pytest.raises(LabError, match="exit code 1"), paused_api_server("node", at_most=0.5):
+        pass
+    end = time.monotonic() + 5
+    while calls.read_text().count("CONT") < 2:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_an_outage_needs_an_api_server(programs: Path) -> None:
     program(programs, "docker", "exit 1\n")
     with pytest.raises(LabError, match="no API server in container node"), paused_api_server("node"):

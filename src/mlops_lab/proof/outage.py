@@ -43,13 +43,13 @@ def paused_api_server(control_plane: str, engine: str = "docker", at_most: float
     def send(signal: str) -> None:
         run([program, "exec", control_plane, "kill", f"-{signal}", *processes], within=_WITHIN)
 
-    # Should this process hang inside the block, the API server goes on all the same.
+    # Should this process hang inside the block, or not reach the node at its end, the API server goes on all the same:
+    # no daemon, so that an interrupted process waits for it.
     rescue = threading.Timer(at_most, send, ["CONT"])
-    rescue.daemon = True
     rescue.start()
     try:
         send("STOP")
         yield
     finally:
-        rescue.cancel()
         send("CONT")
+        rescue.cancel()  # not before: to continue it twice does no harm
