@@ -352,6 +352,40 @@ def test_a_wait_in_which_trouble_stays_ends_in_the_last_of_it() -> None:
     assert 0.1 <= time.monotonic() - began < 3
 
 
+def away_until(*ends: float, then: int = 1) -> Any:
+    """Looks at what does not answer in every second of these stretches of time (s), and in the end has `then` pods."""
+    began = time.monotonic()
+
+    async def look() -> int:
+        passed = time.monotonic() - began
+        if sum(passed > end for end in ends) % 2 == 0 and passed < ends[-1]:
+            raise Unreachable("mlflow does not answer", "lab status", transient=True)
+        return then if passed > ends[-1] + 0.2 else 1
+
+    return look
+
+
+def waited(look: Any, within: float) -> Any:
+    shown = "{} pods".format
+    return asyncio.run(
+        Time().eventually(look, lambda seen: seen == 2, expected="2 pods", shown=shown, within=within, every=0.02)
+    )
+
+
+def test_the_time_in_which_nothing_answered_is_given_on_top() -> None:
+    assert waited(away_until(0.45, then=2), within=0.5).ok
+    began = time.monotonic()
+    found = waited(away_until(0.45), within=0.5)
+    assert not found.ok and 0.9 < time.monotonic() - began < 3
+    assert found.expected == "2 pods within 0.5 s"
+
+
+def test_a_wait_in_which_hardly_anything_answered_ends_in_that_trouble() -> None:
+    # Away, there for a moment, away, and there when all the time is over.
+    with pytest.raises(Unreachable, match="mlflow does not answer"):
+        waited(away_until(0.45, 0.5, 0.95), within=0.5)
+
+
 @pytest.mark.parametrize("trouble", [Refused("forbidden", "", 403), Unreachable("silent", ""), LabError("no page", "")])
 def test_a_wait_ends_at_once_in_trouble_that_no_waiting_mends(trouble: LabError) -> None:
     began = time.monotonic()

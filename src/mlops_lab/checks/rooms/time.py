@@ -43,8 +43,9 @@ class Time:
             The observation; its `value` is what was seen last.
 
         Raises:
-            LabError: the last look found an environment in trouble. Trouble that may be over in a moment is waited out
-                within the limit: `LabError.transient`.
+            LabError: the last look found an environment in trouble, or it was in trouble for most of the time. Trouble
+                that may be over in a moment is waited out within the limit (`LabError.transient`), and its seconds are
+                given on top once it is over, `within` more at most.
         """
         return await eventually(look, test, expected=expected, shown=shown, within=within, every=every)
 
@@ -69,21 +70,31 @@ async def eventually(
     every: float = 1.0,
 ) -> Observation:
     """As `Time.eventually`."""
-    began = time.monotonic()
+    began, limit = time.monotonic(), within
+    lost = 0.0  # s of trouble
+    last: LabError | None = None
     while True:
+        looked = time.monotonic()
         try:
             seen = await look()
         except LabError as trouble:
-            left = within - (time.monotonic() - began)
+            left = limit - (time.monotonic() - began)
             if not trouble.transient or left < 0:
                 raise
+            last = trouble
             current.say(trouble.message, left)
             await pause(every)
+            lost += time.monotonic() - looked
             continue
+        limit = within + min(lost, within)  # trouble that is over
         took = time.monotonic() - began
-        if (done := test(seen)) or took > within:
-            if not done:
-                current.trace().ran_out(began)
-            return Observation(done, f"{expected} within {within:g} s", f"{shown(seen)} after {took:.0f} s", seen)
-        current.say(shown(seen), within - took)
-        await pause(every)
+        done = test(seen)
+        if not done and took <= limit:
+            current.say(shown(seen), limit - took)
+            await pause(every)
+            continue
+        if not done and last and lost > within:
+            raise last  # there was hardly ever anything to look at
+        if not done:
+            current.trace().ran_out(began)
+        return Observation(done, f"{expected} within {within:g} s", f"{shown(seen)} after {took - lost:.0f} s", seen)
