@@ -160,6 +160,16 @@ def test_pods_of_other_labs_are_others() -> None:
     assert spent([(before, after)]) == (60, 125, 64)
 
 
+def test_pods_of_other_labs_are_others_also_when_they_have_ended(host: Host) -> None:
+    watch = watching(host)
+    for burnt in range(18, 109, 18):
+        host.nodes["one"] = host.nodes["one"]._replace(strange={"job": float(burnt)})
+        host.pass_(watch, 10, threads=21, ours=2.0)
+    assert "could give 11 %" in said(host, watch)
+    host.nodes["one"] = host.nodes["one"]._replace(strange={})
+    assert "could give 11 %" in said(host, watch)
+
+
 def test_another_machine_is_judged_by_its_kubelets(host: Host) -> None:
     watch = watching(host)
     host.pass_(watch, 60, threads=1, far=1.95, far_ours=0.2)

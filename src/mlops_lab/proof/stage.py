@@ -38,7 +38,7 @@ class Stage(Protocol):
         """The same by a reset: what was there is gone when this ends."""
 
     def work(self, variant: Variant) -> None:
-        """Put a variant to work on a fresh stage; raises as `labs.variants.put_to_work`, `lay_out` and `images.bring`."""
+        """Put a variant to work on a fresh stage; raises as `labs.variants.put_to_work`."""
 
     def checked(self, mistake: str = "") -> list[Result]:
         """Run all checks; `mistake`: the one that what is at work must fail."""

@@ -26,7 +26,8 @@ class Used(NamedTuple):
         at: the kubelet's time of the measurement of all pods, in seconds since 1970.
         node: all of the node, pods and all else.
         pods: all pods that it has or had.
-        strange: pods that it has now and that belong neither to the lab nor to the cluster, by uid.
+        strange: pods that it has, or is known to have had, and that belong neither to the lab nor to the cluster, by
+            uid.
         hosts: whether it has pods of the lab.
     """
 

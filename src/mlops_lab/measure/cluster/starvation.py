@@ -105,6 +105,9 @@ class Starvation:
         self._readings: list[Reading] = []
         self._before: dict[Program, float] = {}
         self._boots: dict[str, tuple[int, list[str]]] | None = None
+        self._strange: dict[
+            str, dict[str, float]
+        ] = {}  # by node and uid: what pods have used, also of those that ended
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -170,10 +173,19 @@ class Starvation:
         # A large cluster elsewhere is not this checker's to ask, node by node.
         asked = [boot for boot, (_, names) in self._boots.items() if self._is_here(boot) or len(names) <= _FEW]
         names = [name for boot in asked[:_FEW] for name in self._boots[boot][1]]
-        nodes = {name: said for name in names if (said := used(self._kube, name, self._namespace))}
+        nodes = {
+            name: self._with_ended(name, said) for name in names if (said := used(self._kube, name, self._namespace))
+        }
         reading = Reading(at, nodes, self._machine.programs(self._before) if self._before else {})
         self._readings.append(reading)
         return reading
+
+    def _with_ended(self, name: str, said: Used) -> Used:
+        """What a kubelet says of its node, with other labs' pods that it has no more, as they were seen last."""
+        with self._lock:
+            seen = self._strange.setdefault(name, {})
+            seen.update((uid, max(seconds, seen.get(uid, 0.0))) for uid, seconds in said.strange.items())
+            return said._replace(strange=dict(seen))
 
     def _next_reading(self) -> Reading | None:
         """What kubelets say once each has measured again; None where they may not be asked."""

@@ -72,7 +72,9 @@ class OwnPod:
         """
         try:
             self._kube.apply(self._objects)
-            done, pod = self._kube.wait("Pod", self.name, SYSTEM_NAMESPACE, _ready, within=READY_WITHIN, stop=self._stop)
+            done, pod = self._kube.wait(
+                "Pod", self.name, SYSTEM_NAMESPACE, _ready, within=READY_WITHIN, stop=self._stop
+            )
         finally:
             if self._stop.is_set():  # it may have been made after `delete` looked for it
                 self.delete()
