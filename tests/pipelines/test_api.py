@@ -108,6 +108,8 @@ def test_bad_runs_of_a_good_pipeline(engine: Engine, arguments: dict[str, Any], 
     [
         ({}, "either a cron_schedule or a periodic_schedule"),
         ({"cron_schedule": {"cron": "61 * * * *"}}, "61 * * * *"),
+        ({"cron_schedule": {"cron": "0 0 3 * * * 2027"}}, "needs six fields, of which the first are the seconds"),
+        ({"cron_schedule": {"cron": "0 3 * *"}}, "needs six fields"),
         ({"cron_schedule": {"cron": "@sometimes"}}, "@sometimes"),
         ({"periodic_schedule": {"interval_second": "0"}}, "interval_second"),
         ({"periodic_schedule": {"interval_second": "\u00b2"}}, "interval_second"),

@@ -2,8 +2,8 @@
 
 A run and the time of the one after it are kept in one transaction, so a server that is killed makes none twice.
 As in KFP, the first is due one interval after start_time (or after the recurring run was made), or when cron says so
-next, strictly after it; a start_time that is past is caught up with. Times are UTC. Cron has seconds as its first
-field, as in KFP (five fields begin at minutes, and @hourly works).
+next, strictly after it; a start_time that is past is caught up with. Times are UTC. Cron has six fields, of which the
+first are the seconds, as in KFP: of five fields, too, which lack the day of the week then. @hourly and the like work.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def check(trigger: Any) -> dict[str, Any]:
         if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) <= _LONGEST:
             raise invalid(f"interval_second {text[:20]!r} is no number of seconds from 1 to {_LONGEST}")
     else:
+        if len(str(schedule.get("cron", "")).split()) not in (1, 5, 6):
+            raise invalid(f"cron {schedule['cron']!r} needs six fields, of which the first are the seconds")
         try:
             _next_of(str(schedule.get("cron", "")), _now())
         except (CroniterError, ValueError, TypeError, KeyError) as error:
@@ -99,8 +101,9 @@ def _start(store: Store, row: sqlite3.Row) -> None:
             return
         due = following(trigger, moment(scheduled))
         if due and due <= now() and not row["catchup"]:
-            # What was missed while the server or the recurring run stood still is one run, not many.
-            due = following(trigger, _now())
+            # What was missed while the server or the recurring run stood still is one run, the latest, not many.
+            scheduled = _latest(trigger, due)
+            due = following(trigger, moment(scheduled))
         number = row["started"] + 1
         store.update("recurring", row["id"], next=due, started=number)
         version, spec = _pipeline(store, row)
@@ -109,6 +112,19 @@ def _start(store: Store, row: sqlite3.Row) -> None:
             parameters=json.loads(row["parameters"]), experiment=row["experiment"], pipeline=row["pipeline"],
             version=version, account=row["account"], recurring=row["id"], scheduled=scheduled,
         )  # fmt: skip
+
+
+def _latest(trigger: dict[str, Any], due: str) -> str:
+    """The last time that is past, of those from `due` on."""
+    ((kind, schedule),) = trigger.items()
+    begin, end = moment(due), _now()
+    if schedule.get("end_time"):
+        end = min(end, moment(schedule["end_time"]))
+    if kind == "periodic_schedule":
+        step = datetime.timedelta(seconds=int(schedule["interval_second"]))
+        return stamp(begin + step * ((end - begin) // step))
+    last: datetime.datetime = _times(schedule["cron"], end).get_prev(datetime.datetime)
+    return stamp(max(begin, last))
 
 
 def _pipeline(store: Store, row: sqlite3.Row) -> tuple[str, str]:
@@ -127,5 +143,11 @@ def _now() -> datetime.datetime:
 
 
 def _next_of(cron: str, after: datetime.datetime) -> datetime.datetime:
-    due: datetime.datetime = croniter(cron, after, second_at_beginning=True).get_next(datetime.datetime)
-    return due.astimezone(datetime.UTC)
+    due: datetime.datetime = _times(cron, after).get_next(datetime.datetime)
+    return due
+
+
+def _times(cron: str, beside: datetime.datetime) -> croniter:
+    whole = f"{cron} *" if len(cron.split()) == 5 else cron
+    # Cron's fields are of the zone of the moment that it begins at.
+    return croniter(whole, beside.astimezone(datetime.UTC), second_at_beginning=True)
