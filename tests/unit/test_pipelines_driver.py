@@ -39,6 +39,7 @@ PINNED = {
     "kfp.local.executor_output_utils:get_outputs_for_task": "bd2fcbbc0b0beea8",
     "kfp.local.executor_output_utils:pb2_value_to_python": "45243fe0ef9219d2",
     "kfp.local.placeholder_utils:replace_placeholders": "3f648cd42a20eef5",
+    "kfp.local.placeholder_utils:resolve_io_placeholders": "3a36ba4917dcc088",
     "kfp.local.placeholder_utils:resolve_individual_placeholder": "0343396358516e83",
 }
 

@@ -39,7 +39,7 @@ def empty_loop(loop: str, takers: list[str]) -> str:
     """The warning for a loop over nothing whose outputs others take."""
     return (
         f"{BACKEND} would fail at {_names(takers)}, with 'not in tasks': {loop} is a loop over an empty list, which "
-        "has no outputs to collect there, while here it has empty lists"
+        "has no outputs to collect there. Here a step gets an empty list of parameters, and None for one of artifacts"
     )
 
 

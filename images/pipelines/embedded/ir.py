@@ -23,7 +23,7 @@ from embedded.errors import invalid
 from embedded.kubernetes_settings import refusals
 
 # Names of parameter types whose values are JSON of a known kind.
-_KINDS: dict[str, tuple[type, ...]] = {
+KINDS: dict[str, tuple[type, ...]] = {
     "NUMBER_INTEGER": (int, float),
     "NUMBER_DOUBLE": (int, float),
     "STRING": (str,),
@@ -134,7 +134,7 @@ def parameters(document: dict[str, Any], given: dict[str, Any]) -> dict[str, Any
 
 
 def _fits(kind: str, value: Any) -> bool:
-    wanted = _KINDS.get(kind)
+    wanted = KINDS.get(kind)
     if wanted is None:
         return True
     if isinstance(value, bool):  # which Python takes for a number

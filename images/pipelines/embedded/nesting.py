@@ -3,9 +3,15 @@ path beside its loop's. Nothing here knows what became of a task."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 _MARK = "-iteration-"  # between a loop's name and an iteration's number; tasks may be called so, too
+
+
+def task_id(run: str, path: str) -> str:
+    """The id of the task of a run that has this path."""
+    return str(uuid.uuid5(uuid.UUID(run), path))
 
 
 def above(spec: dict[str, Any], path: str) -> str:

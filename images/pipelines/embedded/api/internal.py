@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from embedded import installs, manifests, runs
+from embedded import installs, macros, manifests, nesting, runs
 from embedded.api.context import Context, body, context, done
 from embedded.errors import ApiError, missing
 from embedded.store import Store, now
@@ -62,8 +62,10 @@ async def job(request: Request) -> Response:
         {
             "id": run["id"],
             "name": run["name"],
+            "created": run["created"],
+            "scheduled": run["scheduled"],
             "document": json.loads(run["spec"]),
-            "parameters": json.loads(run["parameters"]),
+            "parameters": macros.filled(json.loads(run["parameters"]), dict(run)),
             "round": run["round"],
             "artifacts": server.settings.artifacts,
             "parallel": server.settings.parallel,
@@ -80,7 +82,7 @@ async def tasks(request: Request) -> Response:
         row = store.row("select * from tasks where run = ? and path = ?", run["id"], given["path"])
         if row is None:
             parent = store.value("select id from tasks where run = ? and path = ?", run["id"], given["parent"])
-            key = str(uuid.uuid5(uuid.UUID(run["id"]), given["path"]))
+            key = nesting.task_id(run["id"], given["path"])
             at = now()
             store.insert(
                 "tasks", id=key, run=run["id"], path=given["path"], name=given["name"], parent=parent or "",

@@ -9,13 +9,21 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 from kfp.compiler import pipeline_spec_builder
-from kfp.local import executor_output_utils
+from kfp.local import executor_output_utils, placeholder_utils
 from kfp.local.orchestrator import enhanced_dag_orchestrator, task_spec_utils
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
+
+# What a step's inputs and outputs may be written as in texts.
+_PLACEHOLDER = re.compile(
+    r"\{\{\$\.(?:inputs\.parameters\['+[^']+'+\][^{}]*|outputs\.parameters\['+[^']+'+\]\.output_file"
+    r"|(?:inputs|outputs)\.artifacts\['+[^']+'+\]\.[^{}]+)\}\}"
+)
+_FIELD = re.compile(r'parseJson\(string_value\)\["(.*)"\]', re.DOTALL)
 
 
 def whole(value: Any) -> Any:
@@ -39,10 +47,35 @@ def install(parallel: int) -> None:
     plain = executor_output_utils.pb2_value_to_python
     executor_output_utils.pb2_value_to_python = lambda value: whole(plain(value))
     OrchestratorUtils.join_user_inputs_and_defaults = classmethod(_inputs_and_defaults)
+    OrchestratorUtils._apply_expression_selector = classmethod(_field)
     OrchestratorUtils.get_dag_output_artifacts = classmethod(_output_artifacts)
+    placeholder_utils.resolve_io_placeholders = _known_alone(placeholder_utils.resolve_io_placeholders)
     task_spec_utils.create_parameter_loop_iteration_task_spec = _iteration
     task_spec_utils.build_nested_dag_arguments = _nested_arguments
     enhanced_dag_orchestrator.ParallelExecutor = _wider(enhanced_dag_orchestrator.ParallelExecutor, parallel)
+
+
+def inherit_retries(spec: Any) -> None:
+    """Give a nested pipeline's retries to the tasks inside of it that have none of their own, in its branches and loops
+    too, as KFP's compiler for Argo does it; the SDK does not look at them. A component that several tasks have gets
+    those of the first by name, as there.
+
+    Args:
+        spec: the PipelineSpec, which is changed.
+    """
+    seen: set[str] = set()
+    left = [(spec.root, None)]
+    while left:
+        component, outer = left.pop()
+        below = []
+        for _, task in sorted(component.dag.tasks.items()):
+            if outer is not None and outer.HasField("retry_policy") and not task.HasField("retry_policy"):
+                task.retry_policy.CopyFrom(outer.retry_policy)
+            below.append(task)
+        for task in below:
+            if (name := task.component_ref.name) not in seen:
+                seen.add(name)
+                left.append((spec.components[name], task))
 
 
 def loop_items(task_spec: Any, io_store: Any) -> Any:
@@ -67,6 +100,24 @@ def no_iterations(task_name: str, task_spec: Any, components: Any, io_store: Any
     outputs = components[task_spec.component_ref.name].output_definitions
     for name in (*outputs.parameters, *outputs.artifacts):
         io_store.put_task_output(task_name, name, [])
+
+
+def _field(cls: Any, value: Any, expression: str) -> Any:
+    """A field of a loop's item; the SDK gives the whole item where it has no such field."""
+    found = _FIELD.fullmatch(expression)
+    item = json.loads(value) if isinstance(value, str) else value
+    if not found or not isinstance(item, dict) or found[1] not in item:
+        raise ValueError(f"the loop's item has no {found[1] if found else expression}: {str(item)[:200]}")
+    return item[found[1]]
+
+
+def _known_alone(plain: Callable[..., str]) -> Callable[..., str]:
+    """Other texts in double braces stay as they are; the SDK fails on them, or makes them null."""
+
+    def resolve(executor_input: dict[str, Any], command: str) -> str:
+        return _PLACEHOLDER.sub(lambda found: plain(executor_input, found[0]), command)
+
+    return resolve
 
 
 def _inputs_and_defaults(cls: Any, dag_arguments: dict[str, Any], dag_inputs_spec: Any) -> dict[str, Any]:

@@ -17,7 +17,10 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 # How a task may end. SKIPPED: its condition is not met; OMITTED: what it needs has not succeeded, so it never began.
 SUCCEEDED, FAILED, SKIPPED, OMITTED = "SUCCEEDED", "FAILED", "SKIPPED", "OMITTED"
 
-_STRATEGIES = pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.TriggerStrategy
+# Of a task that starts however what it comes after has ended.
+ALL_UPSTREAM_TASKS_COMPLETED = (
+    pipeline_spec_pb2.PipelineTaskSpec.TriggerPolicy.TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED
+)
 
 
 def run(tasks: Mapping[str, Any], one: Callable[[str], str], at_once: int) -> dict[str, str]:
@@ -69,6 +72,6 @@ def before(task: Any, tasks: Mapping[str, Any]) -> set[str]:
 
 
 def _may_begin(task: Any, ends: list[str]) -> bool:
-    if task.trigger_policy.strategy == _STRATEGIES.ALL_UPSTREAM_TASKS_COMPLETED:
+    if task.trigger_policy.strategy == ALL_UPSTREAM_TASKS_COMPLETED:
         return not ends or SUCCEEDED in ends or FAILED in ends
     return all(end == SUCCEEDED for end in ends)

@@ -22,6 +22,7 @@ from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from embedded import kubernetes_settings
+from embedded.driver import parameters
 from embedded.driver.corrections import whole
 from embedded.driver.server import Server, Superseded
 
@@ -78,7 +79,7 @@ class Tasks:
         """Run a task to its end; the orchestrator tries again where the pipeline asks for that."""
         now = self._now()
         number, now.attempts = now.attempts, now.attempts + 1
-        arguments = self._final_status(component_spec, now, arguments)
+        arguments = parameters.typed(component_spec, self._final_status(component_spec, now, arguments))
         wanted = self._wanted(now, number, component_spec, executor_spec, arguments)
         with self._room:
             ended = self._server.attempt(now.task, number, wanted)
@@ -87,7 +88,11 @@ class Tasks:
         if ended["state"] != "SUCCEEDED":
             now.error = ended["error"] or "failed"
             return {}, status.Status.FAILURE
-        return _outputs(component_spec, arguments, ended["result"]), status.Status.SUCCESS
+        try:
+            return _outputs(component_spec, arguments, ended["result"], wanted["parameters"]), status.Status.SUCCESS
+        except ValueError as error:  # the command's fault, so that it may be tried again
+            now.error = str(error)
+            return {}, status.Status.FAILURE
 
     def _wanted(
         self, now: Now, number: int, component: Any, executor: Any, arguments: dict[str, Any]
@@ -148,8 +153,10 @@ class Tasks:
             or "runtimeValue" in spec
             or "taskOutputParameter" in spec
         ):
-            inputs = json_format.ParseDict({"parameters": {"it": spec}}, pipeline_spec_pb2.TaskInputsSpec())
-            return OrchestratorUtils.make_task_arguments(inputs, now.values)["it"]
+            holder = {"inputs": {"parameters": {"it": spec}}}
+            task = json_format.ParseDict(holder, pipeline_spec_pb2.PipelineTaskSpec())
+            known = parameters.filled_in(task, parameters.constants(self._job, now.path))
+            return OrchestratorUtils.make_task_arguments(known.inputs, now.values)["it"]
         raise ValueError(f"a Kubernetes setting has a value that can't be read: {json.dumps(spec)}")
 
     def _final_status(self, component: Any, now: Now, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -182,13 +189,30 @@ def parameters_of(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in artifacts}
 
 
-def _outputs(component: Any, arguments: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """A task's outputs, as the SDK reads them from the files that a task leaves."""
+def _outputs(
+    component: Any, arguments: dict[str, Any], result: dict[str, Any], declared: list[dict[str, str]]
+) -> dict[str, Any]:
+    """A task's outputs, as the SDK reads them from what its executor has written. A parameter that is not there comes
+    from its file.
+
+    Args:
+        declared: the output parameters, each with the `path` of its file.
+
+    Raises:
+        ValueError: an output parameter was not written, or is of another type.
+    """
+    output = dict(result.get("output") or {})
+    values, files = dict(output.get("parameterValues") or {}), result.get("parameters") or {}
+    for name, path in ((each["name"], each["path"]) for each in declared):
+        if name in files and name not in values:
+            values[name] = parameters.read(name, component.output_definitions.parameters[name], files[name])
+        elif name not in values:
+            raise ValueError(f"the step has not written its output {name}: there is no file {path}")
+    if values:
+        output["parameterValues"] = values
     with tempfile.TemporaryDirectory() as folder:
         message = executor_input_utils.construct_executor_input(component, arguments, folder, False)
-        Path(message.outputs.output_file).write_text(json.dumps(result.get("output") or {}))
-        for name, text in (result.get("parameters") or {}).items():
-            Path(message.outputs.parameters[name].output_file).write_text(text)
+        Path(message.outputs.output_file).write_text(json.dumps(output))
         read: dict[str, Any] = executor_output_utils.get_outputs_for_task(message, component)
         return read
 

@@ -18,7 +18,7 @@ from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from embedded import differences, nesting
-from embedded.driver import corrections, dag
+from embedded.driver import corrections, dag, parameters
 from embedded.driver.conditions import holds
 from embedded.driver.server import Server
 from embedded.driver.tasks import Now, Tasks, artifacts_of, parameters_of
@@ -39,6 +39,7 @@ class Walk:
         self._tasks = Tasks(server, job, self._now)
         spec = job["document"]["pipeline_spec"]
         self._spec = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+        corrections.inherit_retries(self._spec)
         self._cache = ServerCache(server, self._now)
         self._failures: list[tuple[tuple[str, ...], str]] = []  # paths, and what went wrong there, in order
 
@@ -118,9 +119,14 @@ class Walk:
 
     def _task(self, given: dict[str, Any], others: dict[str, Any]) -> str:
         """A task of a DAG, whatever it is, to its end."""
-        name, spec, store = given["task_name"], given["task_spec"], given["io_store"]
+        name, store = given["task_name"], given["io_store"]
+        spec = parameters.filled_in(given["task_spec"], parameters.constants(self._job, (*store.path, name)))
+        given = {**given, "task_spec": spec}
         kind = "loop" if spec.WhichOneof("iterator") else "dag"
+        component = given["components"][spec.component_ref.name]
         try:
+            if component.WhichOneof("implementation") == "dag":
+                parameters.need_values(spec.inputs, component, store.get_parent_input)
             condition = spec.trigger_policy.condition
             if condition and not holds(condition, OrchestratorUtils.make_task_arguments(spec.inputs, store)):
                 self._tell((*store.path, name), kind, state="SKIPPED")
@@ -145,14 +151,16 @@ class Walk:
         component = given["components"][spec.component_ref.name]
         executor = given["executors"][component.executor_label].WhichOneof("spec")
         ends = {each.task_final_status.producer_task for each in spec.inputs.parameters.values()} - {""}
-        kind = "exit" if ends else str(executor)
+        last = spec.trigger_policy.strategy == dag.ALL_UPSTREAM_TASKS_COMPLETED
+        kind = "exit" if last else str(executor)
         known = self._tell(path, kind, spec.task_info.name)
         if known["state"] == "SUCCEEDED":
             return self._cache._deserialize_outputs(known["outputs"]["all"]), _SUCCESS
         failed = [text for each in ends if (text := self._trouble((*store.path, each)))]
         self._here.now = now = Now(path, known["id"], store, "".join(failed[:1]), begun=known["begun"])
         try:
-            arguments = OrchestratorUtils.make_task_arguments(spec.inputs, store)
+            parameters.need_values(spec.inputs, component, store.get_parent_input)
+            arguments = parameters.typed(component, OrchestratorUtils.make_task_arguments(spec.inputs, store))
             read = {key: [each.uri for each in found] for key, found in artifacts_of(arguments).items()}
             inputs = {"parameters": parameters_of(arguments), "artifacts": read}
             self._tell(path, kind, inputs=inputs)

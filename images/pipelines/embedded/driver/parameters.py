@@ -1,0 +1,132 @@
+"""Parameters of steps, as KFP's own driver hands them on and its launcher reads them. The SDK's local orchestrator
+passes on whatever there is.
+
+Nothing here asks the server.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from kfp import dsl
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from embedded import nesting
+from embedded.ir import KINDS
+
+_KIND = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
+_BOOLEANS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
+
+
+def constants(job: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, str]:
+    """What the SDK's placeholders of a run and of a task stand for.
+
+    Args:
+        job: the server's answer to `Server.job`.
+        path: the task's.
+    """
+    created, scheduled = (f"{job[key][:19]}Z" for key in ("created", "scheduled"))  # whole seconds, as there
+    return {
+        dsl.PIPELINE_JOB_NAME_PLACEHOLDER: job["name"],
+        dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER: job["name"],
+        dsl.PIPELINE_JOB_ID_PLACEHOLDER: job["id"],
+        dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER: created,
+        dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER: scheduled,
+        dsl.PIPELINE_TASK_NAME_PLACEHOLDER: path[-1],
+        dsl.PIPELINE_TASK_ID_PLACEHOLDER: nesting.task_id(job["id"], "/".join(path)),
+    }
+
+
+def filled_in(task: Any, known: Mapping[str, str]) -> Any:
+    """A task with values in place of the inputs that are one of the placeholders: before anything reads them, since a
+    step that has another run's id as its input is another step to the cache.
+
+    Args:
+        task: its PipelineTaskSpec, which stays as it is: it may run in several iterations.
+    """
+    found = {name: given.runtime_value.constant.string_value for name, given in task.inputs.parameters.items()}
+    filled = task
+    for name in [name for name, text in found.items() if text in known]:
+        filled = copy.deepcopy(task) if filled is task else filled
+        filled.inputs.parameters[name].runtime_value.constant.string_value = known[found[name]]
+    return filled
+
+
+def need_values(inputs: Any, component: Any, outer: Callable[[str], Any]) -> None:
+    """Every input that is not optional has a value.
+
+    Args:
+        inputs: the task's TaskInputsSpec.
+        outer: gives a parameter of the pipeline that the task is in; None where that has no value.
+
+    Raises:
+        ValueError: one has none.
+    """
+    declared = component.input_definitions.parameters
+    for name, given in inputs.parameters.items():
+        source = given.component_input_parameter
+        if source and name in declared and not declared[name].is_optional and outer(source) is None:
+            taker, giver = (each.removeprefix("pipelinechannel--") for each in (name, source))
+            raise ValueError(
+                f"the input {taker} needs a value, and the pipeline's {giver} was given none and has no default"
+            )
+
+
+def typed(component: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A step's arguments, with text for each input that is a text.
+
+    Raises:
+        ValueError: one is of another type than its input.
+    """
+    values = dict(arguments)
+    for name, declared in component.input_definitions.parameters.items():
+        kind, value = _KIND.Name(declared.parameter_type), values.get(name)
+        if value is None or kind not in KINDS:
+            continue
+        if kind == "STRING":
+            values[name] = _text(value)
+        elif not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "BOOLEAN"):
+            raise ValueError(f"the input {name} is of type {kind}; {repr(value)[:200]} is not")
+    return values
+
+
+def read(name: str, declared: Any, text: str) -> Any:
+    """The value in the file of an output parameter.
+
+    Args:
+        declared: its ParameterSpec.
+
+    Raises:
+        ValueError: it is not of the declared type.
+    """
+    kind, plain = _KIND.Name(declared.parameter_type), text.strip()
+    try:
+        match kind:
+            case "STRING":
+                return text
+            case "NUMBER_INTEGER" if re.fullmatch(r"[-+]?[0-9]{1,19}", plain):
+                return int(plain)
+            case "NUMBER_DOUBLE" if "_" not in plain and math.isfinite(number := float(plain)):
+                return number
+            case "BOOLEAN" if plain in {form for each in _BOOLEANS for form in (each, each.upper(), each.title())}:
+                return _BOOLEANS[plain.lower()]
+            case "LIST" | "STRUCT" if isinstance(value := json.loads(text), KINDS[kind]):
+                return value
+    except ValueError:
+        pass
+    raise ValueError(f"the output {name} is of type {kind}; what its file holds is not: {text[:200]!r}")
+
+
+def _text(value: Any) -> str:
+    """A value as KFP writes it where a text is asked for."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)

@@ -1,0 +1,131 @@
+"""What steps get as inputs, in real runs: the run's own names and times, text where a text is asked for; what they have
+to write; and which tasks run again."""
+
+# No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
+# ruff: noqa: B006, UP006, UP035, UP045
+import datetime
+from typing import Any, Dict, List, Optional
+
+from kfp import dsl
+
+from tests.conformance import pipelines
+from tests.pipelines.conftest import Make
+from tests.pipelines.engine import Engine
+from tests.pipelines.test_robust import start
+
+
+@dsl.pipeline(name="tagged")
+def tagged(day: str):
+    pipelines.say(text=dsl.PIPELINE_JOB_ID_PLACEHOLDER)
+    pipelines.say(text=dsl.PIPELINE_JOB_NAME_PLACEHOLDER)
+    pipelines.say(text=dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER)
+    pipelines.say(text=dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER)
+    pipelines.say(text=dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER)
+    pipelines.say(text=dsl.PIPELINE_TASK_NAME_PLACEHOLDER)
+    pipelines.say(text=dsl.PIPELINE_TASK_ID_PLACEHOLDER)
+    pipelines.say(text="{{$.x}} {{$.Values.name}}")
+    pipelines.say(text=day)
+
+
+@dsl.pipeline(name="grid")
+def grid(points: List[Dict] = [{"lr": 0.1}, {"rate": 2}]):
+    with dsl.ParallelFor(points) as point:
+        pipelines.say(text=point.lr)
+
+
+@dsl.pipeline(name="mode")
+def mode(word: Optional[str] = None):
+    pipelines.say(text=word)
+    with dsl.If(word == "a"):
+        pipelines.say(text="branch")
+
+
+@dsl.container_component
+def forgets(said: dsl.OutputPath(str)):
+    return dsl.ContainerSpec(image=pipelines.IMAGE, command=["sh", "-c", "true"], args=[said])
+
+
+@dsl.pipeline(name="forgetful")
+def forgetful():
+    forgets().set_retry(num_retries=1)
+
+
+@dsl.pipeline(name="deep")
+def deep():
+    pipelines.fail()
+
+
+@dsl.pipeline(name="tries")
+def tries():
+    deep().set_retry(num_retries=2)
+
+
+@dsl.pipeline(name="cleaning")
+def cleaning():
+    with dsl.ExitHandler(pipelines.say(text="cleaned")):
+        pipelines.fail()
+
+
+def outputs(engine: Engine, run: str) -> dict[str, Any]:
+    return {path: each["output_parameters"].get("Output") for path, each in engine.tasks(run).items()}
+
+
+def test_steps_get_what_the_sdks_placeholders_and_the_parameters_stand_for(engine: Engine) -> None:
+    for _ in range(2):  # the second is not the first one from the cache
+        run = start(engine, tagged, cache=True, day="[[CurrentTime.2006]] [[RunUUID]]")
+        assert engine.ended(run)["state"] == "SUCCEEDED", engine.api(f"runs/{run}").get("error")
+        seen, tasks = outputs(engine, run), engine.tasks(run)
+        told = engine.api(f"runs/{run}")
+        created, scheduled = (f"{told[key][:19]}Z" for key in ("created_at", "scheduled_at"))
+        assert seen == {
+            "say": run, "say-2": told["display_name"], "say-3": told["display_name"], "say-4": created,
+            "say-5": scheduled, "say-6": "say-6", "say-7": tasks["say-7"]["task_id"],
+            "say-8": "{{$.x}} {{$.Values.name}}", "say-9": f"{datetime.datetime.now(datetime.UTC).year} {run}",
+        }  # fmt: skip
+        assert tasks["say"]["input_parameters"] == {"text": run} and not tasks["say"]["cached"]
+    assert tasks["say-8"]["cached"]
+    assert told["runtime_config"]["parameters"] == {"day": "[[CurrentTime.2006]] [[RunUUID]]"}
+
+
+def test_a_field_of_a_loops_item_is_text_where_that_is_asked_for_and_has_to_be_there(engine: Engine) -> None:
+    run = start(engine, grid)
+    assert engine.ended(run)["state"] == "FAILED"
+    first, second = (engine.tasks(run)[f"for-loop-1-iteration-{number}/say"] for number in (0, 1))
+    assert (first["state"], first["output_parameters"]) == ("SUCCEEDED", {"Output": "0.1"})
+    assert second["state"] == "FAILED" and "the loop's item has no lr: {'rate': 2}" in second["error"]["message"]
+
+
+def test_what_needs_a_value_that_was_not_given_fails(engine: Engine) -> None:
+    run = start(engine, mode)
+    assert engine.ended(run)["state"] == "FAILED"
+    tasks = engine.tasks(run)
+    for name, taken in (("say", "text"), ("condition-1", "word")):
+        assert tasks[name]["state"] == "FAILED"
+        assert (
+            f"the input {taken} needs a value, and the pipeline's word was given none"
+            in tasks[name]["error"]["message"]
+        )
+
+
+def test_a_step_that_has_not_written_an_output_has_failed_and_is_tried_again(engine: Engine) -> None:
+    run = start(engine, forgetful)
+    assert engine.ended(run)["state"] == "FAILED"
+    task = engine.tasks(run)["forgets"]
+    assert "has not written its output said: there is no file /" in task["error"]["message"]
+    assert len(task["executor_detail"]["failed_main_jobs"]) == 1
+
+
+def test_what_is_in_a_nested_pipeline_is_tried_as_often_as_that(engine: Engine) -> None:
+    run = start(engine, tries)
+    assert engine.ended(run)["state"] == "FAILED"
+    assert len(engine.tasks(run)["deep/fail"]["executor_detail"]["failed_main_jobs"]) == 2
+
+
+def test_an_exit_task_runs_again_with_a_retried_run(make: Make) -> None:
+    engine = make()
+    run = start(engine, cleaning)
+    for tried in (1, 2):
+        assert engine.ended(run)["state"] == "FAILED"
+        assert len([name for name in engine.starts if f"run-{run[:8]}-say" in name]) == tried
+        if tried == 1:
+            engine.api(f"runs/{run}:retry", {})
