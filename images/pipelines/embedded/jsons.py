@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")  # of two that are one character; alone it is none, and can't be sent
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
+_LOOKED_AT = 4000  # characters of a value
+
 
 def read(text: str | bytes, most: int = 0) -> Any:
     """What a text says.
@@ -40,6 +42,15 @@ def kept(text: str) -> Any:
     if _HALF.search(text.encode()):
         return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     return value
+
+
+def brief(value: Any) -> Any:
+    """A value to look at: as it is, or the beginning of a long one with its length."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) <= _LOOKED_AT:
+        return value
+    size = f" ... ({len(text):,} characters)"
+    return text[: _LOOKED_AT - len(size)] + size  # within the limit, so that it stays when it is made brief once more
 
 
 def finite(value: Any) -> bool:

@@ -40,7 +40,7 @@ _VALUES = ("int_value", "long_value", "string_value", "timestamp_value", "int_va
 _MOST = 200
 _ITEMS = 1000  # of one IN
 _PREDICATES = 50
-_HEAVY = 4 << 20  # characters of pipelines on one page
+_HEAVY = 4 << 20  # characters of pipelines and parameters on one page
 
 
 def page(
@@ -52,7 +52,7 @@ def page(
     where: str = "1",
     args: tuple[Any, ...] = (),
     read: str = "*",
-    heavy: str = "",
+    heavy: tuple[str, ...] = (),
 ) -> tuple[list[sqlite3.Row], int, str]:
     """One page of a table: its rows, the number of all that match, and the next page's token (or "").
 
@@ -61,7 +61,7 @@ def page(
         query: the request's query.
         where, args: what holds for the list whatever the filter says.
         read: the columns to read; pipelines are large, and rows may stand in long lists.
-        heavy: a column that has to be read though it is large: a page ends before it has too much of it.
+        heavy: columns that have to be read though they are large: a page ends before it has too much of them.
 
     Raises:
         ApiError: a filter, order, size or token that can't be used.
@@ -80,7 +80,8 @@ def page(
     size = _size(query.get("page_size", ""))
     way = "desc" if descending else "asc"
     if heavy:
-        size = min(size, _few(store, f"select length({heavy}) from {table} where {' and '.join(clauses)} "
+        length = " + ".join(f"length({each})" for each in heavy)
+        size = min(size, _few(store, f"select {length} from {table} where {' and '.join(clauses)} "
                               f"order by {column} {way}, id {way} limit ?", *values, size))  # fmt: skip
     rows = store.rows(
         f"select {read} from {table} where {' and '.join(clauses)} order by {column} {way}, id {way} limit ?",

@@ -111,7 +111,7 @@ async def versions(request: Request) -> Response:
     store, key = context(request).store, request.path_params["key"]
     found(store, "pipelines", "pipeline", key)
     rows, total, token = page(
-        store, "versions", _VERSION_COLUMNS, request.query_params, where="pipeline = ?", args=(key,), heavy="spec"
+        store, "versions", _VERSION_COLUMNS, request.query_params, where="pipeline = ?", args=(key,), heavy=("spec",)
     )
     return listing("pipeline_versions", [views.version(row) for row in rows], total, token)
 

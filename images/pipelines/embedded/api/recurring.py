@@ -82,7 +82,7 @@ async def many(request: Request) -> Response:
     store, query = context(request).store, request.query_params
     experiment = query.get("experiment_id", "")
     where, args = ("experiment = ?", (experiment,)) if experiment else ("1", ())
-    rows, total, token = page(store, "recurring", _COLUMNS, query, where=where, args=args, heavy="spec")
+    rows, total, token = page(store, "recurring", _COLUMNS, query, where=where, args=args, heavy=("spec", "parameters"))
     return listing("recurringRuns", [views.recurring(row) for row in rows], total, token)
 
 

@@ -144,8 +144,9 @@ async def start(server: Context, given: dict[str, Any]) -> sqlite3.Row:
 
 async def get(request: Request) -> Response:
     """GET one, with its tasks."""
-    store = context(request).store
-    return JSONResponse(views.run(store, runs.get(store, request.path_params["key"]), details=True))
+    store, key = context(request).store, request.path_params["key"]
+    view = await asyncio.to_thread(lambda: views.run(store, runs.get(store, key), details=True))
+    return JSONResponse(view)
 
 
 async def many(request: Request) -> Response:
@@ -155,7 +156,7 @@ async def many(request: Request) -> Response:
     where, args = ("experiment = ?", (experiment,)) if experiment else ("1", ())
     if experiment:
         found(store, "experiments", "experiment", experiment)
-    rows, total, token = page(store, "runs", _COLUMNS, query, where=where, args=args, read=_READ)
+    rows, total, token = page(store, "runs", _COLUMNS, query, where=where, args=args, read=_READ, heavy=("parameters",))
     return listing("runs", [views.run(store, row, details=False) for row in rows], total, token)
 
 

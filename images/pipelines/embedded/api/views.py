@@ -75,7 +75,7 @@ def run(store: Store, row: sqlite3.Row, *, details: bool) -> dict[str, Any]:
     if details:
         if not row["version"]:
             view["pipeline_spec"] = _document(row["spec"])
-        view["run_details"] = {"task_details": tasks(store, row["id"])}
+        view["run_details"] = {"task_details": tasks(store, row["id"], values=True)}
     return view
 
 
@@ -105,10 +105,21 @@ def recurring(row: sqlite3.Row) -> dict[str, Any]:
     )
 
 
-def tasks(store: Store, run: str) -> list[dict[str, Any]]:
+_TASK = "id, run, path, name, parent, kind, state, error, created, started, finished, history, cached"
+# What a task has besides that is large. What its driver alone needs of its outputs stays in the database.
+_VALUES = """inputs, iif(json_valid(outputs), json_object('parameters', json_extract(outputs, '$.parameters')), outputs)
+    as made"""
+
+
+def tasks(store: Store, run: str, *, values: bool) -> list[dict[str, Any]]:
     """V2beta1PipelineTaskDetail of every task of a run, in the order they were met; steps inside a loop or a condition
-    name it as their parent."""
-    rows = store.rows("select * from tasks where run = ? order by created, rowid", run)
+    name it as their parent.
+
+    Args:
+        values: with what each read and made.
+    """
+    columns = _TASK + (f", {_VALUES}" if values else "")
+    rows = store.rows(f"select {columns} from tasks where run = ? order by created, rowid", run)
     pods: dict[str, list[str]] = {}
     for attempt in store.rows("select task, pod from attempts where run = ? order by number", run):
         pods.setdefault(attempt["task"], []).append(attempt["pod"])
@@ -118,13 +129,34 @@ def tasks(store: Store, run: str) -> list[dict[str, Any]]:
     children: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         children.setdefault(row["parent"], []).append({"task_id": row["id"]})
-    return [_task(row, pods.get(row["id"], []), made.get(row["id"], {}), children.get(row["id"], [])) for row in rows]
+    return [
+        {
+            **_task(row, pods.get(row["id"], []), made.get(row["id"], {}), children.get(row["id"], [])),
+            **(_values(row) if values else {}),
+        }
+        for row in rows
+    ]
+
+
+def values(store: Store, task: str) -> dict[str, Any]:
+    """What a task read and made, as `tasks` has it."""
+    row = store.row(f"select {_VALUES} from tasks where id = ?", task)
+    return _values(row) if row else {}
+
+
+def _values(row: sqlite3.Row) -> dict[str, Any]:
+    inputs = jsons.kept(row["inputs"])
+    return {
+        "inputs": {name: {"artifact_ids": ids} for name, ids in inputs.get("artifacts", {}).items()},
+        # Not in KFP's API, where a UI reads them from ML Metadata; clients skip what they don't know.
+        "input_parameters": inputs.get("parameters", {}),
+        "output_parameters": jsons.kept(row["made"]).get("parameters") or {},
+    }
 
 
 def _task(
     row: sqlite3.Row, pods: list[str], made: dict[str, list[str]], children: list[dict[str, str]]
 ) -> dict[str, Any]:
-    inputs = jsons.kept(row["inputs"])
     return _present(
         run_id=row["run"],
         task_id=row["id"],
@@ -138,12 +170,9 @@ def _task(
         state_history=jsons.kept(row["history"]),
         pod_name=pods[-1] if pods else "",
         executor_detail=_present(main_job=pods[-1], failed_main_jobs=pods[:-1]) if pods else None,
-        inputs={name: {"artifact_ids": ids} for name, ids in inputs.get("artifacts", {}).items()},
         outputs={name: {"artifact_ids": ids} for name, ids in made.items()},
         child_tasks=children,
-        # Not in KFP's API, where a UI reads them from ML Metadata; clients skip what they don't know.
-        input_parameters=inputs.get("parameters", {}),
-        output_parameters=jsons.kept(row["outputs"]).get("parameters", {}),
+        # Not in KFP's API.
         title=row["name"],
         kind=row["kind"],
         path=row["path"],

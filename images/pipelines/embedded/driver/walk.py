@@ -17,7 +17,7 @@ from kfp.local.orchestrator import enhanced_dag_orchestrator, task_executor
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from embedded import differences, nesting
+from embedded import differences, jsons, nesting
 from embedded.driver import corrections, dag, parameters
 from embedded.driver.conditions import holds
 from embedded.driver.server import Server
@@ -60,7 +60,7 @@ class Walk:
             fail_stack=[],
         )
         if ended == _SUCCESS:
-            return "SUCCEEDED", "", parameters_of(outputs)
+            return "SUCCEEDED", "", _brief(outputs)
         return "FAILED", self._trouble() or "a task failed", {}
 
     def _replace(self) -> None:
@@ -162,7 +162,7 @@ class Walk:
             parameters.need_values(spec.inputs, component, store.get_parent_input)
             arguments = parameters.typed(component, OrchestratorUtils.make_task_arguments(spec.inputs, store))
             read = {key: [each.uri for each in found] for key, found in artifacts_of(arguments).items()}
-            inputs = {"parameters": parameters_of(arguments), "artifacts": read}
+            inputs = {"parameters": _brief(arguments), "artifacts": read}
             self._tell(path, kind, inputs=inputs)
             outputs, ended = plain(**given)
         except Exception as error:
@@ -174,7 +174,7 @@ class Walk:
                 for key, found in artifacts_of(outputs).items()
                 for each in found
             ]
-            kept = {"all": self._cache._serialize_outputs(outputs), "parameters": parameters_of(outputs)}
+            kept = {"all": self._cache._serialize_outputs(outputs), "parameters": _brief(outputs)}
             self._tell(path, kind, state="SUCCEEDED", outputs=kept, artifacts=made, cached=now.cached)
         else:
             self._tell(path, kind, state="FAILED", error=now.error)
@@ -229,6 +229,11 @@ class Walk:
     def _trouble(self, inside: tuple[str, ...] = ()) -> str:
         """What failed first, in the whole run or inside of one task; empty if nothing has."""
         return next((text for path, text in self._failures if path[: len(inside)] == inside), "")
+
+
+def _brief(values: dict[str, Any]) -> dict[str, Any]:
+    """The parameters among some values, to look at: many steps may have the same large one."""
+    return {name: jsons.brief(value) for name, value in parameters_of(values).items()}
 
 
 class ServerCache(cache.LocalCache):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from embedded import jsons
 from embedded.errors import ApiError, missing
 from embedded.store import moment, now
 
@@ -77,7 +78,8 @@ def duration(seconds: float) -> str:
 
 
 def shown(value: Any) -> str:
-    """A parameter's value: text as it is, anything else as JSON."""
+    """A parameter's value: text as it is, anything else as JSON; of a long one the beginning."""
+    value = jsons.brief(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

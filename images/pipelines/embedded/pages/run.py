@@ -67,7 +67,7 @@ async def panel(request: Request) -> Response:
     """GET what is shown of one step, or, with ?seen, what changed of it since."""
     server, key = context(request), request.path_params["key"]
     row = runs.get(server.store, key)
-    tasks = views.tasks(server.store, key)
+    tasks = views.tasks(server.store, key, values=False)
     task = _chosen(tasks, request.path_params["task"])
     if task is None:
         raise missing("task", request.path_params["task"])
@@ -118,9 +118,8 @@ def _chosen(tasks: list[dict[str, Any]], key: str) -> dict[str, Any] | None:
 
 
 def _details(store: Store, row: sqlite3.Row) -> tuple[list[dict[str, Any]], list[str]]:
-    """A run's tasks, and what the engine warns of, as the API tells them."""
-    view = views.run(store, row, details=True)
-    return view["run_details"]["task_details"], view.get("warnings", [])
+    """A run's tasks, without what each read and made, and what the engine warns of, as the API tells them."""
+    return views.tasks(store, row["id"], values=False), views.warnings(store, row["id"])
 
 
 def _parts(
@@ -135,7 +134,7 @@ def _parts(
         "made": made,
         "metrics": [(each, numbers) for each in made if (numbers := views.metrics(each))],
         "charts": [(each, drawn) for each in made if (drawn := previews.classification(each))],
-        "outputs": json.loads(row["outputs"]).get("parameters", {}),
+        "outputs": json.loads(row["outputs"]),
     }
 
 
@@ -162,6 +161,7 @@ def _panel(
     store = server.store
     if task is None:
         return {"task": None, **_about(store, row)}
+    task = {**task, **views.values(store, task["task_id"])}
     read = {name: [_named(store, key) for key in each["artifact_ids"]] for name, each in task["inputs"].items()}
     made = store.rows("select * from artifacts where task = ? order by created, rowid", task["task_id"])
     shown: dict[str, Any] = {
