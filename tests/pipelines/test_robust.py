@@ -213,6 +213,14 @@ def test_a_call_that_is_not_answered_holds_up_its_own_pod_alone(make: Make) -> N
     assert engine.ended(held)["state"] == "SUCCEEDED"
 
 
+def test_a_result_may_come_before_the_cluster_has_answered_that_there_is_a_pod(make: Make) -> None:
+    engine = make()
+    (engine.data / "pods" / "late").write_text("run-.*-write-.*")
+    run = start(engine, pipelines.two_steps)
+    assert engine.ended(run)["state"] == "SUCCEEDED"
+    assert {state for (state,) in engine.sql("select state from attempts where run = ?", run)} == {"SUCCEEDED"}
+
+
 def test_what_a_retried_run_left_running_is_ended(make: Make) -> None:
     engine = make(driver_lives=1)
     run = start(engine, pipelines.slow, seconds=600.0)

@@ -193,7 +193,11 @@ class Reconciler(threading.Thread):
             elif attempt["trouble"] != refused.reason:
                 self._store.update("attempts", attempt["id"], trouble=refused.reason)
             return
-        self._store.update("attempts", attempt["id"], state="RUNNING", began=now())
+        with self._store.write() as db:  # unless its launcher has reported before the cluster answered
+            db.execute(
+                "update attempts set state = 'RUNNING', began = ? where id = ? and state = 'WAITING'",
+                (now(), attempt["id"]),
+            )
 
     def _task_pod(self, run: sqlite3.Row, attempt: sqlite3.Row) -> dict[str, Any]:
         wanted, token = json.loads(attempt["wanted"]), runs.token(self._store, "task", attempt["id"])
