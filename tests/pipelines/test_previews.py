@@ -100,6 +100,23 @@ def test_a_folder_whose_archive_lies_shows_what_can_be_read(engine: Engine, run:
     assert peak(engine) - before < 32 << 20
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "text", "whole"),
+    [
+        ("one line of JSON", "Artifact", json.dumps(list(range(1000))), False),
+        ("short JSON", "Artifact", "[1, 2]", True),
+        ("long Markdown", "Markdown", "word " * 20_000, False),
+        ("short Markdown", "Markdown", "word", True),
+    ],
+)
+def test_what_is_cut_is_said_to_be(engine: Engine, run: str, name: str, kind: str, text: str, whole: bool) -> None:
+    def content(file: Path) -> None:
+        file.write_text(text)
+
+    seen = page(engine, f"/artifacts/{planted(engine, run, name.replace(' ', '-'), content, folder=False, kind=kind)}")
+    assert ("Only the beginning." in seen.text) is not whole and text[0] in seen.text
+
+
 def test_a_folder_that_is_packed_as_no_launcher_packs_is_not_unpacked(engine: Engine, run: str) -> None:
     def compressed(file: Path) -> None:
         with tarfile.open(file, "w:gz") as archive:

@@ -81,7 +81,8 @@ def content(row: sqlite3.Row, path: Path, *, folder: bool) -> Markup:
     if "\0" in text:
         return Markup("")
     if row["type"] == MARKDOWN:
-        return Markup('<div class="prose">{}</div>').format(Markup(_MARKDOWN.render(text)))
+        end = Markup("") if whole else Markup('<p class="dim">Only the beginning.</p>')
+        return Markup('<div class="prose">{}</div>{}').format(Markup(_MARKDOWN.render(text)), end)
     return _text(text, whole)
 
 
@@ -118,13 +119,14 @@ def _names(path: Path) -> Markup:
 
 
 def _text(text: str, whole: bool) -> Markup:
-    lines = text.splitlines()[:_LINES]
-    more = not whole or len(text.splitlines()) > _LINES
-    if rows := _table(lines):
-        return Markup(render.fragment("_rows.html", rows=rows, more=more))
+    lines = text.splitlines()
+    if rows := _table(lines[:_LINES]):
+        return Markup(render.fragment("_rows.html", rows=rows, more=not whole or len(lines) > _LINES))
     with contextlib.suppress(ValueError, RecursionError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False) if whole else text
-    return Markup(render.fragment("_text.html", text="\n".join(text.splitlines()[:_LINES]), more=more))
+    lines = text.splitlines()
+    more = not whole or len(lines) > _LINES
+    return Markup(render.fragment("_text.html", text="\n".join(lines[:_LINES]), more=more))
 
 
 def _table(lines: list[str]) -> list[list[str]]:
