@@ -151,6 +151,8 @@ def apply(config: dict[str, Any], pod: dict[str, Any], container: dict[str, Any]
 def _mount(
     spec: dict[str, Any], container: dict[str, Any], name: str, source: dict[str, Any], path: str, **extra: str
 ) -> None:
+    if path.rstrip("/") == "/tmp":  # in place of the one that each step has
+        container["volumeMounts"] = [each for each in container["volumeMounts"] if each["mountPath"] != "/tmp"]
     spec["volumes"].append({"name": name, **source})
     container["volumeMounts"].append({"name": name, "mountPath": path, **extra})
 

@@ -44,12 +44,12 @@ def driver(settings: Settings, run: str, generation: int, token: str) -> dict[st
             {"name": "HOME", "value": "/tmp"},
         ],
         "resources": {"requests": settings.driver_requests, "limits": settings.driver_limits},
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [{"name": "own-tmp", "mountPath": "/tmp"}],
         "securityContext": {**_confined(), "readOnlyRootFilesystem": True},
     }
     pod = _pod(settings, pod_name(run, "driver", generation), run, container)
     pod["metadata"]["labels"]["app.kubernetes.io/component"] = "driver"
-    pod["spec"]["volumes"] = [{"name": "tmp", "emptyDir": {}}]
+    pod["spec"]["volumes"] = [{"name": "own-tmp", "emptyDir": {}}]
     return pod
 
 
@@ -81,9 +81,9 @@ def task(settings: Settings, run: str, account: str, attempt: dict[str, Any], to
         ],
         "resources": resources(settings, wanted["resources"]),
         "volumeMounts": [
-            {"name": "launcher", "mountPath": _LAUNCHER, "readOnly": True},
-            {"name": "tmp", "mountPath": "/tmp"},
-            {"name": "artifacts", "mountPath": "/minio"},
+            {"name": "own-launcher", "mountPath": _LAUNCHER, "readOnly": True},
+            {"name": "own-tmp", "mountPath": "/tmp"},
+            {"name": "own-artifacts", "mountPath": "/minio"},
         ],
         "securityContext": _confined(),
     }
@@ -96,7 +96,7 @@ def task(settings: Settings, run: str, account: str, attempt: dict[str, Any], to
     # A step may talk to the cluster, with just what somebody granted its service account; a driver never does.
     pod["spec"] |= {
         "automountServiceAccountToken": True,
-        "volumes": [{"name": name, "emptyDir": {}} for name in ("launcher", "tmp", "artifacts")],
+        "volumes": [{"name": name, "emptyDir": {}} for name in ("own-launcher", "own-tmp", "own-artifacts")],
         "initContainers": [
             {
                 "name": "launcher",
@@ -104,7 +104,7 @@ def task(settings: Settings, run: str, account: str, attempt: dict[str, Any], to
                 "imagePullPolicy": "Always",
                 "command": ["/launch", "--copy", f"{_LAUNCHER}/launch"],
                 "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "64Mi"}},
-                "volumeMounts": [{"name": "launcher", "mountPath": _LAUNCHER}],
+                "volumeMounts": [{"name": "own-launcher", "mountPath": _LAUNCHER}],
                 "securityContext": {**_confined(), "readOnlyRootFilesystem": True},
             }
         ],
