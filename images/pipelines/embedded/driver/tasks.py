@@ -11,7 +11,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class Now:
         values: the values of the pipeline that it is in.
         failed: what has failed in what an exit task comes after.
         begun: was it tried before, for a driver that was there before this one?
+        beside: what the cache tells steps apart by besides the SDK's key.
     """
 
     path: tuple[str, ...]
@@ -50,6 +51,7 @@ class Now:
     attempts: int = 0
     cached: bool = False
     error: str = ""
+    beside: list[str] = field(default_factory=list)
 
 
 class Tasks:
@@ -94,6 +96,15 @@ class Tasks:
             now.error = str(error)
             return {}, status.Status.FAILURE
 
+    def claims(self, now: Now, component: Any) -> list[str]:
+        """The names of the volume claims that a task mounts."""
+        return sorted({str(each.get("constant")) for each in self._kubernetes(now, component).get("pvcMount", ())})
+
+    def _kubernetes(self, now: Now, component: Any) -> dict[str, Any]:
+        platform = self._job["document"].get("platform_spec") or {}
+        settings = kubernetes_settings.of_executor(platform, component.executor_label)
+        return kubernetes_settings.resolved(settings, lambda spec: self._value(now, spec))
+
     def _wanted(
         self, now: Now, number: int, component: Any, executor: Any, arguments: dict[str, Any]
     ) -> dict[str, Any]:
@@ -122,14 +133,12 @@ class Tasks:
             unique_pipeline_id=job["id"],
         )
         outputs = given.get("outputs", {})
-        platform = job["document"].get("platform_spec") or {}
-        settings = kubernetes_settings.of_executor(platform, component.executor_label)
         return {
             "image": resolve(container.image),
             "command": command,
             "env": {each.name: resolve(each.value) for each in container.env},
             "resources": _resources(container.resources, resolve),
-            "kubernetes": kubernetes_settings.resolved(settings, lambda spec: self._value(now, spec)),
+            "kubernetes": self._kubernetes(now, component),
             "root": root,
             "inputs": [
                 {"uri": each["uri"], "path": local_path(each["uri"])}

@@ -7,6 +7,7 @@ its own. It gives no names to what it runs, so a task is known by its path: the 
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import Any
 
@@ -164,6 +165,7 @@ class Walk:
             read = {key: [each.uri for each in found] for key, found in artifacts_of(arguments).items()}
             inputs = {"parameters": _brief(arguments), "artifacts": read}
             self._tell(path, kind, inputs=inputs)
+            now.beside = [self._spec.pipeline_info.name, *self._tasks.claims(now, component)]
             outputs, ended = plain(**given)
         except Exception as error:
             now.error = f"{type(error).__name__}: {error}"
@@ -237,18 +239,22 @@ def _brief(values: dict[str, Any]) -> dict[str, Any]:
 
 
 class ServerCache(cache.LocalCache):  # type: ignore[misc]
-    """The SDK's cache (its keys, its form of outputs), kept by the server for all runs."""
+    """The SDK's cache (its form of outputs), kept by the server for all runs of pipelines with one name. To the SDK's
+    keys come the step's volume claims, which it may have written to."""
 
     def __init__(self, server: Server, now: Any) -> None:
         self._server, self._now = server, now
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The outputs kept under a key, if their artifacts are there; not for a step that is at work already."""
-        found = None if self._now().begun else self._server.cached(key)
+        found = None if self._now().begun else self._server.cached(self._whole(key))
         self._now().cached = found is not None
         return None if found is None else self._deserialize_outputs(found)
 
     def put(self, key: str, outputs: dict[str, Any]) -> None:
         """Keep outputs."""
         uris = [each.uri for found in artifacts_of(outputs).values() for each in found]
-        self._server.keep_cached(key, self._serialize_outputs(outputs), uris)
+        self._server.keep_cached(self._whole(key), self._serialize_outputs(outputs), uris)
+
+    def _whole(self, key: str) -> str:
+        return hashlib.sha256("\0".join([key, *self._now().beside]).encode()).hexdigest()
