@@ -279,6 +279,7 @@ def test_kubernetes_settings_reach_the_pod(engine: Engine) -> None:
         ({"podAffinity": [{"topologyKey": "x"}]}, {}, "task environment: the setting podAffinity is not supported"),
         ({"securityContext": {"runAsUser": "0"}}, {}, "securityContext"),
         ({}, {"pipelineConfig": {"workspace": {"size": "1Gi"}}}, "the pipeline setting workspace is not supported"),
+        ({}, {"pipelineConfig": {"activeDeadlineSeconds": "9"}}, "the pipeline setting activeDeadlineSeconds is not"),
     ],
 )
 def test_kubernetes_settings_that_are_not_honoured_are_refused_by_name(
@@ -287,6 +288,32 @@ def test_kubernetes_settings_that_are_not_honoured_are_refused_by_name(
     given = {"display_name": "k", "pipeline_spec": kubernetes(config, **pipeline)}
     status, answer = engine.ask("/apis/v2beta1/runs", given)
     assert status == 400 and words in answer["message"]
+
+
+def test_a_step_comes_from_the_cache_of_its_own_pipeline_with_its_own_claims_alone(engine: Engine) -> None:
+    def cached(name: str, claim: str) -> bool:
+        given = kubernetes({"pvcMount": [{"constant": claim, "mountPath": "/claim"}]})
+        given["pipeline_spec"]["pipelineInfo"]["name"] = name
+        run = engine.api("runs", {"display_name": "k", "pipeline_spec": given})["run_id"]
+        assert engine.ended(run)["state"] == "SUCCEEDED"
+        return bool(engine.tasks(run)["environment"]["cached"])
+
+    seen = [cached(name, claim) for name, claim in (("one", "a"), ("other", "a"), ("one", "b"), ("one", "a"))]
+    assert seen == [False, False, False, True]
+
+
+def test_a_run_stays_in_the_archive_of_its_experiment(engine: Engine) -> None:
+    experiment = engine.api("experiments", {"display_name": "put away"})["experiment_id"]
+    given = {"display_name": "k", "pipeline_spec": document(pipelines.optional_inputs), "experiment_id": experiment}
+    run = engine.api("runs", given)["run_id"]
+    engine.api(f"runs/{run}:archive", {})
+    engine.api(f"experiments/{experiment}:archive", {})
+    status, answer = engine.ask(f"/apis/v2beta1/runs/{run}:unarchive", {})
+    assert status == 400 and "is archived: unarchive it first" in answer["message"]
+    assert engine.ask("/apis/v2beta1/runs", given)[0] == 400
+    engine.api(f"experiments/{experiment}:unarchive", {})
+    engine.api(f"runs/{run}:unarchive", {})
+    assert engine.api(f"runs/{run}")["storage_state"] == "AVAILABLE"
 
 
 def test_a_setting_may_come_from_a_parameter(engine: Engine) -> None:

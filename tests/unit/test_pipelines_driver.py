@@ -11,8 +11,9 @@ from typing import Any
 
 import kfp
 import pytest
-from embedded import manifests
+from embedded import ir, manifests
 from embedded.driver.conditions import ConditionError, holds
+from embedded.errors import ApiError
 from embedded.kubernetes_settings import refusals, resolved
 from embedded.settings import Settings
 
@@ -167,6 +168,21 @@ def test_kubernetes_fills_in_nothing() -> None:
     assert {"name": "A", "value": "$$(B)"} in main["env"]
 
 
+def test_a_step_may_mount_its_own_over_tmp_and_call_volumes_as_it_likes() -> None:
+    settings = {
+        "pvcMount": [{"constant": "scratch", "mountPath": "/tmp/"}],
+        "emptyDirMounts": [{"volumeName": name, "mountPath": f"/{name}s"} for name in ("tmp", "launcher", "artifacts")],
+    }
+    spec = manifests.task(
+        Settings(), "run", "", {**ATTEMPT, "wanted": json.dumps({**WANTED, "kubernetes": settings})}, "token"
+    )["spec"]
+    mounts = {each["mountPath"].rstrip("/"): each["name"] for each in spec["containers"][0]["volumeMounts"]}
+    assert len(mounts) == len(spec["containers"][0]["volumeMounts"]), "Kubernetes refuses two at one path"
+    assert mounts["/tmp"] == "claim-0"
+    names = [each["name"] for each in spec["volumes"]]
+    assert len(set(names)) == len(names) and set(mounts.values()) <= set(names)
+
+
 def test_settings_are_read_and_misspelt_ones_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIPELINES_LIMITS", '{"cpu": "2"}')
     monkeypatch.setenv("PIPELINES_POD_TTL", "5")
@@ -192,6 +208,17 @@ def test_values_of_kubernetes_settings_are_filled_in() -> None:
     assert seen["nodeSelector"] == {"labels": {"disk": "fast"}}
     assert seen["tolerations"] == [{"key": "a"}, {"key": "b"}]
     assert "secretNameParameter" in config["secretAsVolume"][0], "the pipeline's own copy stays as it was"
+
+
+def test_a_task_config_is_refused() -> None:
+    taken = {"inputDefinitions": {"parameters": {"c": {"parameterType": "TASK_CONFIG"}}}, "executorLabel": "e"}
+    document = {
+        "pipelineInfo": {"name": "p"}, "schemaVersion": "2.1.0", "components": {"comp-f": taken},
+        "root": {"dag": {"tasks": {"f": {"componentRef": {"name": "comp-f"}}}}},
+        "deploymentSpec": {"executors": {"e": {"container": {"image": "a", "command": ["x"]}}}},
+    }  # fmt: skip
+    with pytest.raises(ApiError, match=r"component comp-f: its input c is a dsl\.TaskConfig"):
+        ir.check(document)
 
 
 def test_another_platform_is_refused() -> None:

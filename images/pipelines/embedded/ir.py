@@ -184,6 +184,9 @@ def _structure(message: Any) -> list[str]:
     executors = deployment["executors"] if "executors" in deployment else {}  # noqa: SIM401
     dags = {"root": message.root, **message.components}
     for name, component in dags.items():
+        for taken, spec in component.input_definitions.parameters.items():
+            if spec.parameter_type == pipeline_spec_pb2.ParameterType.ParameterTypeEnum.TASK_CONFIG:
+                wrong.append(f"component {name}: its input {taken} is a dsl.TaskConfig, which is not supported")
         if component.WhichOneof("implementation") == "executor_label":
             if component.executor_label not in executors:
                 wrong.append(f"component {name} names an executor {component.executor_label!r} that is not there")

@@ -36,6 +36,16 @@ def ensure_default(store: Store) -> str:
         return str(known) if known else _add(store, DEFAULT, "Runs that name no experiment.")
 
 
+def need_open(store: Store, key: str) -> None:
+    """An experiment is not archived.
+
+    Raises:
+        ApiError: it is.
+    """
+    if store.value("select storage from experiments where id = ?", key) == "ARCHIVED":
+        raise ApiError("FAILED_PRECONDITION", f"the experiment {key} is archived: unarchive it first")
+
+
 async def create(request: Request) -> Response:
     """POST experiments."""
     return JSONResponse(views.experiment(add(context(request).store, await body(request))))

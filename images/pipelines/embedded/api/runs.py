@@ -82,8 +82,8 @@ def plan(server: Context, given: dict[str, Any]) -> dict[str, Any]:
         raise invalid(f"service_account {account!r} is the server's own; no run may have it")
     experiment = text(given, "experiment_id")
     if experiment:
-        if found(store, "experiments", "experiment", experiment)["storage"] == "ARCHIVED":
-            raise invalid(f"the experiment {experiment} is archived")
+        found(store, "experiments", "experiment", experiment)
+        experiments.need_open(store, experiment)
     else:
         experiment = experiments.ensure_default(store)
     parameters = config.get("parameters") or {}
@@ -166,7 +166,9 @@ def ask(server: Context, key: str, action: str) -> None:
     Raises:
         ApiError: it is in no state for that.
     """
-    runs.get(server.store, key)
+    row = runs.get(server.store, key)
+    if action == "unarchive":
+        experiments.need_open(server.store, row["experiment"])
     if action == "terminate":
         runs.terminate(server.store, key)
     elif action == "retry":
