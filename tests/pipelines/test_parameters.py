@@ -1,5 +1,5 @@
 """What steps get as inputs, in real runs: the run's own names and times, text where a text is asked for; what they have
-to write; and which tasks run again."""
+to write, and what is shown of it; and which tasks run again."""
 
 # No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
 # ruff: noqa: B006, UP006, UP035, UP045
@@ -11,6 +11,8 @@ from kfp import dsl
 from tests.conformance import pipelines
 from tests.pipelines.conftest import Make
 from tests.pipelines.engine import Engine
+from tests.pipelines.test_bounds import used
+from tests.pipelines.test_pages import page, peak
 from tests.pipelines.test_robust import start
 
 
@@ -64,6 +66,17 @@ def tries():
 def cleaning():
     with dsl.ExitHandler(pipelines.say(text="cleaned")):
         pipelines.fail()
+
+
+@pipelines.component
+def numbers_up_to(count: int) -> List[int]:
+    return list(range(count))
+
+
+@dsl.pipeline(name="long-list")
+def long_lists() -> List[int]:
+    pipelines.total(numbers=numbers_up_to(count=10_000).output)  # as long as a program's argument may be
+    return numbers_up_to(count=200_000).output
 
 
 def outputs(engine: Engine, run: str) -> dict[str, Any]:
@@ -129,3 +142,23 @@ def test_an_exit_task_runs_again_with_a_retried_run(make: Make) -> None:
         assert len([name for name in engine.starts if f"run-{run[:8]}-say" in name]) == tried
         if tried == 1:
             engine.api(f"runs/{run}:retry", {})
+
+
+def test_of_a_large_value_the_beginning_is_shown(make: Make) -> None:
+    engine = make()
+    run = start(engine, long_lists)
+    assert engine.ended(run)["state"] == "SUCCEEDED"
+    tasks, ends = engine.tasks(run), (" ... (58,890 characters)", " ... (1,488,890 characters)")
+    taken, made = tasks["total"]["input_parameters"]["numbers"], tasks["numbers-up-to-2"]["output_parameters"]["Output"]
+    for seen, end in zip((taken, made), ends, strict=True):
+        assert seen.startswith("[0, 1, 2, 3") and seen.endswith(end) and len(seen) < 5000
+    assert tasks["total"]["output_parameters"] == {"Output": 49_995_000}
+    shown = page(engine, f"/runs/{run}?task={tasks['total']['task_id']}").text
+    assert [shown.count(end) for end in ends] == [1, 1], "the step's input, and the run's output"
+    # What a driver may have to be told again stays whole, and nobody else reads it.
+    ((size,),) = engine.sql("select length(outputs) from tasks where run = ? and path = 'numbers-up-to-2'", run)
+    assert size > 1 << 20
+    before, began = peak(engine), used(engine)
+    for _ in range(20):
+        page(engine, f"/runs/{run}/live")
+    assert peak(engine) - before < 16 << 20 and used(engine) - began < 2  # s
