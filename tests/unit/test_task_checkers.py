@@ -14,7 +14,7 @@ import pytest
 from mlops_lab.checks import Observation
 from mlops_lab.checks.rooms.work import Work
 from mlops_lab.kit.given import in_manifests
-from mlops_lab.kit.unchanged import changes
+from mlops_lab.kit.unchanged import AROUND, ROLLOUT, changes
 from mlops_lab.labs.checker import load
 from mlops_lab.tasks.lab import TaskLab
 from mlops_lab.tasks.rendering import render
@@ -206,7 +206,7 @@ def test_what_is_not_the_candidates_stays(
 ) -> None:
     it = checker(task)
     given = in_manifests(it.start, "Deployment", getattr(it.D, name))
-    now, free = copy.deepcopy(given), it._FREE if task == "roll-back-a-release" else it._AROUND
+    now, free = copy.deepcopy(given), ROLLOUT if task == "reuse-a-released-volume" else getattr(it, "_FREE", AROUND)
     right(now)
     assert changes(now, given, free) == []
     _server(now)[field] = {"a": {"b": "c"}}
@@ -221,9 +221,9 @@ def test_a_container_that_gets_more_than_its_request_is_seen(checker: Callable[[
     _server(given)["resources"] = {"requests": {"cpu": f"{it.D.cpu}m"}}
     _server(now)["resources"] = {"requests": {"cpu": f"0.{it.D.cpu:03}"}}
     _scaled(now)
-    assert changes(now, given, it._AROUND) == []
+    assert changes(now, given, AROUND) == []
     _server(now)["resources"]["limits"] = {"cpu": "1"}
-    assert changes(now, given, it._AROUND) == [f"{_HERE}[web].resources.limits"]
+    assert changes(now, given, AROUND) == [f"{_HERE}[web].resources.limits"]
 
 
 def test_a_pod_mounts_the_given_config_map_alone(checker: Callable[[str], Any]) -> None:
