@@ -147,7 +147,7 @@ func run(spec attackSpec, plan schedule, stop, giveUp <-chan struct{}, out io.Wr
 			stop = nil
 			halt(spec.timeout() + grace)
 		case <-giveUp:
-			giveUp = nil
+			giveUp, stop = nil, nil
 			halt(grace)
 		}
 		if err := report.flush(lines); err != nil {

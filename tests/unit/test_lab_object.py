@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.check import Check
-from mlops_lab.checks.current import Running, running
+from mlops_lab.checks.current import Running, change, running
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.rooms import work as work_module
 from mlops_lab.checks.rooms.time import Time
@@ -320,6 +321,36 @@ def test_what_nobody_waits_for_any_more_is_ended_and_puts_back_what_it_changed()
 
     asyncio.run(main())
     assert told == ["changed", "put back", "ended"]
+
+
+def test_a_change_ends_before_it_is_taken_back_however_often_the_check_is_cancelled() -> None:
+    told: list[str] = []
+    unheard: list[Any] = []
+
+    def changed() -> None:
+        time.sleep(0.2)
+        told.append("changed")
+        raise LabError("the API server was away", "")
+
+    async def check() -> None:
+        try:
+            await change(changed)
+        finally:
+            told.append("put back")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: unheard.append(context))
+        task = asyncio.create_task(check())
+        for _ in range(2):
+            await asyncio.sleep(0.05)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+        gc.collect()  # a task whose exception nobody has asked for tells it then
+
+    asyncio.run(main())
+    assert (told, unheard) == (["changed", "put back"], [])
 
 
 async def looked(*answers: Any, within: float) -> Any:

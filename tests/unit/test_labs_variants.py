@@ -228,6 +228,10 @@ def test_what_the_cluster_refuses_is_said_with_its_reason(tmp_path: Path, kubect
         "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?",
         "Unable to connect to the server: net/http: TLS handshake timeout",
         'error: error validating "a.yaml": failed to download openapi: Get "https://127.0.0.1:6443": dial tcp: refused',
+        'error when creating "a.yaml": Post "https://127.0.0.1:6443/api/v1/namespaces/a/pods": EOF',
+        'error when patching "a.yaml": Patch "https://127.0.0.1:6443/x": read tcp 127.0.0.1: connection reset by peer',
+        'Error from server: error when creating "a.yaml": etcdserver: request timed out',
+        "error: You must be logged in to the server (Unauthorized)",
     ],
 )
 def test_a_cluster_that_is_away_has_refused_nothing(tmp_path: Path, kubectl: Path, said: str) -> None:

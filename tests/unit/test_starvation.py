@@ -337,7 +337,7 @@ def test_what_does_not_depend_on_time_stays_a_failure_on_a_starved_machine(body:
 
 def test_a_bug_in_the_look_at_the_machine_is_an_error() -> None:
     found = judged(slow, Watcher(KeyError("cpu")))
-    assert (found.verdict, found.why) == (Verdict.ERROR, "the checker itself failed: KeyError: 'cpu'")
+    assert found.verdict is Verdict.ERROR and found.why.startswith("the checker itself failed: KeyError: 'cpu' (")
 
 
 def test_a_look_that_fails_is_not_the_last_one() -> None:

@@ -17,7 +17,7 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.inside import printed
-from mlops_lab.kit.pods import containers_of, leaving, name, restarts
+from mlops_lab.kit.pods import containers_of, gone_meanwhile, leaving, name, restarts
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
@@ -238,8 +238,8 @@ async def _hung(
             shown=lambda it: f"{_started_anew(it) - before} new containers" if it else "the pod is gone",
             within=ANEW_WITHIN,
         )
-    except LabError as gone:
-        if gone.transient or await lab.objects.named("Pod", named).now():
+    except LabError as trouble:
+        if not await gone_meanwhile(lab, named, trouble):
             raise
     finally:
         if not anew.ok:

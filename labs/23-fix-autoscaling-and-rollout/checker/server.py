@@ -13,7 +13,7 @@ from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.logs import last_lines
-from mlops_lab.kit.pods import leaving, lives_long, name
+from mlops_lab.kit.pods import gone_meanwhile, leaving, lives_long, name
 from mlops_lab.kube.client import Object
 
 START = Path(__file__).parents[1] / "start"
@@ -179,11 +179,10 @@ async def _too_many(lab: Lab, pod: Object, printed: Counter[str], texts: Sequenc
     first = str(pod["spec"]["containers"][0]["name"])
     try:
         done = await lab.objects.run_in(name(pod), "python3", "-c", _COUNT, *texts, container=first)
-    except LabError:
-        now = await lab.objects.named("Pod", name(pod)).now()
-        if now is None or leaving(now):
-            return []
-        raise
+    except LabError as trouble:
+        if not await gone_meanwhile(lab, name(pod), trouble):
+            raise
+        return []
     if done.code != 0 or len(done.lines) != len(texts):
         raise LabError(
             f"the lines of /log/requests in {name(pod)} could not be counted: {done.errors[-200:]}", "check again"

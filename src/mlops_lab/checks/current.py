@@ -115,4 +115,8 @@ async def change(function: Callable[..., T], *arguments: Any, **named: Any) -> T
         try:
             return await asyncio.shield(work)
         finally:
-            await asyncio.wait([work])
+            while not work.done():  # each further cancellation ends the wait, and not the call
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()  # is looked at: nobody else is told of it where the check was cancelled

@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlops_lab.base.errors import Failure, LabError
@@ -271,7 +272,9 @@ async def _problems(environment: Environment | None) -> list[str]:
 
 
 def _bug(bug: Exception) -> str:
-    return f"the checker itself failed: {type(bug).__name__}: {bug}"
+    where = traceback.extract_tb(bug.__traceback__)[-1:]
+    at = "".join(f" ({Path(each.filename).name}, line {each.lineno})" for each in where)
+    return f"the checker itself failed: {type(bug).__name__}: {bug}{at}"
 
 
 def _result(

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.kit.deployments import owned_pods
-from mlops_lab.kit.pods import leaving, ready
+from mlops_lab.kit.pods import gone_meanwhile, leaving, ready
 from mlops_lab.kit.pods import name as name_of
 
 _ASKED = (
@@ -73,12 +73,12 @@ async def leaves_when_not_ready(
         port, path, within: as for `answered_by`.
     """
     try:
-        await lab.objects.run_in(pod, "rm", "-f", file)
-    except LabError as gone:
-        if gone.transient or await lab.objects.named("Pod", pod).now():
-            raise
-        return absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
-    try:
+        try:
+            await lab.objects.run_in(pod, "rm", "-f", file)
+        except LabError as trouble:
+            if not await gone_meanwhile(lab, pod, trouble):
+                raise
+            return absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
         return await answered_by(lab, service, deployment, port=port, path=path, without=[pod], within=within)
     finally:
         if await lab.objects.named("Pod", pod).now():

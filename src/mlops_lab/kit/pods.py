@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlops_lab.checks import is_ready
+from mlops_lab.checks import Lab, LabError, is_ready
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Unreachable
 
 MESSAGE = 200  # characters of what a container waits for
 
@@ -18,6 +19,22 @@ def name(pod: Object) -> str:
 def leaving(pod: Object) -> bool:
     """Is it being deleted?"""
     return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+async def gone_meanwhile(lab: Lab, pod: str, trouble: LabError) -> bool:
+    """Whether a command in a pod failed since the pod is deleted, and not for the cluster's sake.
+
+    Args:
+        pod: its name.
+        trouble: what the command failed with.
+
+    Raises:
+        LabError: the API server does not answer.
+    """
+    if isinstance(trouble, Unreachable):
+        return False
+    now = await lab.objects.named("Pod", pod).now()
+    return now is None or leaving(now)
 
 
 def ready(pods: Iterable[Object]) -> list[Object]:

@@ -31,8 +31,8 @@ _KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _APPLIED_WITHIN = 60.0
 # What kubectl says where no API server has answered it; it exits with 1 then, too.
 _AWAY = re.compile(
-    "connection to the server|connect to the server|dial tcp|Get \"https?://|couldn't get current server API|"
-    "error loading config|from server \\((Timeout|ServiceUnavailable|TooManyRequests)\\)"
+    'connection to the server|connect to the server|dial tcp|(Get|Post|Put|Patch|Delete) "https?://|etcdserver:|'
+    "Unauthorized|couldn't get current server API|error loading config|from server \\((Timeout|ServiceUnavailable|TooManyRequests)\\)"
 )
 
 
@@ -208,7 +208,7 @@ def put_to_work(workspace: Path) -> None:
     if done.code == 0:
         return
     failed, said = f"kubectl failed with exit code {done.code}", (done.stdout + done.stderr).strip()
-    if _AWAY.search(done.stderr):
+    if done.code != 1 or _AWAY.search(done.stderr):
         raise LabError(failed, "see whether the cluster is up: lab status", said)
     raise NotApplied(failed, "the cluster refused these manifests; read its reason", said)
 

@@ -10,6 +10,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.kit import endpoints
+from mlops_lab.kube.errors import Refused, Unreachable
 from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 READY = {"conditions": [{"type": "Ready", "status": "True"}]}
@@ -84,12 +85,23 @@ def test_a_pod_without_its_file_is_left_out_and_has_it_again(
     assert ran == [("a", "rm", "-f", "/ready"), ("a", "touch", "/ready")]
 
 
-def test_a_pod_that_was_deleted_meanwhile_is_nobodys_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def run_in(name: str, *command: str) -> None:
-        raise LabError("there is no such pod", "")
+@pytest.mark.parametrize("now", [None, pod("a", leaving=True)])
+def test_a_pod_that_was_deleted_meanwhile_is_nobodys_error(monkeypatch: pytest.MonkeyPatch, now: Any) -> None:
+    trouble: LabError = Refused("rm in pod a: container not found", "", 500)
 
-    found, _ = trial(monkeypatch, ["b"], run_in=run_in)
+    async def run_in(name: str, *command: str) -> None:
+        if command[0] == "rm":
+            raise trouble
+
+    async def found_now() -> Any:
+        return now
+
+    named = {"named": lambda kind, name: SimpleNamespace(now=found_now)}
+    found, _ = trial(monkeypatch, ["b"], run_in=run_in, **named)
     assert (found.ok, found.seen) == (False, "it was deleted meanwhile")
+    trouble = Unreachable("rm in pod a: no answer", "")
+    with pytest.raises(Unreachable):
+        trial(monkeypatch, ["b"], run_in=run_in, **named)
 
 
 def test_a_trial_is_made_with_a_pod_that_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:

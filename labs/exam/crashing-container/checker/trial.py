@@ -4,7 +4,7 @@ import time
 
 from mlops_lab.checks import LabError, Observation, absent, is_ready
 from mlops_lab.kit.deployments import owned_pods
-from mlops_lab.kit.pods import leaving, ready, restarts
+from mlops_lab.kit.pods import gone_meanwhile, leaving, ready, restarts
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
@@ -49,8 +49,8 @@ async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observati
     before = restarts(await lab.objects.named("Pod", pod).present())
     try:
         await lab.objects.run_in(pod, "touch", "/tmp/hung")
-    except LabError as gone:
-        if gone.transient or await lab.objects.named("Pod", pod).now():
+    except LabError as trouble:
+        if not await gone_meanwhile(lab, pod, trouble):
             raise
         return absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
     seen = await lab.objects.named("Pod", pod).until(
