@@ -32,7 +32,8 @@ _APPLIED_WITHIN = 60.0
 # What kubectl says where no API server has answered it; it exits with 1 then, too.
 _AWAY = re.compile(
     'connection to the server|connect to the server|dial tcp|(Get|Post|Put|Patch|Delete) "https?://|etcdserver:|'
-    "Unauthorized|couldn't get current server API|error loading config|from server \\((Timeout|ServiceUnavailable|TooManyRequests)\\)"
+    "Unauthorized|couldn't get current server API|error loading config|"
+    "from server \\((Timeout|ServiceUnavailable|TooManyRequests)\\)"
 )
 
 
