@@ -73,6 +73,12 @@ def upstream():
     pipelines.say(text="alone").ignore_upstream_failure()
 
 
+@dsl.pipeline(name="named", pipeline_root="s3://elsewhere/runs")
+def named():
+    pipelines.say(text=f"run {dsl.PIPELINE_JOB_NAME_PLACEHOLDER}")
+    pipelines.say(text=dsl.PIPELINE_JOB_NAME_PLACEHOLDER)
+
+
 @pytest.mark.parametrize(
     ("pipeline", "words"),
     [
@@ -86,6 +92,13 @@ def upstream():
         (pipelines.keyed, ["would not look at the cache_key of now", "whatever its inputs are"]),
         (pipelines.one_of_models, [ONE_OF, "on model-of and model-of-2"]),
         (pipelines.exit_handler, ["give final the state COMPLETE"]),
+        (
+            named,
+            [
+                "leave {{$.pipeline_job_name}} in the arguments of say as it is",
+                "pipeline_root, s3://elsewhere/runs, is not",
+            ],
+        ),
         (upstream, ["run say-3 once after each of say and say-2", "say-4 can't come after say-3", "never start say-5"]),
     ],
     ids=lambda value: getattr(value, "name", ""),

@@ -15,6 +15,7 @@ from typing import Any
 
 BACKEND = "Kubeflow Pipelines 2.17"
 _SUBTASK = re.compile(r'"producerSubtask": "([^"]*)"')
+_PLACEHOLDER = re.compile(r"\{\{\$\.pipeline_(?:job|task)_[a-z_]+\}\}")
 _VARIABLE = re.compile(r"\$\(([A-Za-z_][A-Za-z0-9_]*)\)")
 
 
@@ -108,6 +109,34 @@ def _dollars(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
             )
 
 
+def _longer_texts(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    """Read in the source: driver/resolve.go compares an input's whole text with each placeholder."""
+    inside, places = [], []
+    for _, tasks, _ in _dags(spec):
+        for name, task in tasks.items():
+            for given in _inputs(task).values():
+                text = given.get("runtimeValue", {}).get("constant")
+                known = _PLACEHOLDER.findall(text) if isinstance(text, str) else []
+                if known and known != [text]:
+                    inside += known
+                    places.append(name)
+    if inside:
+        yield (
+            f"{BACKEND} would leave {_names(inside)} in the arguments of {_names(places)} as it is, since it is part "
+            "of a longer text; here it is filled in. Give it as an input of its own, and put the text together in the "
+            "step"
+        )
+
+
+def _pipeline_root(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    """Read in the source: nothing of the backend reads it; its page for a new run proposes it."""
+    if root := spec.get("defaultPipelineRoot"):
+        yield (
+            f"the pipeline's pipeline_root, {root}, is not looked at: this server keeps all artifacts itself. "
+            f"{BACKEND} would keep them there only where the run is given it, as its page for a new run does"
+        )
+
+
 def _caching(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
     root = [task for task in spec["root"]["dag"]["tasks"].values() if _executor(spec, task).get("container")]
     if not root or any(_cached(task) for task in root):
@@ -196,7 +225,7 @@ def _final_status(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[
 
 RULES = (
     *(_artifact_loops, _empty_loops, _importers, _nested_placeholders, _dollars, _one_of, _caching),
-    *(_cache_keys, _final_tasks, _final_status),
+    *(_longer_texts, _pipeline_root, _cache_keys, _final_tasks, _final_status),
 )
 
 
