@@ -11,6 +11,7 @@ import pytest
 from kfp import compiler
 
 from tests.conformance import pipelines
+from tests.pipelines.conftest import Make
 from tests.pipelines.engine import Engine
 from tests.pipelines.test_api import document
 
@@ -95,6 +96,42 @@ def test_the_first_comes_after_its_start_not_at_it(engine: Engine, kind: str) ->
 def test_cron_begins_with_seconds_also_of_five_fields_and_is_utc(engine: Engine, cron: str, first: str) -> None:
     schedule = {"cron": cron, "start_time": "2090-12-01T00:00:00+02:00"}  # the evening before, by UTC
     assert upcoming(engine, add(engine, {"cron_schedule": schedule})) == first
+
+
+def warnings(engine: Engine, key: str) -> list[str]:
+    (run, *_) = engine.until(lambda: made(engine, key, "id"))
+    return list(engine.api(f"runs/{run}").get("warnings", []))
+
+
+def test_a_run_of_five_fields_says_what_they_are(engine: Engine) -> None:
+    five, six = (add(engine, {"cron_schedule": {"cron": cron}}) for cron in ("* * * * *", "* * * * * *"))
+    (text,) = warnings(engine, five)
+    assert "the first of which are the seconds" in text and "'0 * * * * *'" in text
+    assert warnings(engine, six) == []
+    for key in (five, six):
+        engine.api(f"recurringruns/{key}:disable", {})
+
+
+def test_five_fields_of_an_older_server_are_disabled_once(make: Make) -> None:
+    engine = make(max_runs=0)
+    start = {"start_time": "2090-12-01T00:00:00Z"}
+    five = add(engine, {"cron_schedule": {"cron": "30 3 * * *", **start}})
+    others = [add(engine, {"cron_schedule": {"cron": cron, **start}}) for cron in ("0 30 3 * * *", "@daily")]
+    others.append(add(engine, {"periodic_schedule": {"interval_second": "3600", **start}}))
+    broken = add(engine, {"cron_schedule": {"cron": "@daily", **start}})
+    engine.change("update recurring set trigger = '{}' where id = ?", broken)
+    engine.change("update recurring set next = '2090-12-01T03:30:00.000Z' where id = ?", five)
+    engine.change("delete from kv where key = 'cron'")
+    engine.stop()
+    engine.start()
+    assert "'0 30 3 * * *'" in disabled(engine, five)
+    assert disabled(engine, five).startswith("disabled: the server was upgraded")
+    assert {engine.api(f"recurringruns/{key}")["status"] for key in others} == {"ENABLED"}
+    engine.api(f"recurringruns/{five}:enable", {})
+    assert upcoming(engine, five) == "2090-12-01T00:03:30.000Z", "not when five fields meant something else"
+    engine.stop()
+    engine.start()
+    assert engine.api(f"recurringruns/{five}")["status"] == "ENABLED"
 
 
 @pytest.mark.parametrize("kind", ["periodic", "cron"])

@@ -16,7 +16,7 @@ from typing import Any
 
 from croniter import CroniterError, croniter
 
-from embedded import runs
+from embedded import differences, runs
 from embedded.errors import ApiError, invalid, missing
 from embedded.store import Store, moment, now, stamp
 
@@ -45,12 +45,13 @@ def check(trigger: Any) -> dict[str, Any]:
         if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) <= _LONGEST:
             raise invalid(f"interval_second {text[:20]!r} is no number of seconds from 1 to {_LONGEST}")
     else:
-        if len(str(schedule.get("cron", "")).split()) not in (1, 5, 6):
-            raise invalid(f"cron {schedule['cron']!r} needs six fields, of which the first are the seconds")
+        cron = str(schedule.get("cron", ""))
+        if len(cron.split()) not in (1, 5, 6):
+            raise invalid(f"cron {cron!r} needs six fields, of which the first are the seconds")
         try:
-            _next_of(str(schedule.get("cron", "")), _now())
+            _next_of(cron, _now())
         except (CroniterError, ValueError, TypeError, KeyError) as error:
-            raise invalid(f"cron {schedule.get('cron')!r} can't be read: {error}") from error
+            raise invalid(f"cron {cron!r} can't be read: {error}") from error
     return {kinds[0]: schedule}
 
 
@@ -76,6 +77,18 @@ def following(trigger: dict[str, Any], after: datetime.datetime) -> str:
     if schedule.get("end_time") and due > moment(schedule["end_time"]):
         return NEVER
     return stamp(due)
+
+
+def disable_older(store: Store) -> None:
+    """Disable what an older server made with five cron fields, which began with the minutes there: once in the life of
+    a database. For a server that does not serve yet. Enabled again, they come when five fields say so now."""
+    with store.write() as db:
+        if not db.execute("insert or ignore into kv values ('cron', 'seconds first')").rowcount:
+            return
+        for row in store.rows("select id, trigger from recurring where status = 'ENABLED'"):
+            if why := _five_fields(json.loads(row["trigger"])):
+                text = f"disabled: the server was upgraded. {why}"
+                store.update("recurring", row["id"], status="DISABLED", description=text[:2000], next=NEVER)
 
 
 def start_due(store: Store) -> None:
@@ -107,11 +120,24 @@ def _start(store: Store, row: sqlite3.Row) -> None:
         number = row["started"] + 1
         store.update("recurring", row["id"], next=due, started=number)
         version, spec = _pipeline(store, row)
-        runs.make(
+        run = runs.make(
             store, name=f"{row['name']} {number}", document=json.loads(spec),
             parameters=json.loads(row["parameters"]), experiment=row["experiment"], pipeline=row["pipeline"],
             version=version, account=row["account"], recurring=row["id"], scheduled=scheduled,
         )  # fmt: skip
+        if why := _five_fields(trigger):
+            runs.warn(store, run["id"], [why])
+
+
+def _five_fields(trigger: dict[str, Any]) -> str:
+    """What to know about a trigger whose cron has five fields; empty for others."""
+    cron = str(trigger.get("cron_schedule", {}).get("cron", ""))
+    if len(cron.split()) != 5:
+        return ""
+    return (
+        f"cron {cron!r} has five fields, the first of which are the seconds, here as on {differences.BACKEND}: if they "
+        f"are to be the minutes, make a recurring run with six fields, '0 {cron}', in place of this one"
+    )
 
 
 def _latest(trigger: dict[str, Any], due: str) -> str:

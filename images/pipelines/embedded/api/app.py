@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from embedded import schedule
 from embedded.api import experiments, internal, pipelines, recurring, runs
 from embedded.api.context import Context, context
 from embedded.api.limits import Limited
@@ -30,6 +31,7 @@ def create(server: Context) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         experiments.ensure_default(server.store)
         sweep(server.store, server.artifacts)
+        schedule.disable_older(server.store)
         server.reconciler.start()
         yield
         server.reconciler.stop()
