@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.processes import Completed
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.classroom import packing
@@ -46,7 +47,12 @@ def test_what_is_applied_is_what_lab_verify_applies(
     exercise: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     typed: list[Any] = []
-    monkeypatch.setattr(variants, "run", lambda words, **_: typed.append([str(each) for each in words[2:]]))
+
+    def run(words: Any, **_: Any) -> Completed:
+        typed.append([str(each) for each in words[2:]])
+        return Completed(0, "", "")
+
+    monkeypatch.setattr(variants, "run", run)
     for number, solution in enumerate(variants.solutions(exercise)):
         folder = tmp_path / str(number)
         variants.lay_out(solution, folder)
