@@ -122,8 +122,9 @@ def test_a_cluster_that_another_home_made_is_not_cleared_away(
 
 def test_a_second_cluster_that_another_home_made_is_not_cleared_away(engine: Engine) -> None:
     engine.add("mlops-lab-exam-worker", "mlops-lab-exam", marked("/home/alice/state", kind._SECOND))
-    with pytest.raises(LabError, match="cluster mlops-lab-exam that was made with another home"):
+    with pytest.raises(LabError, match="cluster mlops-lab-exam that was made with another home") as said:
         second._settled(engine, Progress())
+    assert "kind delete cluster --name mlops-lab-exam" in said.value.hint and "lab down" not in said.value.hint
     assert second.down(Progress()) is False
     with pytest.raises(LabError, match="another home"):
         down.down(Progress())
@@ -154,6 +155,49 @@ def test_an_engine_that_tells_another_source_of_what_is_mounted_has_our_nodes(is
     assert kind._node(item, is_second).ours and not kind._node(item, is_second).elsewhere
     assert not kind._node(item, not is_second).ours
     assert str(state()) in mounts[1]["containerPath"]
+
+
+@pytest.mark.parametrize(("theirs", "refused"), [("record", True), ("closed", True), ("moved", False)])
+def test_a_record_of_an_earlier_cluster_makes_another_homes_no_own_one(
+    theirs: str, refused: bool, engine: Engine, tmp_path: Path
+) -> None:
+    """It stands when another home has deleted that cluster and made one; a state folder that was moved has no other."""
+    record.remember(Cluster("kind-mlops-lab", "localhost:5001", "default"))
+    folder = tmp_path / "theirs/clusters"
+    folder.parent.mkdir()
+    if theirs == "closed":
+        folder.symlink_to(folder)  # a loop: unlike permissions it holds for root, too
+    elif theirs == "record":
+        folder.mkdir()
+        (folder / "kind-mlops-lab.json").touch()
+    for name in NODES:
+        engine.add(name, mounts=marked(str(folder.parent)))
+    if not refused:
+        assert up._settled(engine, None, Progress()) == record.made()
+        assert lab("down") == 0 and not engine.containers
+        return
+    for act in (lambda: up._settled(engine, None, Progress()), lambda: down.down(Progress())):
+        with pytest.raises(LabError, match=f"another home, whose files are in {folder.parent}; nothing was deleted"):
+            act()
+    assert not engine.removed()
+    assert lab("down", "--yes") == 0 and not engine.containers
+
+
+def test_a_record_of_an_earlier_second_cluster_makes_another_homes_no_own_one(engine: Engine, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs/clusters/kind-mlops-lab-exam.kubeconfig"
+    for file in (theirs, second.kubeconfig_file()):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    for name in ("mlops-lab-exam-control-plane", "mlops-lab-exam-worker"):
+        engine.add(name, "mlops-lab-exam", marked(str(tmp_path / "theirs"), kind._SECOND))
+    assert second.found() is None
+    assert second.down(Progress()) is False
+    for act in (lambda: second._settled(engine, Progress()), lambda: down.down(Progress())):
+        with pytest.raises(LabError, match="cluster mlops-lab-exam that was made with another home"):
+            act()
+    assert not engine.removed()
+    theirs.unlink()
+    assert second.found() and second.down(Progress()), "the state folder was moved"
 
 
 def user(server: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import kind, kubeconfig, names, record, registry, second
+from mlops_lab.cluster import homes, kind, kubeconfig, names, record, registry, second
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker, answering
 
@@ -26,10 +26,10 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
     if docker := _engine(progress):
         made = record.made()
         found = kind.nodes(docker)
-        if made is None and not sure:
-            kind.require_own_home(found)
+        if not sure:
+            homes.require_own_home(found, record.made_file())
             second.require_own_home(kind.nodes(docker, names.second()))
-        elif made and not found and not sure:
+        if made and not found and not sure:
             record.require_engine(made, docker)
         if second.remove(docker):
             removed.append(f"cluster {names.second()}")

@@ -20,7 +20,7 @@ from mlops_lab.base.paths import cache, state
 from mlops_lab.base.processes import run
 from mlops_lab.base.state_files import write
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import kubeconfig, names
+from mlops_lab.cluster import homes, kubeconfig, names
 from mlops_lab.cluster.kind_environment import environment
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker
@@ -50,6 +50,7 @@ class Node:
     Args:
         ours: `lab` made it, from whatever home.
         elsewhere: the folder of the other home that made it; empty where this one did, or nobody knows.
+        marked: whose it is is known by a mark, not only by where its settings were.
         server: of a control plane, the address of its API server on this host.
     """
 
@@ -61,6 +62,7 @@ class Node:
     elsewhere: str = ""
     server: str = ""
     paused: bool = False
+    marked: bool = False
 
 
 def nodes(docker: Docker, of: str = "") -> list[Node]:
@@ -267,8 +269,7 @@ def remove(docker: Docker, of: str = "") -> bool:
         LabError: somebody else made it.
     """
     found = nodes(docker, of)
-    if strangers := [node.name for node in found if not node.ours]:
-        raise not_ours(strangers, of)
+    homes.require_ours(found, of)
     if found:
         _take_away(docker, found)
     if not of or of == names.cluster():
@@ -296,33 +297,6 @@ def _thaw(docker: Docker, node: Node) -> None:
     if container:
         mounted = ("--volume", "/sys/fs/cgroup/freezer:/freezer", "--entrypoint", "sh")
         docker.run("run", "--rm", "--privileged", "--network", "none", *mounted, node.image, "-c", _THAW, container)
-
-
-def not_ours(found: list[str], of: str = "") -> LabError:
-    """The error about a kind cluster of the same name that somebody else made."""
-    name = of or names.cluster()
-    return LabError(
-        f"there is a kind cluster {name!r} that `lab` did not create ({', '.join(found)})",
-        f"delete it (kind delete cluster --name {name}), or choose another name with MLOPS_LAB_CLUSTER",
-    )
-
-
-def require_own_home(found: Sequence[Node], of: str = "") -> None:
-    """See that nodes of which nothing is recorded here were not made by another home, which has the record.
-
-    Args:
-        of: kind's name of the cluster, if it is not the first one.
-
-    Raises:
-        LabError: they were.
-    """
-    if home := next((node.elsewhere for node in found if node.elsewhere), ""):
-        raise LabError(
-            f"there is a cluster {of or names.cluster()} that was made with another home, whose files are in {home};"
-            " nothing was deleted",
-            "use it as the user, and with the MLOPS_LAB_HOME, with which it was made, or choose another name with"
-            " MLOPS_LAB_CLUSTER; to delete it with all its data: lab down --yes",
-        )
 
 
 def registries() -> Path:
@@ -355,6 +329,7 @@ def _node(item: dict[str, Any], second: bool | None = False) -> Node:
         _elsewhere(mark.removeprefix(_SECOND).removeprefix(_FIRST), source) if ours else "",
         _server(item),
         bool(item["State"].get("Paused")),
+        marked=mark not in ("", _FIRST, _SECOND),
     )
 
 

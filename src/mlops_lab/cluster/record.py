@@ -78,12 +78,12 @@ def made() -> Cluster | None:
     Raises:
         Damaged: its record can't be read; `mend` writes it again.
     """
-    return _read(_made_file(), "lab up writes it again; lab down deletes the cluster")
+    return _read(made_file(), "lab up writes it again; lab down deletes the cluster")
 
 
 def remember(cluster: Cluster) -> None:
     """Use this cluster from now on."""
-    path = _made_file() if cluster.is_kind else _named_file()
+    path = made_file() if cluster.is_kind else _named_file()
     write(path, json.dumps(dataclasses.asdict(cluster), indent=1))
 
 
@@ -109,12 +109,17 @@ def require_engine(cluster: Cluster, docker: Docker) -> None:
     )
 
 
+def made_file() -> Path:
+    """Where the record of the kind cluster is, once that was made whole."""
+    return state() / "clusters" / f"kind-{names.cluster()}.json"
+
+
 def forget(cluster: Cluster | None = None) -> None:
     """Forget a cluster; without an argument the kind cluster, which may be half made, and the class in it."""
     if cluster and not cluster.is_kind:
         _named_file().unlink(missing_ok=True)
         return
-    _made_file().unlink(missing_ok=True)
+    made_file().unlink(missing_ok=True)
     note_class(False)
 
 
@@ -135,10 +140,6 @@ def _named_file() -> Path:
     return state() / "clusters" / "named.json"
 
 
-def _made_file() -> Path:
-    return state() / "clusters" / f"kind-{names.cluster()}.json"
-
-
 def _class_file() -> Path:
     return state() / "clusters" / f"kind-{names.cluster()}.class"
 
@@ -146,6 +147,6 @@ def _class_file() -> Path:
 def _read(path: Path, todo: str) -> Cluster | None:
     what = "the record of the cluster in use"
     found = kept(path, Cluster, what, todo)
-    if found and found.nodes not in (names.NODES if path == _made_file() else ("",)):
+    if found and found.nodes not in (names.NODES if path == made_file() else ("",)):
         raise Damaged(path, what, f"is of another kind of cluster (nodes: {found.nodes!r})", todo)
     return found

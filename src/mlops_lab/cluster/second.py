@@ -23,7 +23,7 @@ from mlops_lab.base.paths import state
 from mlops_lab.base.processes import TimedOut, find
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import addons, health, kind, names, record
+from mlops_lab.cluster import addons, health, homes, kind, names, record
 from mlops_lab.cluster import holder as holders
 from mlops_lab.cluster.holder import EXAM, Holder
 from mlops_lab.cluster.kind import Node
@@ -105,7 +105,7 @@ def down(progress: Progress, holder: Holder | None = None) -> bool:
         if holder not in (None, holders.noted()):
             return False
         docker = answering() or (start.ensure(progress.say) if kubeconfig_file().exists() and find("docker") else None)
-        if docker is None or (not kubeconfig_file().exists() and _of_another_home(docker)):
+        if docker is None or homes.other_home(kind.nodes(docker, names.second()), kubeconfig_file()):
             return False
         return remove(docker)
 
@@ -143,13 +143,12 @@ def stopped() -> list[str]:
 
 
 def require_own_home(there: list[Node]) -> None:
-    """See that nodes without a record here were not made by another home.
+    """See that nodes were not made by another home.
 
     Raises:
         LabError: they were.
     """
-    if not kubeconfig_file().exists():
-        kind.require_own_home(there, names.second())
+    homes.require_own_home(there, kubeconfig_file(), names.second())
 
 
 @contextlib.contextmanager
@@ -167,14 +166,14 @@ def _whole(there: list[Node]) -> bool:
         kubeconfig_file().exists()
         and len(there) == len(names.SECOND_NODES)
         and all(each.ours for each in there)
+        and not homes.other_home(there, kubeconfig_file())
     )  # fmt: skip
 
 
 def _settled(docker: Docker, progress: Progress) -> list[Node] | None:
     """The nodes of the existing, whole cluster, or None; the remains of an interrupted run are removed."""
     there = kind.nodes(docker, names.second())
-    if strangers := [each.name for each in there if not each.ours]:
-        raise kind.not_ours(strangers, names.second())
+    homes.require_ours(there, names.second())
     if _whole(there):
         return there
     require_own_home(there)
@@ -183,10 +182,6 @@ def _settled(docker: Docker, progress: Progress) -> list[Node] | None:
         kind.remove(docker, names.second())
     kubeconfig_file().unlink(missing_ok=True)
     return None
-
-
-def _of_another_home(docker: Docker) -> bool:
-    return any(each.elsewhere for each in kind.nodes(docker, names.second()))
 
 
 def _first_node(docker: Docker) -> str:

@@ -15,7 +15,7 @@ from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import state
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import addons, health, kind, kubeconfig, mend, names, record, registry
+from mlops_lab.cluster import addons, health, homes, kind, kubeconfig, mend, names, record, registry
 from mlops_lab.cluster.kind import Node
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
@@ -105,10 +105,8 @@ def up(
 def _settled(docker: Docker, size: str | None, progress: Progress) -> Cluster | None:
     """The existing, complete cluster, or None; the remains of an interrupted run are removed."""
     found, cluster = kind.nodes(docker), mend.made(lambda: docker, progress.say)
-    if strangers := [each.name for each in found if not each.ours]:
-        raise kind.not_ours(strangers)
-    if cluster is None:
-        kind.require_own_home(found)
+    homes.require_ours(found)
+    homes.require_own_home(found, record.made_file())
     wanted = len(names.NODES[cluster.nodes]) if cluster else 0
     if cluster and len(found) == wanted:
         if size and size != cluster.nodes:
