@@ -276,6 +276,32 @@ def test_what_is_left_of_a_cluster_that_was_whole_is_not_cleared_away(engine: En
     assert lab("down") == 0 and not engine.containers
 
 
+def test_what_an_interrupted_down_has_left_is_cleared_away(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine.add_cluster()
+    whole = engine.run
+
+    def interrupted(_: Engine, *args: str | Path, **given: Any) -> Completed:
+        if args[0] == "rm":
+            whole(*args[:-1], **given)
+            raise KeyboardInterrupt
+        return whole(*args, **given)
+
+    with monkeypatch.context() as meanwhile, pytest.raises(KeyboardInterrupt):
+        meanwhile.setattr(Engine, "run", interrupted)
+        down.down(Progress())
+    assert len(engine.containers) == 1
+    assert up._settled(engine, None, Progress()) is None
+    assert not engine.containers
+
+
+def test_a_down_that_is_refused_forgets_nothing(engine: Engine) -> None:
+    engine.add_cluster()
+    engine.add("mlops-lab-worker3", mounts={})
+    with pytest.raises(LabError, match="`lab` did not create"):
+        down.down(Progress(), sure=True)
+    assert record.made() and not engine.removed()
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[], dict[str, str]]:
     """Has kind make a cluster, and tells with which environment; no proxy is set but by the test."""

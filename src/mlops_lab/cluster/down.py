@@ -31,8 +31,10 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
             second.require_own_home(kind.nodes(docker, names.second()))
         if made and not found and not sure:
             record.require_engine(made, docker)
+        homes.require_ours(found)
         if second.remove(docker):
             removed.append(f"cluster {names.second()}")
+        record.forget()  # if this is interrupted, what is left counts as unfinished
         if kind.remove(docker):
             removed.append(f"cluster {names.cluster()}")
         others = kind.all_nodes(docker)
@@ -42,7 +44,7 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
             removed.append("network")
     else:
         kubeconfig.remove(names.context())
-    record.forget()
+        record.forget()
     return removed
 
 
