@@ -176,8 +176,10 @@ def _disk() -> Line:
 
 def _engine_disk(docker: Docker | None) -> Iterator[Line]:
     """A line if the engine keeps its images and containers on another disk of this host than the cache's."""
-    root = Path(str(docker.facts.get("DockerRootDir") or "/nowhere")) if docker else Path("/nowhere")
-    try:  # the engine may be on another machine, in one of its own, or closed to this user
+    if docker is None or not _is_here(docker):
+        return
+    root = Path(str(docker.facts.get("DockerRootDir") or "/nowhere"))
+    try:  # its folder may be closed to this user
         apart = root.stat().st_dev != _existing(cache()).stat().st_dev
         free = shutil.disk_usage(root).free
     except OSError:
@@ -185,6 +187,11 @@ def _engine_disk(docker: Docker | None) -> Iterator[Line]:
     if apart:
         todo = "make room there (`docker system df` shows what takes it), or move it: `data-root` in daemon.json"
         yield _graded("engine's disk", free, _ENGINE_DISK, f"{{:.1f}} GB free at {root}", todo)
+
+
+def _is_here(docker: Docker) -> bool:
+    """Whether the engine is this host's; one on another machine, or in one of its own, has another kernel."""
+    return str(docker.facts.get("KernelVersion", "")) == os.uname().release
 
 
 def _graded(what: str, value: float, limits: dict[str, float], text: str, todo: str) -> Line:
@@ -207,8 +214,7 @@ def _cgroup(docker: Docker | None) -> Line:
 
 def _watchers(docker: Docker | None) -> Iterator[Line]:
     """A line if the engine is this host's, whose limit of inotify instances may be too low for several nodes."""
-    here = docker and str(docker.facts.get("KernelVersion", "")) == os.uname().release
-    if here and _WATCHERS.exists() and (limit := int(_WATCHERS.read_text())) < _FEW_WATCHERS:
+    if docker and _is_here(docker) and _WATCHERS.exists() and (limit := int(_WATCHERS.read_text())) < _FEW_WATCHERS:
         todo = f"if nodes end with `too many open files`: sudo sysctl fs.inotify.max_user_instances={_FEW_WATCHERS}"
         yield Line("inotify", "warn", f"{limit} instances", todo)
 
