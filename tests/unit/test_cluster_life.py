@@ -402,6 +402,43 @@ def test_an_engine_that_does_not_answer_may_have_something_left(
     assert "Nothing to remove" in capsys.readouterr().out
 
 
+def test_a_cluster_on_an_engine_that_is_gone_for_good_is_forgotten(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ensure(_: Callable[[str], None]) -> Docker:
+        raise LabError("no Docker engine answers", "start one")
+
+    monkeypatch.setattr(down, "answering", lambda: None)
+    monkeypatch.setattr(down, "find", lambda name: Path("/usr/bin/docker"))
+    monkeypatch.setattr(down.start, "ensure", ensure)
+    engine.add_cluster()
+    kubeconfig.merge(user("https://127.0.0.1:40001"))
+    second.kubeconfig_file().touch()
+    assert lab("down") == 3
+    assert record.made() and kubeconfig.contexts()
+    capsys.readouterr()
+    assert lab("down", "--yes") == 0
+    said = capsys.readouterr()
+    assert said.out == "Removed: record of the cluster mlops-lab, kubeconfig entry\n"
+    assert "no Docker engine answers; what it may have of the cluster stays there" in said.err
+    assert (record.made(), kubeconfig.contexts(), second.kubeconfig_file().exists()) == (None, [], False)
+    assert lab("down", "--yes") == 0
+    assert "Nothing to remove" in capsys.readouterr().out
+
+
+def test_an_engine_that_can_run_no_nodes_removes_them(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ensure(_: Callable[[str], None]) -> Docker:
+        monkeypatch.setattr(down, "answering", lambda: engine)
+        raise LabError("Docker can't run privileged containers", "install another one")
+
+    monkeypatch.setattr(down, "answering", lambda: None)
+    monkeypatch.setattr(down, "find", lambda name: Path("/usr/bin/docker"))
+    monkeypatch.setattr(down.start, "ensure", ensure)
+    engine.add_cluster()
+    assert lab("down", "--yes") == 0
+    assert not engine.containers
+
+
 @pytest.mark.parametrize(
     ("said", "absent"),
     [

@@ -6,6 +6,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import find
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import homes, kind, kubeconfig, names, record, registry, second
+from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine import start
 from mlops_lab.engine.docker import Docker, answering
 
@@ -14,7 +15,7 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
     """Delete everything; safe to repeat. The caller has the cluster `exclusive`.
 
     Args:
-        sure: also what another home has made; and forget a cluster that is on another engine.
+        sure: also what another home has made; and forget a cluster on another engine, or on one that does not answer.
 
     Returns:
         What was removed, in words; empty when there was nothing.
@@ -23,8 +24,8 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
         LabError: a cluster of that name is not ours, or another home's, or the engine can't be asked.
     """
     removed: list[str] = []
-    if docker := _engine(progress):
-        made = record.made()
+    made = record.made()
+    if docker := _engine(made, progress, sure):
         found = kind.nodes(docker)
         if not sure:
             homes.require_own_home(found, record.made_file())
@@ -43,27 +44,45 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
         if not others and (made is None or made.network_ours) and _remove_network(docker):
             removed.append("network")
     else:
-        kubeconfig.remove(names.context())
+        if made:
+            progress.say("no Docker engine answers; what it may have of the cluster stays there")
+            removed.append(f"record of the cluster {names.cluster()}")
+        if kubeconfig.left(names.context()):
+            removed.append("kubeconfig entry")
+            kubeconfig.remove(names.context())
+        second.forget()
         record.forget()
     return removed
 
 
-def _engine(progress: Progress) -> Docker | None:
-    """The engine; a dead one is started, since its containers come back with it. None where there never was one.
+def _engine(made: Cluster | None, progress: Progress, sure: bool) -> Docker | None:
+    """The engine; a dead one is started, since its containers come back with it.
+
+    Args:
+        made: the cluster as it is recorded.
+        sure: it may be gone for good.
+
+    Returns:
+        None where there never was one; or, with `sure`, where none is recorded or it can't be started.
 
     Raises:
         LabError: it can't be started; or nothing is recorded, and it may have what is left of a cluster.
     """
     if docker := answering():
         return docker
-    if not find("docker"):
+    if not find("docker") or (sure and made is None):
         return None
-    if record.made() is None:
+    if made is None:
         raise LabError(
             "no Docker engine answers, so it is not known whether anything of a cluster is left",
-            "start it, then: lab down; what was left comes back with it",
+            "start it, then: lab down; what was left comes back with it; if it is gone for good: lab down --yes",
         )
-    return start.ensure(progress.say)
+    try:
+        return start.ensure(progress.say)
+    except LabError:
+        if not sure:
+            raise
+        return answering()  # one that can't run nodes can remove them
 
 
 def _remove_network(docker: Docker) -> bool:

@@ -113,9 +113,14 @@ def down(progress: Progress, holder: Holder | None = None) -> bool:
 def remove(docker: Docker) -> bool:
     """`down`, for who holds the first cluster and has the engine."""
     removed = any(each.ours for each in kind.nodes(docker, names.second())) and kind.remove(docker, names.second())
+    forget()
+    return removed
+
+
+def forget() -> None:
+    """Nobody has it, and none was made whole."""
     kubeconfig_file().unlink(missing_ok=True)
     holders.forget()
-    return removed
 
 
 def found(holder: Holder | None = None) -> Second | None:
