@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -87,6 +87,20 @@ class Platform(Room):
 
     def image(self, tag: str) -> str:
         return f"{self.registry}/flight-delay:{tag}"
+
+
+def cancelled(check: Callable[[], Coroutine[Any, Any, Any]], after: float = 0.05) -> None:
+    """Run a check, cancel it so many seconds later, and wait until all its threads have ended."""
+
+    async def play() -> None:
+        task = asyncio.create_task(check())
+        await asyncio.sleep(after)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert task.cancelled(), "it ended before"
+
+    asyncio.run(play())
 
 
 def made_up_lab(number: str = "00", folder: Path | None = None, mistake: str = "", **rooms: Any) -> Lab:

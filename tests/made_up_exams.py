@@ -8,6 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
@@ -24,7 +26,7 @@ from mlops_lab.tasks.clusters import Kind
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.standing import outside
-from mlops_lab.tasks.task import EXAMS, MAIN, Description, Task
+from mlops_lab.tasks.task import EXAMS, MAIN, Description, Task, tasks
 
 CHECKS = '''
 from mlops_lab.checks import check
@@ -267,6 +269,19 @@ class Table:
         shown: list[Sheet] = []
         handing_in.hand_in(self.exams, shown.append, **more)
         return shown[0]
+
+
+def small_bank(root: Path) -> list[Task]:
+    """A bank with one task of each domain, made in a folder."""
+    made_up_bank(root, each=1)
+    return tasks(root)
+
+
+def table_in(folder: Path, bank: list[Task], monkeypatch: pytest.MonkeyPatch) -> Table:
+    """A table whose state and whose files are kept in a folder, while a test runs."""
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(folder / "home"))
+    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(folder / "work"))
+    return Table(bank)
 
 
 def _result(item: Check, verdict: Verdict, **more: Any) -> Result:

@@ -15,22 +15,12 @@ from mlops_lab.base import waiting
 from mlops_lab.base.errors import LabError
 from mlops_lab.exam import grading, handing_in
 from mlops_lab.exam.state import Store
-from mlops_lab.tasks.task import Task, tasks
-from tests.made_up_exams import Table, made_up_bank
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory: pytest.TempPathFactory) -> list[Task]:
-    root = tmp_path_factory.mktemp("bank")
-    made_up_bank(root, each=1)
-    return tasks(root)
+from tests.made_up_exams import Table, small_bank, table_in
 
 
 @pytest.fixture
-def table(bank: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
-    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "work"))
-    return Table(bank)
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
+    return table_in(tmp_path, small_bank(tmp_path / "bank"), monkeypatch)
 
 
 class Waits:

@@ -23,22 +23,18 @@ from mlops_lab.exam.stage import Clusters
 from mlops_lab.exam.state import Store, workspace
 from mlops_lab.tasks.clusters import KINDS
 from mlops_lab.tasks.rendering import Rendered
-from mlops_lab.tasks.task import NODES, Task, tasks
-from tests.made_up_exams import MINUTES, Table, broken_kind, made_up_bank
+from mlops_lab.tasks.task import NODES, Task
+from tests.made_up_exams import MINUTES, Table, broken_kind, small_bank, table_in
 
 
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory: pytest.TempPathFactory) -> list[Task]:
-    root = tmp_path_factory.mktemp("bank")
-    made_up_bank(root, each=1)
-    return tasks(root)
+    return small_bank(tmp_path_factory.mktemp("bank"))
 
 
 @pytest.fixture
 def table(bank: list[Task], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
-    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MLOPS_LAB_WORKSPACE", str(tmp_path / "work"))
-    return Table(bank)
+    return table_in(tmp_path, bank, monkeypatch)
 
 
 def test_begun_every_task_stands_with_a_workspace_of_its_own(table: Table) -> None:

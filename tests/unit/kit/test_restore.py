@@ -15,6 +15,7 @@ from mlops_lab.checks.rooms import objects as rooms
 from mlops_lab.kit import restore
 from mlops_lab.kit.restore import interrupted, merge_patch, owned, put_back
 from mlops_lab.kube.client import Object
+from tests.made_up import cancelled
 from tests.merge_patches import merged
 
 
@@ -173,12 +174,5 @@ def test_a_change_that_is_under_way_comes_before_what_puts_it_back() -> None:
         finally:
             await put_back(lab, before)
 
-    async def play() -> None:
-        task = asyncio.create_task(check())
-        await asyncio.sleep(0.05)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(play())  # ends when all threads have
+    cancelled(check)
     assert cluster.item["spec"]["replicas"] == 4

@@ -12,7 +12,7 @@ import pytest
 from mlops_lab.checks import LabError
 from mlops_lab.checks.rooms import objects as rooms
 from mlops_lab.kit.standing import standing
-from tests.made_up import NothingThere, made_up_lab
+from tests.made_up import NothingThere, cancelled, made_up_lab
 
 POD = {"kind": "Pod", "metadata": {"name": "client"}}
 SERVICE = {"kind": "Service", "metadata": {"name": "client"}}
@@ -114,12 +114,5 @@ def test_who_interrupts_while_they_are_made_leaves_none() -> None:
         async with standing(lab, [{"kind": kind, "metadata": {"name": "client"}} for kind in ("Service", "ConfigMap")]):
             raise AssertionError("it was cancelled before")
 
-    async def play() -> None:
-        task = asyncio.create_task(check())
-        await asyncio.sleep(0.05)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(play())  # ends when all threads have
+    cancelled(check)
     assert cluster.there == set()
