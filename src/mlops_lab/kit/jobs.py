@@ -58,7 +58,9 @@ async def ended(
     one = newest(await pods_of(lab, name))
     lines = [f"its log: {line}" for line in await last_lines(lab, one, _LINES, width=_WIDTH)] if one else []
     told = seen.evidence or await lab.objects.evidence("Job", name)
-    return Observation(False, seen.expected, seen.seen, seen.value, (*lines, *told))
+    # A run that its own deadline has ended may have had no CPU for it.
+    timed = True if "DeadlineExceeded" in seen.seen else None
+    return Observation(False, seen.expected, seen.seen, seen.value, (*lines, *told), timed=timed)
 
 
 async def pods_of(lab: Lab, name: str) -> list[Object]:

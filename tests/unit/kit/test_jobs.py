@@ -85,6 +85,13 @@ def test_only_a_job_that_ended_as_wanted_is_good(found: Any, wanted: Any, ok: bo
     assert (seen.ok, seen.expected, seen.seen, seen.evidence) == (ok, wanted, jobs.outcome(found), evidence)
 
 
+@pytest.mark.parametrize(("reason", "timed"), [("DeadlineExceeded", True), ("BackoffLimitExceeded", None)])
+def test_a_machine_without_cpu_may_be_why_a_deadline_has_ended_a_job(reason: str, timed: bool | None) -> None:
+    found = job({"type": "Failed", "status": "True", "reason": reason})
+    seen = asyncio.run(jobs.ended(lab_with(found), "train", within=10))
+    assert (seen.ok, seen.timed) == (False, timed)
+
+
 def test_a_pod_that_has_not_begun_has_no_last_lines() -> None:
     assert asyncio.run(jobs.ended(lab_with(job(FAILED), None), "train", within=5)).evidence == ("a warning",)
 
