@@ -281,23 +281,30 @@ def test_enter_counts_also_while_another_command_has_the_lab(world: World, monke
     asyncio.run(story())
 
 
+def starved_at_first(tries: int) -> tuple[list[float], Check]:
+    """A load that ends in errors so many times; and when it began each time."""
+    began: list[float] = []
+
+    async def load(lab: Any) -> None:
+        began.append(time.monotonic())
+        if len(began) <= tries:
+            raise LabError("the machine could give 30 % of the CPU", "end what uses it")
+
+    return began, Check("load", "Load.", load, 2, owns="model")
+
+
 @pytest.mark.parametrize("more", [["quick"], []], ids=["beside a quick check", "alone"])
 def test_a_load_that_ends_in_an_error_is_tried_again_by_itself_and_quick_checks_are_not(
     world: World, monkeypatch: pytest.MonkeyPatch, more: list[str]
 ) -> None:
     monkeypatch.setattr(watch_module, "_TROUBLE_EVERY", 0.05)
     monkeypatch.setattr(watch_module, "_LOAD_AGAIN", 0.6)
-    began: list[float] = []
-
-    async def starved_at_first(lab: Any) -> None:
-        began.append(time.monotonic())
-        if len(began) < 3:
-            raise LabError("the machine could give 30 % of the CPU", "end what uses it")
+    began, load = starved_at_first(2)
 
     async def story() -> None:
         world.ready = True
         quick = [world.quick] if more else []
-        async with watched(world, [*quick, Check("load", "Load.", starved_at_first, 2, owns="model")]) as watch:
+        async with watched(world, [*quick, load]) as watch:
             await world.until(lambda: watch.results()[-1].verdict is Verdict.PASS)
             await asyncio.sleep(0.3)
             assert len(began) == 3
@@ -311,15 +318,10 @@ def test_a_load_that_ends_in_an_error_is_tried_again_by_itself_and_quick_checks_
 def test_after_a_load_in_error_the_learners_change_does_not_wait_for_the_next_try(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    began: list[float] = []
-
-    async def starved_at_first(lab: Any) -> None:
-        began.append(time.monotonic())
-        if len(began) < 2:
-            raise LabError("the machine could give 30 % of the CPU", "end what uses it")
+    _, load = starved_at_first(1)
 
     async def story() -> None:
-        async with watched(world, [Check("load", "Load.", starved_at_first, 2, owns="model")]) as watch:
+        async with watched(world, [load]) as watch:
             await world.until(lambda: world.whole)
             watch.notify(Change("file model.yaml", is_file=True))
             await world.until(lambda: len(world.whole) == 2)

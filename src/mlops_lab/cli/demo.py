@@ -32,7 +32,7 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
     from mlops_lab.base.paths import state
     from mlops_lab.checks import report
     from mlops_lab.cli.live import live
-    from mlops_lab.labs import images, running
+    from mlops_lab.labs import images
     from mlops_lab.labs.checker import checks
     from mlops_lab.labs.rows import Rows
     from mlops_lab.labs.variants import solutions
@@ -55,8 +55,6 @@ def demo(ctx: click.Context, exercise: Exercise, name: str | None) -> None:
             stage.work(chosen)
             with live(sys.stderr, keep=False, results=False) as view:
                 results = stage.checked(listener=Rows(known, view))
-        except running.Interrupted:
-            raise KeyboardInterrupt from None
         finally:
             stage.clear()
     paint = painter(sys.stdout)

@@ -192,7 +192,6 @@ def _verify(
     from mlops_lab.base.locking import alone
     from mlops_lab.kube.errors import Unreachable
     from mlops_lab.labs.checker import BrokenChecker
-    from mlops_lab.labs.running import Interrupted
     from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, Done
     from mlops_lab.proof.verify import verify as verified
 
@@ -202,8 +201,6 @@ def _verify(
         mine = alone(ledger.file.with_name(f"verify-{exercise.number}.lock"), f"lab {exercise.number}", say)
         with contextlib.nullcontext() if only == ("form",) else mine:
             return verified(exercise, _live_stage, ledger, once=once, only=only, of=of, resume=resume, tell=_teller())
-    except Interrupted:
-        raise KeyboardInterrupt from None
     except BrokenChecker as broken:  # its author is who verifies it
         say(f"  {broken.message}")
         return [Done("lab", DISHONEST, [broken.message, *broken.detail.splitlines()])]

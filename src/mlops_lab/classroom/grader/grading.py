@@ -170,7 +170,7 @@ def run(grader: Grader, alive: Server) -> int:
     except LabError as trouble:
         why, over = f"{trouble.message}; {trouble.hint}", isinstance(trouble, as_it_is.NotGraded)
         log("\n".join((why, trouble.detail)).strip())
-    except (KeyboardInterrupt, running.Interrupted):
+    except KeyboardInterrupt:
         why = "its grader was ended"
     except Exception as bug:
         why = f"the grader failed: {type(bug).__name__}: {bug}"
