@@ -43,14 +43,15 @@ def of_a_run(seen: Observation, why: str) -> str:
 async def serves_the_first_version(lab: Lab) -> None:
     """Service `model` answers from the version in production on every pod, and Service `alerts` answers.
 
-    The checker first puts the alias `production` on the oldest version, if it is elsewhere, and waits up to 150 s.
+    The checker first puts the alias `production` on the version that the lab put there, if it is elsewhere, and waits up
+    to 150 s.
     """
     for name in ("model", "alerts"):
         await exists(lab, name, why=f"{NOTHING_RUNS}kubectl apply -k .")
     first = await lab.once(first_version)
     expect(first).because(
-        "the Job first-model registers the first version and gives it the alias; kubectl logs job/first-model says how "
-        "far it is. Do not delete it, nor the version"
+        "the Job first-model registers three versions and gives the second the alias; kubectl logs job/first-model says "
+        "how far it is. Do not delete it, nor that version"
     )
     for name in ("model", "alerts"):
         seen = await lab.objects.deployment(name).rolled_out(within=READY_WITHIN)
@@ -148,7 +149,8 @@ async def refuses_worse(lab: Lab) -> None:
     )
     expect(story.kept).because(
         "what serves for half a minute and is taken back has served. A model that looks good on its own training rows "
-        "may be worse than what serves, and so may one that is above a fixed bar: the week may be an easy one. Let "
+        "may be worse than what serves, and so may one that is above a fixed bar: the week may be an easy one. What "
+        "serves is the version with the alias, and not the first one or the newest: those are trials. Let "
         "`evaluate` compare both on the held-out days, and let nothing after it happen, neither the alias nor a "
         "rollout, unless it said true: dsl.If(judged.outputs['Output'] == True)"
     )

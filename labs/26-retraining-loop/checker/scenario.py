@@ -22,7 +22,7 @@ from mlops_lab.measure.traffic.load import Load
 from .alerts import ALIKE, OF_THE_MODEL, OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
 from .days import HOME, days
 from .runs import MODEL, STARTS_WITHIN, begins, count, ends, has_made, last_end, new_runs, nothing_learnt
-from .versions import days_of, kept, lineage, look_in, production, serves
+from .versions import SEEDED, days_of, kept, lineage, look_in, production, seeded, serves
 from .warehouse import flights, set_warehouse
 
 CALM, DRIFTED = 2, 5  # requests a second
@@ -67,20 +67,15 @@ class Story:
 
 
 async def first_version(lab: Lab) -> Observation:
-    """The warehouse at its first day, and the alias on the oldest version; that version as the observation's value."""
-
-    async def oldest() -> str:
-        versions = await lab.platform.mlflow.versions()
-        return str(versions[-1]["version"]) if versions else ""
-
+    """The warehouse at its first day, and the alias on the version that the lab put there; it is the value."""
     found = await lab.time.eventually(
-        oldest, bool, expected="a first version of the model in MLflow",
+        lambda: seeded(lab), bool, expected=f"a version of the model in MLflow, of {' to '.join(SEEDED)}",
         shown=lambda version: f"version {version}" if version else "none yet", within=READY_WITHIN,
     )  # fmt: skip
     if found.ok:
         await ready(lab, "days")
         await set_warehouse(lab, HOME)
-        # Only when the Job has set it; a moment lies between the version and its alias.
+        # Only when the Job has set it; another trial lies between the version and its alias.
         await lab.time.eventually(
             lambda: production(lab), bool, expected="the alias", shown=lambda version: version or "none", within=20
         )

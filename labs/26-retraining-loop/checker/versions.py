@@ -13,12 +13,23 @@ from mlops_lab.kube.client import Object
 
 from .days import HELD_OUT, LEARNT
 
+SEEDED = ("2013-02-01", "2013-02-14")  # the days that the version learnt from which the lab puts into service
 _DAY = r"\d{4}-\d\d-\d\d"
 
 
 async def production(lab: Lab) -> str:
     """The number of the version in production; empty for none."""
     return str((await in_production(lab)).get("version", ""))
+
+
+async def seeded(lab: Lab) -> str:
+    """The number of the version that the lab made and put into service; empty for none.
+
+    The trials before and after it learnt from one day, and are worse than any candidate on each held-out week: who
+    compares with the first or the newest version, in the place of the one in service, lets every candidate in.
+    """
+    made = [each for each in await lab.platform.mlflow.versions() if _days_in(tags(each)) == [*SEEDED]]
+    return min((str(each["version"]) for each in made), key=int, default="")
 
 
 async def answering(lab: Lab) -> set[str]:
@@ -64,7 +75,7 @@ async def kept(lab: Lab, first: str, meanwhile: set[str]) -> Observation:
 async def lineage(lab: Lab, version: str, run: str, today: str) -> Observation:
     """Whether a version's tags name the run that made it, and the three weeks that it had to learn from."""
     known = await tags_of(lab, version)
-    named_run, days = known.get("pipeline.run", ""), re.findall(_DAY, known.get("data.days", ""))
+    named_run, days = known.get("pipeline.run", ""), _days_in(known)
     ago: list[int] = []
     with contextlib.suppress(ValueError):  # one that no calendar has
         ago = [(date.fromisoformat(today) - date.fromisoformat(day)).days for day in days]
@@ -83,14 +94,17 @@ async def days_of(lab: Lab, version: str) -> tuple[str, str]:
     Raises:
         Failure: its tag does not tell.
     """
-    tag = (await tags_of(lab, version)).get("data.days", "")
-    days = re.findall(_DAY, tag)
+    known = await tags_of(lab, version)
+    days = _days_in(known)
     expect(
-        Observation(len(days) == 2, f"version {version} with its first and last day as data.days", tag or "no such tag")
+        Observation(
+            len(days) == 2, f"version {version} with its first and last day as data.days",
+            known.get("data.days") or "no such tag",
+        )
     ).because(
-        "the ordinary traffic is of the days that the oldest version was trained on, and the lab made that version "
-        "with this tag. If it is gone: lab reset makes it again"
-    )
+        "the ordinary traffic is of the days that this version was trained on, and the lab made it with this tag. If it "
+        "is gone: lab reset makes it again"
+    )  # fmt: skip
     return days[0], days[1]
 
 
@@ -99,3 +113,8 @@ async def tags_of(lab: Lab, version: str) -> dict[str, str]:
     versions = await lab.platform.mlflow.versions()
     found: Object = next((each for each in versions if str(each["version"]) == version), {})
     return tags(found)
+
+
+def _days_in(known: dict[str, str]) -> list[str]:
+    """The days that a version's tag `data.days` names."""
+    return re.findall(_DAY, known.get("data.days", ""))
