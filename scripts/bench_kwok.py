@@ -98,8 +98,11 @@ def remove(kube: Kube) -> None:
 
 
 def pod(name: str, template: Object) -> Object:
-    """A pod that no scheduler looks at, like those of a Deployment."""
+    """A pod that no scheduler looks at, like those of a Deployment; nothing is to be done when it ends."""
     spec = {**template["spec"], "schedulerName": SCHEDULER, "terminationGracePeriodSeconds": 0}
+    spec["containers"] = [
+        {key: value for key, value in each.items() if key != "lifecycle"} for each in spec["containers"]
+    ]
     labels = {**(template.get("metadata") or {}).get("labels", {}), LABEL: "true"}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
 

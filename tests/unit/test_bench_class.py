@@ -390,10 +390,12 @@ def test_kwok_plays_its_own_nodes_alone_and_listens_nowhere(bench: Any) -> None:
 
 
 def test_simulated_pods_are_the_labs_and_the_scheduler_leaves_them_alone(bench: Any) -> None:
-    made = bench.kwok.pod("simulated-0", bench.class_many.template_of(bench.klass.objects_of("04")))
+    made = bench.kwok.pod("simulated-0", bench.class_many.template_of(bench.klass.objects_of(bench.class_many.LAB)))
     assert made["spec"]["schedulerName"] == bench.kwok.SCHEDULER != "default-scheduler"
     assert "nodeName" not in made["spec"] and "tolerations" not in made["spec"]
     assert made["metadata"]["labels"][bench.kwok.LABEL] == "true" and made["spec"]["containers"]
+    # A grace of nothing is refused beside a preStop hook that sleeps.
+    assert made["spec"]["terminationGracePeriodSeconds"] == 0 and "preStop" not in str(made["spec"])
 
 
 def test_all_nodes_have_to_be_ready(bench: Any) -> None:
