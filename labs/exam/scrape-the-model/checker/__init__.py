@@ -1,13 +1,15 @@
 """The checks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from mlops_lab.checks import check, equal_to, expect, observe
+from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.scraping import targets
 from mlops_lab.kit.unchanged import AROUND, unchanged
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -18,13 +20,15 @@ _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is not the program or its port.
 _SERVER = "template.spec.containers[server]"
 _FREE = (*(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "*Probe")), "selector", *AROUND)
+_ASKED = ("prometheus.io/scrape", "prometheus.io/port", "prometheus.io/path")
+_NAMES = ("app", "app.kubernetes.io/name")
 _PODS = 2
 _SCRAPED_WITHIN = 30.0  # s; it looks each 10 s
 
 
 @check(points=3)
 async def scrapes_each_pod(lab: TaskLab) -> None:
-    """Within 30 s Prometheus has scraped each of the Deployment's two pods, once, and has their metrics."""
+    """Within 30 s Prometheus has scraped the metrics of each of the two pods, once, as the pod template says."""
     await deployments.exists(lab, D.model, why="it was there when the task began; leave it where it is")
     must(
         await deployments.rolled_out(lab, D.model, pods=_PODS, within=45),
@@ -55,6 +59,9 @@ async def scrapes_each_pod(lab: TaskLab) -> None:
     expect(observe(f'pods of model_info{{version="{D.version}"}}', len(having), equal_to(_PODS))).because(
         "what is scraped is something else than the program's metrics; leave the program as it is"
     )
+    expect(await _from_the_template(lab, "annotations", _ASKED)).because(
+        "a pod that is annotated by hand is replaced one day, and the new one has what the pod template says"
+    )
     for kind, free in (("Deployment", _FREE), ("ConfigMap", ())):
         must(
             await unchanged(lab, _START, kind, D.model, free=free), "the program and its port were to stay as they are"
@@ -63,7 +70,7 @@ async def scrapes_each_pod(lab: TaskLab) -> None:
 
 @check(points=2, needs=scrapes_each_pod)
 async def bears_the_apps_name(lab: TaskLab) -> None:
-    """The series of both pods have the label `app` that the rules go by, and their values."""
+    """The series of both pods have the label `app` that the rules go by, from the pod template, and their values."""
     series = f'http_requests_total{{{lab.platform.prometheus.matcher}, app="{D.app}", route="/predict"}}'
     pods = {name(each) for each in await deployments.owned_pods(lab, D.model) if not leaving(each)}
 
@@ -78,3 +85,21 @@ async def bears_the_apps_name(lab: TaskLab) -> None:
         shown=lambda found: f"{len(found)} series with that label", within=12,
     )  # fmt: skip
     expect(seen).because("labels of a pod come from the pod template; those of the Deployment itself are its own")
+    expect(await _from_the_template(lab, "labels", _NAMES)).because(
+        "a pod that is labelled by hand is replaced one day, and the new one has what the pod template says"
+    )
+
+
+async def _from_the_template(lab: TaskLab, field: str, keys: Sequence[str]) -> Observation:
+    """Do the Deployment's pods have annotations, or labels, as its next pod will?"""
+    template = (await lab.objects.deployment(D.model).present())["spec"]["template"]
+    pods = [each for each in await deployments.owned_pods(lab, D.model) if not leaving(each)]
+    differ = sorted({key for pod in pods for key in keys if _said(pod, field, key) != _said(template, field, key)})
+    return holds(
+        not differ, f"the pods' {field} are those of the pod template", f"that says otherwise of {', '.join(differ)}"
+    )
+
+
+def _said(item: Object, field: str, key: str) -> str | None:
+    value: str | None = (item["metadata"].get(field) or {}).get(key)
+    return value
