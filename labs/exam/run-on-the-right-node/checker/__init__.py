@@ -1,6 +1,7 @@
 """The checks."""
 
 from mlops_lab.checks import check, expect
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -14,6 +15,7 @@ D = drawn(Drawn, __file__)
 async def runs_only_where_the_label_is(lab: TaskLab) -> None:
     """Pods of the first Deployment run where the label is; a new one waits while no node has it, and follows it."""
     await trials.placed(lab, D.fixed)
+    must(await trials.nodes_as_they_were(lab), "nodes are shared with others, and were not to be changed")
     expect(await trials.on_labelled_nodes(lab)).because(
         "a pod runs on any node that has room, unless its template says which"
     )
@@ -29,12 +31,13 @@ async def runs_only_where_the_label_is(lab: TaskLab) -> None:
 
 @check(points=3, owns="both Deployments and the label", domains=("cka/workloads-and-scheduling",))
 async def keeps_away_from_the_other(lab: TaskLab) -> None:
-    """Pods of the second Deployment run on nodes without a pod of the first; a new one waits while there is none."""
+    """Pods of the second Deployment run on nodes without a pod of the first; a new one waits until there is one."""
     await trials.placed(lab, D.shy)
     expect(await trials.apart(lab)).because(
         "a pod is placed where there is room, whoever else is there, unless its template says beside whom it can't be"
     )
-    expect(await trials.waits_while_they_are_everywhere(lab)).because(
-        "it is to keep away from pods, whatever node they are on and whatever labels that has: with the "
-        "topologyKey kubernetes.io/hostname each node is for itself; and preferred is no more than a wish"
-    )
+    for seen in await trials.while_they_are_everywhere(lab):
+        expect(seen).because(
+            "it is to keep away from pods, whatever node they are on and whatever labels that has: with the "
+            "topologyKey kubernetes.io/hostname each node is for itself; and preferred is no more than a wish"
+        )

@@ -14,6 +14,7 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.replicas import scaled
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import own_taints
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -37,6 +38,16 @@ async def placed(lab: TaskLab, name: str) -> None:
     seen = await deployments.rolled_out(lab, name, pods=_PODS, within=_PLACED_WITHIN)
     must(seen, "a pod for which no node is right stays Pending: kubectl describe pod says why the scheduler takes none")
     must(await deployments.old_pods_gone(lab, name, within=_GONE_WITHIN), "pods of the template before still run")
+
+
+async def nodes_as_they_were(lab: TaskLab) -> Observation:
+    """Whether two nodes have the label, a value each, and nobody has tainted them."""
+    had = [each for each in await lab.objects.all("Node") if D.key in (each["metadata"].get("labels") or {})]
+    values = sorted(each["metadata"]["labels"][D.key] for each in had)
+    tainted = [f"a taint {taint['key']} on {name_of(each)}" for each in had for taint in own_taints(each)]
+    labels = "" if values == sorted([D.value, D.other]) else f"values of {D.key}: {', '.join(values) or 'none'}"
+    wanted = f"{D.key} is {D.value} on one node and {D.other} on another one, without taints"
+    return holds(not (tainted or labels), wanted, "; ".join([*tainted, *([labels] if labels else [])]))
 
 
 async def on_labelled_nodes(lab: TaskLab) -> Observation:
@@ -102,8 +113,11 @@ async def apart(lab: TaskLab) -> Observation:
     return holds(not both, none, f"both have pods on {', '.join(both)}")
 
 
-async def waits_while_they_are_everywhere(lab: TaskLab) -> Observation:
-    """Whether a new pod of the second Deployment finds no node while each has a pod like the first one's."""
+async def while_they_are_everywhere(lab: TaskLab) -> list[Observation]:
+    """Whether a new pod of the second Deployment waits while each node has a pod like the first one's, and no longer.
+
+    The node that has none then has the label.
+    """
     template = (await lab.objects.deployment(D.fixed).present())["spec"]["template"]
     nodes = await lab.nodes.workers(1)
     async with label_taken_away(lab):  # nothing may depend on it
@@ -116,7 +130,25 @@ async def waits_while_they_are_everywhere(lab: TaskLab) -> Observation:
                 )
                 must(running, "such a pod must be able to start on each node")
             async with scaled(lab, D.shy, 1):
-                return await _waits(lab, D.shy, 1, f"each node has a pod like those of {D.fixed}")
+                waits = await _waits(lab, D.shy, 1, f"each node has a pod like those of {D.fixed}")
+                taken = {_node(pod) for pod in await _pods(lab, D.fixed)}
+                free = [
+                    each for each in zip(nodes, doubles, strict=True)
+                    if name_of(each[0]) not in taken and D.key in (each[0]["metadata"].get("labels") or {})
+                ]  # fmt: skip
+                return [waits, await _starts_without(lab, *free[0])] if waits.ok and free else [waits]
+
+
+async def _starts_without(lab: TaskLab, node: Object, double: Object) -> Observation:
+    """Whether the pod that waits starts on a node with the label once its double is gone."""
+    await _label(lab, node, D.value)
+    await lab.objects.kill(name_of(double), grace=0)
+    seen = await lab.time.eventually(
+        lambda: _pods(lab, D.shy), lambda pods: name_of(node) in map(_node, pods),
+        expected="it starts there", shown=lambda pods: f"{len(pods)} pods", within=_DECIDED_WITHIN, every=0.3,
+    )  # fmt: skip
+    starts = f"once a node with {D.key}={D.value} has no such pod, the one of {D.shy} starts there"
+    return holds(seen.ok, starts, f"{name_of(node)} has none, and it does not start there")
 
 
 def _running(pod: Object | None) -> bool:
