@@ -103,3 +103,18 @@ def test_a_probe_may_ask_its_port_by_number(checker: Any) -> None:
     for port in ("http", task.D.port):
         probe = {"tcpSocket": {"port": port}, "periodSeconds": 1}
         assert task._first({"spec": {"containers": [{"readinessProbe": probe}]}})["readinessProbe"] == task._PROBE
+
+
+@pytest.mark.parametrize(
+    ("container", "asks"),
+    [
+        ({"readinessProbe": {"httpGet": {"path": "/readyz", "port": 8080}}}, True),
+        ({"readinessProbe": {"exec": {"command": ["curl", "-f", "localhost:8080/readyz"]}}}, True),
+        ({"startupProbe": {"httpGet": {"path": "/readyz"}}, "readinessProbe": {"tcpSocket": {"port": 8080}}}, True),
+        ({"readinessProbe": {"httpGet": {"path": "/healthz"}, "initialDelaySeconds": 15}}, False),
+        ({"livenessProbe": {"httpGet": {"path": "/readyz"}}}, False),
+        ({}, False),
+    ],
+)
+def test_a_delay_does_not_ask_whether_the_model_is_loaded(checker: Any, container: dict[str, Any], asks: bool) -> None:
+    assert checker("serve-the-model").asks_the_server(container) is asks

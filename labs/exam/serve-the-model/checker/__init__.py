@@ -1,10 +1,13 @@
 """The checks."""
 
-from mlops_lab.checks import check, equal_to, expect, observe
+import json
+
+from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -51,9 +54,23 @@ async def asks_for_its_resources(lab: TaskLab) -> None:
 
 @check(points=3, needs=answers, owns="the Deployment", domains=("ckad/observability-and-maintenance",))
 async def waits_for_its_model(lab: TaskLab) -> None:
-    """With 20 requests a second no request fails while the Deployment gets a third pod."""
+    """With 20 requests a second no request fails while a third pod comes, which is ready once its model is loaded."""
     seen = await lost_while_growing(lab, D.model, D.service, _PODS)
     expect(seen).because(
         "a pod gets requests from the moment it is ready. Without a readiness probe that is when its process runs, and "
         "with one on /healthz when it listens; only /readyz tells when the model is loaded"
     )
+    template = (await lab.objects.deployment(D.model).present())["spec"]["template"]
+    server = template["spec"]["containers"][0]
+    asked = "the server is asked whether its model is loaded"
+    expect(holds(asks_the_server(server), asked, "a pod is ready without that, after a while")).because(
+        "how long a model loads is not known beforehand: a delay that is long enough here is too short where the "
+        "machine is busy, or the model larger. /readyz tells, also an exec probe or a startupProbe that asks it"
+    )
+
+
+def asks_the_server(container: Object) -> bool:
+    """Does what makes a container ready ask at /readyz, or for a prediction?"""
+    started = (container.get("lifecycle") or {}).get("postStart")
+    text = json.dumps([container.get("readinessProbe"), container.get("startupProbe"), started])
+    return "readyz" in text or "predict" in text
