@@ -226,14 +226,6 @@ def test_a_container_that_gets_more_than_its_request_is_seen(checker: Callable[[
     assert changes(now, given, AROUND) == [f"{_HERE}[web].resources.limits"]
 
 
-def test_a_pod_mounts_the_given_config_map_alone(checker: Callable[[str], Any]) -> None:
-    it = checker("runs-that-fail")
-    given = {"configMap": {"name": "orders"}}
-    assert it._config_maps({"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", **given}]}) == ["orders"]
-    assert it._config_maps({"volumes": [{"name": "b", "projected": {"sources": [given]}}]}) == ["orders"]
-    assert it._config_maps({}) == []
-
-
 def test_an_init_container_that_only_says_so_is_seen(checker: Callable[[str], Any]) -> None:
     it = checker("rollout-that-hangs")
     (wait,) = in_manifests(it.start, "Deployment", it.D.name)["spec"]["template"]["spec"]["initContainers"]

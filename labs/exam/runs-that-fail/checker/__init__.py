@@ -9,6 +9,7 @@ from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import newest
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.volumes import config_maps
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -38,7 +39,7 @@ async def a_run_completes(lab: TaskLab) -> None:
     given = in_manifests(_START, "CronJob", D.name)["spec"]["jobTemplate"]
     same = [each[1:] for each in _program(template)] == [each[1:] for each in _program(given)]
     must(holds(same, "it runs the given command", "it runs another one"), "the program was right as it was")
-    mounted = _config_maps(template["spec"]["template"]["spec"])
+    mounted = config_maps(template["spec"]["template"]["spec"])
     must(
         observe("ConfigMaps that its pods mount", ", ".join(mounted) or "none", equal_to(orders)),
         "that is where the orders come in; in a copy there are only those of today",
@@ -84,13 +85,6 @@ def _program(job: Object) -> list[list[object]]:
         [each.get(name) for name in ("image", "command", "args")]
         for each in job["spec"]["template"]["spec"]["containers"]
     ]
-
-
-def _config_maps(pod: Object) -> list[str]:
-    """The names of the ConfigMaps that a pod mounts."""
-    volumes = pod.get("volumes") or []
-    sources = [*volumes, *(each for volume in volumes for each in (volume.get("projected") or {}).get("sources") or [])]
-    return [str(each["configMap"].get("name")) for each in sources if each.get("configMap")]
 
 
 async def _says(lab: TaskLab, job: str) -> Observation:

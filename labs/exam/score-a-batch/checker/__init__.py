@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from mlops_lab.checks import check, equal_to, expect, observe
+from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import jobs, presence
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.volumes import config_maps
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -18,12 +19,17 @@ _START = Path(__file__).parents[1] / "start"
 
 @check(points=2, domains=("ckad/design-and-build",))
 async def works_part_by_part(lab: TaskLab) -> None:
-    """The Job has completed: three indexed completions of the image, two at a time, with as many retries as wanted."""
+    """The Job has completed: three indexed completions, two at a time, with as many retries in new pods as wanted."""
     found = await presence.exists(lab, "Job", D.job, "kubectl create job, or a manifest, makes it", others=True)
     spec = found["spec"]
-    images = sorted({each["image"].partition("@")[0] for each in spec["template"]["spec"]["containers"]})
+    pod = spec["template"]["spec"]
+    images = sorted({each["image"].partition("@")[0] for each in pod["containers"]})
     expect(observe("image of its pods", ", ".join(images), equal_to(lab.platform.image("v1")))).because(
         "the task says which image has what the program needs"
+    )
+    mounted = ", ".join(sorted({*config_maps(pod)}))
+    expect(observe("ConfigMaps that its pods mount", mounted or "none", equal_to(D.batch))).because(
+        "the program and the parts are there; a copy stays as it is when they change"
     )
     expect(observe("completionMode", spec.get("completionMode"), equal_to("Indexed"))).because(
         "only then does each pod have a completion index, which says what its part is"
@@ -34,6 +40,14 @@ async def works_part_by_part(lab: TaskLab) -> None:
     )
     expect(observe("backoffLimit", spec.get("backoffLimit"), equal_to(D.retries))).because(
         "it says how many failed pods are replaced by new ones; with one more the Job has failed. The default is 6"
+    )
+    expect(observe("restartPolicy", pod.get("restartPolicy"), equal_to("Never"))).because(
+        "with OnFailure the container begins again in the same pod; with Never a new pod takes a failed one's place"
+    )
+    kept = "ttlSecondsAfterFinished" not in spec
+    must(
+        holds(kept, "the Job stays when it has completed", f"it goes {spec.get('ttlSecondsAfterFinished')} s later"),
+        "with ttlSecondsAfterFinished a Job is deleted after a while, and its pods with their logs",
     )
     expect(await jobs.ended(lab, D.job, within=60)).because("its log says why the program ended: kubectl logs job/NAME")
 
