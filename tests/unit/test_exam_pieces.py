@@ -118,3 +118,23 @@ def test_a_probe_may_ask_its_port_by_number(checker: Any) -> None:
 )
 def test_a_delay_does_not_ask_whether_the_model_is_loaded(checker: Any, container: dict[str, Any], asks: bool) -> None:
     assert checker("serve-the-model").asks_the_server(container) is asks
+
+
+@pytest.mark.parametrize(
+    ("job", "template", "said"),
+    [
+        ({"backoffLimit": 0, "activeDeadlineSeconds": 12}, {"backoffLimit": 0, "activeDeadlineSeconds": 12}, []),
+        ({"backoffLimit": 1, "activeDeadlineSeconds": 15}, {"backoffLimit": 0, "activeDeadlineSeconds": 12}, []),
+        ({"backoffLimit": 1, "activeDeadlineSeconds": 20}, {"backoffLimit": 1, "activeDeadlineSeconds": 20}, []),
+        ({"backoffLimit": 6, "activeDeadlineSeconds": 15}, {"backoffLimit": 1}, ["backoffLimit"]),
+        (
+            {"backoffLimit": 1, "activeDeadlineSeconds": 60}, {"backoffLimit": 1, "activeDeadlineSeconds": 15},
+            ["activeDeadlineSeconds"],
+        ),
+        ({"backoffLimit": 1}, {"backoffLimit": 1, "activeDeadlineSeconds": 15}, ["activeDeadlineSeconds"]),
+    ],
+)  # fmt: skip
+def test_a_run_has_no_more_than_its_cronjob_gives(
+    checker: Any, job: dict[str, Any], template: dict[str, Any], said: list[str]
+) -> None:
+    assert checker("runs-that-fail").wider_bounds({"spec": job}, {"spec": template}) == said

@@ -1,5 +1,6 @@
 """The checks."""
 
+from math import inf
 from pathlib import Path
 
 from mlops_lab.checks import Observation, at_most, check, equal_to, expect, holds, observe
@@ -21,7 +22,7 @@ _START = Path(__file__).parents[1] / "start"
 _SAYS = f"{D.orders} orders"
 _DONE_WITHIN = 25.0  # s; a run takes 6
 _AGAIN_WITHIN = 15.0
-_LIMIT = 15  # s
+_TRIES, _LIMIT = 1, 15  # further tries, and s that a run may take
 _EVENTS = (
     "kubectl describe job tells of pods that could not be made, and of a deadline; kubectl describe pod of what a pod "
     "that does not begin waits for"
@@ -53,10 +54,15 @@ async def was_run_again(lab: TaskLab) -> None:
     name = f"{D.name}-again"
     found = await presence.exists(lab, "Job", name, f"kubectl create job {name} --from=cronjob/{D.name}", others=True)
     template = (await lab.objects.named("CronJob", D.name).present())["spec"]["jobTemplate"]
+    why = "a Job from a CronJob's template is the run that the schedule would have made"
     same = _program(found) == _program(template)
-    expect(holds(same, "it runs what the CronJob runs", otherwise="it runs something else")).because(
-        "a Job from a CronJob's template is the run that the schedule would have made"
-    )
+    expect(holds(same, "it runs what the CronJob runs", otherwise="it runs something else")).because(why)
+    mine, given = (each["spec"]["template"]["spec"] for each in (found, template))
+    other = [] if sorted(config_maps(mine)) == sorted(config_maps(given)) else ["ConfigMap"]
+    other += [] if _account(mine) == _account(given) else ["ServiceAccount"]
+    must(holds(not other, "the CronJob's ConfigMap and account", f"another {' and '.join(other)}"), why)
+    wider = wider_bounds(found, template)
+    must(holds(not wider, "bounded as the CronJob's runs are", f"it has a larger {' and '.join(wider)}"), why)
     expect(await jobs.ended(lab, name, within=_AGAIN_WITHIN)).because(_EVENTS)
     expect(await _says(lab, name)).because("its log is kept with its pod, as long as the Job is there")
 
@@ -69,14 +75,28 @@ async def bounds_stay(lab: TaskLab) -> None:
     why = "what keeps a run that hangs or fails from going on for ever is no part of the fault"
     expect(observe("schedule", " ".join(spec["schedule"].split()), equal_to(D.schedule))).because(why)
     expect(holds(not spec.get("suspend"), "it is not suspended", otherwise="it is suspended")).because(why)
-    expect(observe("further tries", job.get("backoffLimit", 6), at_most(1))).because(why)
+    expect(observe("further tries", job.get("backoffLimit", 6), at_most(_TRIES))).because(why)
     expect(
         observe("seconds that a run may take", job.get("activeDeadlineSeconds", "without end"), at_most(_LIMIT))
     ).because(why)
-    account = job["template"]["spec"].get("serviceAccountName", "default")
+    account = _account(job["template"]["spec"])
     expect(observe("ServiceAccount", account, equal_to(f"{D.name}-reader"))).because(
         "what the account may do was given to it, and to no other"
     )
+
+
+def wider_bounds(job: Object, template: Object) -> list[str]:
+    """The fields that give a Job more tries, or more time, than a CronJob's template does, and than was wanted."""
+    most = {"backoffLimit": _TRIES, "activeDeadlineSeconds": _LIMIT}
+    return [
+        field for field, bound in most.items()
+        if job["spec"].get(field, inf) > max(bound, template["spec"].get(field, inf))
+    ]  # fmt: skip
+
+
+def _account(pod: Object) -> str:
+    """The ServiceAccount that a pod runs as."""
+    return str(pod.get("serviceAccountName") or "default")
 
 
 def _program(job: Object) -> list[list[object]]:
