@@ -40,13 +40,16 @@ async def bounds_each_container(lab: TaskLab) -> None:
 
 @check(points=3, needs=fills_in_what_is_not_said, owns="the quota", domains=_DOMAINS)
 async def bounds_all_together(lab: TaskLab) -> None:
-    """Pods are let in up to the wanted sums of requests and up to the wanted number, and refused beyond each."""
+    """Pods are let in up to the wanted sums of requests and the wanted number, whatever their limits, and no more."""
     await presence.exists(lab, "ResourceQuota", D.quota, "it says what all pods together may request", others=True)
     for kind in ("cpu", "memory"):
         expect(await trials.sum_of(lab, kind)).because(
             f"requests.{kind} of a ResourceQuota bounds the sum over all pods that have not ended"
         )
-    expect(await trials.number_of_pods(lab)).because("pods of a ResourceQuota bounds the number that have not ended")
+    expect(await trials.number_of_pods(lab)).because(
+        "pods of a ResourceQuota bounds the number that have not ended; with limits.cpu or limits.memory it refuses "
+        "pods that request little and may use more"
+    )
 
 
 @check(points=2, needs=fills_in_what_is_not_said, domains=_DOMAINS)

@@ -21,6 +21,7 @@ _MIB = 2**20
 _ENDED = ("Succeeded", "Failed")
 _SMALL = {"cpu": "1m", "memory": "1Mi"}
 _MUCH_CPU = "4"  # as a limit, which nothing bounds
+_CONTAINERS = 8  # of a pod: their limits are much together, and what they request is little
 _WANTED = {
     "requests": {"cpu": f"{D.cpu}m", "memory": f"{D.memory}Mi"},
     "limits": {"cpu": f"{D.cpu_limit}m", "memory": f"{D.memory_limit}Mi"},
@@ -76,10 +77,11 @@ async def sum_of(lab: TaskLab, kind: str) -> Observation:
 
 
 async def number_of_pods(lab: TaskLab) -> Observation:
-    """Whether so many pods may be there, and no more."""
+    """Whether so many pods may be there, whatever their limits, and no more."""
     left = D.pods - len(await _counted(lab))
     right = f"{D.pods} pods are let in, and no more"
-    small = [{"resources": {"requests": _SMALL, "limits": {"cpu": "1m", "memory": "8Mi"}}}]
+    limits = {"cpu": _MUCH_CPU, "memory": f"{D.memory_most}Mi"}
+    small = [{"resources": {"requests": _SMALL, "limits": limits}} for _ in range(_CONTAINERS)]
     async with contextlib.AsyncExitStack() as stack:
         for number in range(left):
             pod = admission.gated(lab, f"one-of-many-{number}", small)
