@@ -7,6 +7,7 @@ from mlops_lab.kit import autoscalers, deployments
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import AROUND, unchanged
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -15,6 +16,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _LEAST = 2
+_LOOKED_WITHIN = 20.0  # s; it looks each 15 s
 _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is not the server's program or readiness probe.
 _SERVER = "template.spec.containers[server]"
@@ -23,7 +25,7 @@ _FREE = (*(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "livenes
 
 @check(points=3, domains=("cka/workloads-and-scheduling",))
 async def has_an_autoscaler(lab: TaskLab) -> None:
-    """One HorizontalPodAutoscaler keeps the Deployment within its bounds, by CPU, and the container requests CPU."""
+    """One HorizontalPodAutoscaler can scale the Deployment within its bounds, by CPU, which the container requests."""
     deployment = await deployments.exists(lab, D.model, why="it was there when the task began; leave it where it is")
     found = await autoscalers.autoscalers_of(lab, D.model)
     expect(observe("autoscalers of the Deployment", len(found), equal_to(1))).because(
@@ -48,6 +50,21 @@ async def has_an_autoscaler(lab: TaskLab) -> None:
     expect(await deployments.rolled_out(lab, D.model, pods=_LEAST, within=75)).because(
         "the autoscaler looks every 15 seconds; kubectl describe hpa says why it does not act"
     )
+    seen = await lab.objects.named("HorizontalPodAutoscaler", one.name).until(
+        lambda it: it is not None and _scaling(it).get("status") == "True",
+        expected="the autoscaler can scale the Deployment",
+        shown=lambda it: _scaling(it or {}).get("message") or "it has not looked at it yet", within=_LOOKED_WITHIN,
+    )  # fmt: skip
+    must(
+        seen,
+        "kind, name and apiVersion of scaleTargetRef say what is scaled; a Deployment is of apps/v1. What is not "
+        "found is never scaled",
+    )
+
+
+def _scaling(autoscaler: Object) -> dict[str, str]:
+    """What an autoscaler says about its way to the number of pods; nothing before it has looked."""
+    return autoscalers.Autoscaler(autoscaler).conditions.get("AbleToScale", {})
 
 
 @check(points=3, needs=has_an_autoscaler, owns="a pod", domains=("ckad/observability-and-maintenance",))
