@@ -1,5 +1,9 @@
 """The checks."""
 
+from collections.abc import Sequence
+
+import yaml
+
 from mlops_lab.checks import check, equal_to, expect, holds, is_ready, observe, one_of
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.prerequisites import must
@@ -49,20 +53,31 @@ async def is_scaled(lab: TaskLab) -> None:
 
 @check(points=1, needs=answers_again, domains=_DOMAINS)
 async def all_else_is_as_before(lab: TaskLab) -> None:
-    """It decides by the modes of before, and nobody without credentials gets anything."""
+    """It decides by the modes of before, with its plugins and addresses; without credentials nobody gets anything."""
     pod = await _pod(lab)
     must(holds(pod is not None, "its kubelet has it", "its kubelet has no such pod"), "it is a static pod")
     container = (pod or {})["spec"]["containers"][0]
     words = [*(container.get("command") or []), *(container.get("args") or [])]
-    modes = [word.partition("=")[2] for word in words if word.startswith("--authorization-mode=")]
-    expect(observe("it decides by", ", ".join(modes), equal_to("Node,RBAC"))).because(
+    expect(observe("it decides by", _said(words, "--authorization-mode"), equal_to("Node,RBAC"))).because(
         "what one mode refuses the next one is asked for: with AlwaysAllow behind it nothing is refused"
     )
+    made = await lab.elsewhere("kube-system").named("ConfigMap", "kubeadm-config").present()
+    services = yaml.safe_load(made["data"]["ClusterConfiguration"])["networking"]["serviceSubnet"]
+    for flag, wanted in (("--enable-admission-plugins", "NodeRestriction"), ("--service-cluster-ip-range", services)):
+        must(
+            observe(flag, _said(words, flag) or "none", equal_to(wanted)),
+            "only one line of its manifest was wrong; what kubeadm makes anew by its defaults is another API server",
+        )
     node = nodes.control_plane(lab)
     status = await nodes.printed(lab, node, "curl", "-sk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", _SECRETS)
     expect(observe("status of a request for Secrets without credentials", status, one_of(["401", "403"]))).because(
         "who shows no credentials is system:anonymous, and RBAC gives it next to nothing"
     )
+
+
+def _said(words: Sequence[str], flag: str) -> str:
+    """What a command says by a flag."""
+    return ", ".join(word.partition("=")[2] for word in words if word.startswith(f"{flag}="))
 
 
 async def _pod(lab: TaskLab) -> Object | None:
