@@ -226,12 +226,13 @@ def test_a_container_that_gets_more_than_its_request_is_seen(checker: Callable[[
     assert changes(now, given, AROUND) == [f"{_HERE}[web].resources.limits"]
 
 
-def test_an_init_container_that_only_says_so_is_seen(checker: Callable[[str], Any]) -> None:
+@pytest.mark.parametrize("rest", ["", f".{_SPACE}", f".{_SPACE}.svc.cluster.local", f".{_SPACE}.svc.cluster.local."])
+def test_an_init_container_that_only_says_so_is_seen(checker: Callable[[str], Any], rest: str) -> None:
     it = checker("rollout-that-hangs")
     (wait,) = in_manifests(it.start, "Deployment", it.D.name)["spec"]["template"]["spec"]["initContainers"]
 
     async def log(*given: Any, **more: Any) -> str:
-        return f"found {it.D.store}\n"
+        return f"found {it.D.store}{rest}\n"
 
     async def present() -> Any:
         return {"spec": {"initContainers": [wait]}}

@@ -9,6 +9,8 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 _START = Path(__file__).parents[1] / "start"
+# Of a Service's name, behind the namespace.
+_ENDS = ("", ".svc", ".svc.cluster.local")
 
 
 async def waited_for_the_store(lab: TaskLab, drawn: Drawn, pod: str) -> Observation:
@@ -22,6 +24,6 @@ async def waited_for_the_store(lab: TaskLab, drawn: Drawn, pod: str) -> Observat
     if wait.get("command") != given["command"] or wait.get("args"):
         return absent(expected, "its command is another one, which need not look for it")
     last = (await lab.objects.logs(pod, "wait", tail=1)).strip()
-    return holds(
-        last == f"found {drawn.store}", expected, otherwise=f"the last that it said: {last[:120] or 'nothing'}"
-    )
+    names = [f"{drawn.store}{rest}" for rest in ("", *(f".{lab.namespace}{end}" for end in _ENDS))]
+    right = last.removesuffix(".") in [f"found {each}" for each in names]
+    return holds(right, expected, otherwise=f"the last that it said: {last[:120] or 'nothing'}")
