@@ -61,6 +61,9 @@ def there(monkeypatch: pytest.MonkeyPatch, **data: str) -> None:
     [
         ("0 {minute} {hour} * * *", True),
         ("0 {minute} {hour} ? * *", True),
+        ("0 {minute} {hour} */1 * mon-sun", True),
+        ("0 {minute} {hour} 1-31 * 0-6", True),
+        ("0 {minute} {hour} 1-6 * *", False),
         ("00 {minute:02} {hour:02} * * ?", True),
         ("{minute} {hour} * * *", False),
         ("0 {minute} * * * *", False),
@@ -71,6 +74,22 @@ def there(monkeypatch: pytest.MonkeyPatch, **data: str) -> None:
 def test_six_fields_are_every_day_and_five_are_not(checker: Callable[[str], Any], cron: str, right: bool) -> None:
     it = checker("retrain-on-schedule")
     told = {"cron_schedule": {"cron": cron.format(minute=it.D.minute, hour=it.D.hour)}}
+    assert it.at(told, it.D.hour, it.D.minute).ok is right
+
+
+@pytest.mark.parametrize(
+    ("more", "right"),
+    [
+        ({"start_time": "2020-01-01T00:00:00Z"}, True),
+        ({"start_time": "1970-01-01T00:00:00Z", "end_time": "1970-01-01T00:00:00Z"}, True),
+        ({"start_time": None, "end_time": None}, True),
+        ({"start_time": "2999-01-01T00:00:00Z"}, False),
+        ({"end_time": "2999-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_every_day_is_from_now_on_and_without_an_end(checker: Callable[[str], Any], more: Any, right: bool) -> None:
+    it = checker("retrain-on-schedule")
+    told = {"cron_schedule": {"cron": f"0 {it.D.minute} {it.D.hour} * * *", **more}}
     assert it.at(told, it.D.hour, it.D.minute).ok is right
 
 

@@ -33,7 +33,7 @@ async def runs_every_day(lab: TaskLab) -> None:
     )
     expect(at(one.get("trigger") or {}, D.hour, D.minute)).because(
         "its cron expression has six fields: seconds, minutes, hours, day of the month, month, day of the week. "
-        "Kubeflow takes the first of five for the seconds, too: hours would be minutes"
+        "Kubeflow takes the first of five for the seconds, too: hours would be minutes. What has an end stops one day"
     )
     given = parameters(one)
     wanted = [D.days, D.trees]

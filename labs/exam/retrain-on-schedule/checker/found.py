@@ -1,11 +1,17 @@
 """What is in Kubeflow Pipelines of the task's: the pipeline, its recurring runs, its runs."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlops_lab.checks import Observation, absent, expect
 from mlops_lab.tasks.lab import TaskLab
 
 _MANY = 200
+# What means any day of the month, any month and any day of the week.
+_ANY = {"*", "?", "*/1"}
+_EVERY = (_ANY | {"1-31"}, _ANY | {"1-12", "JAN-DEC"}, _ANY | {"0-6", "0-7", "1-7", "MON-SUN", "SUN-SAT"})
+_FIRST_WITHIN = timedelta(days=1)
+_NO_TIME = "1970-01-01"  # as servers write a time that nobody has said
 Plain = dict[str, Any]
 
 
@@ -52,14 +58,21 @@ def parameters(run: Plain) -> Plain:
 
 
 def at(trigger: Plain, hour: int, minute: int) -> Observation:
-    """Does a trigger start once a day, at that time?
+    """Does a trigger start once a day, at that time, from now on and without an end?
 
     Five fields do not: where Kubeflow reads them, they begin with the seconds, too, and the run starts every hour.
     """
-    cron = str((trigger.get("cron_schedule") or {}).get("cron") or "")
+    schedule = trigger.get("cron_schedule") or {}
+    cron = str(schedule.get("cron") or "")
     fields = cron.split()
     numbers = [each.lstrip("0") or "0" if each.isdecimal() else each for each in fields]
-    right = len(fields) == 6 and numbers[:3] == ["0", str(minute), str(hour)] and set(fields[3:]) <= {"*", "?"}
+    every = len(fields) == 6 and all(each.upper() in known for each, known in zip(fields[3:], _EVERY, strict=True))
+    right = every and numbers[:3] == ["0", str(minute), str(hour)]
     periodic = (trigger.get("periodic_schedule") or {}).get("interval_second")
     seen = f"cron {cron}" if cron else f"every {periodic} s" if periodic else "no trigger"
-    return Observation(right, f"cron for every day at {hour:02}:{minute:02}", seen)
+    begins, ends = (str(schedule.get(edge) or "") for edge in ("start_time", "end_time"))
+    if begins > (datetime.now(UTC) + _FIRST_WITHIN).isoformat():
+        right, seen = False, f"{seen}, from {begins} on"
+    if ends and not ends.startswith(_NO_TIME):
+        right, seen = False, f"{seen}, until {ends}"
+    return Observation(right, f"cron for every day at {hour:02}:{minute:02}, without an end", seen)
