@@ -48,8 +48,8 @@ async def user_in_one_namespace(lab: TaskLab) -> None:
         ("delete", "pods", "", "", ""): False,
         ("get", "secrets", "", "", ""): False,
         ("create", "rolebindings", "rbac.authorization.k8s.io", "", ""): False,
-        ("list", "pods", "", "", D.other): False,
-        ("create", D.resource, "batch", "", D.other): False,
+        **{("list", "pods", "", "", each): False for each in (D.other, "default")},
+        **{("create", D.resource, "batch", "", each): False for each in (D.other, "default")},
         ("list", "pods", "", "", "*"): False,
     }
     await _as_wanted(lab, D.user, (), asked, f"user {D.user} has the team's rights here, and in no other Namespace")
