@@ -285,3 +285,19 @@ def test_a_volume_of_a_claim_of_another_class_is_another_checks(checker: Callabl
     assert seen()
     claim.update(storageClassName=it.D.storage_class, volumeName="")
     assert seen()
+
+
+def test_the_pipelines_parameters_stay(checker: Callable[[str], Any]) -> None:
+    it = checker("try-it-again")
+    source = {"defaultValue": f"http://{it.D.source}.{_SPACE}", "isOptional": True}
+    known = {"batch": {"parameterType": "STRING"}, "source": source}
+
+    def same(parameters: Any) -> bool:
+        return bool(it.parameters_as_given({"root": {"inputDefinitions": {"parameters": parameters}}}).ok)
+
+    assert same(known)
+    assert not same({"batch": {}})
+    assert not same({**known, "more": {}})
+    assert not same({**known, "source": {"defaultValue": "http://elsewhere"}})
+    assert not same({"batch": {"defaultValue": "one"}, "source": source})
+    assert not it.parameters_as_given({}).ok

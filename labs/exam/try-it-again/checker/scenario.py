@@ -48,6 +48,10 @@ async def runs(lab: Lab) -> dict[str, Run]:
 
     spec = await compiled(lab, _PROGRAM, _PACKAGE, within=_COMPILED_WITHIN)
     must(as_given(spec), "change how the pipeline uses its steps, and leave what these do as it was")
+    must(
+        parameters_as_given(spec),
+        "what starts the pipeline gives its parameters by their names, and leaves out what has a default",
+    )
     plans = {
         "too_often": {"rows": D.retries + 1, "published": 0},
         "unpublished": {"rows": D.retries, "published": _ALWAYS},
@@ -65,6 +69,18 @@ def as_given(spec: Plain) -> Observation:
     now = [step for word in words for step in _steps(word).items()]
     other = [name for name, text in given.items() if [(name, text)] != [each for each in now if each[0] == name]]
     return holds(not other, "the steps as they were given", f"another {', '.join(other)}")
+
+
+def parameters_as_given(spec: Plain) -> Observation:
+    """Has a compiled pipeline the parameters of the given one, and the same default?"""
+    inputs = (spec.get("pipeline_spec", spec).get("root") or {}).get("inputDefinitions") or {}
+    now = {name: each.get("defaultValue") for name, each in (inputs.get("parameters") or {}).items()}
+    same = f'source: str = "{now.get("source")}"' in _GIVEN.read_text(encoding="utf-8")
+    has = ", ".join(name if default is None else f"{name}={default}" for name, default in sorted(now.items()))
+    return holds(
+        same and now == {"batch": None, "source": now["source"]},
+        "the pipeline's parameters batch and source, with the default of source", f"its parameters: {has or 'none'}",
+    )  # fmt: skip
 
 
 def _steps(text: str) -> dict[str, str]:
