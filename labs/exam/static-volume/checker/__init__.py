@@ -27,6 +27,13 @@ async def volume_is_as_wanted(lab: TaskLab) -> None:
     expect(observe("folder of the node", path.rstrip("/"), equal_to("/etc/ssl/certs"))).because(
         "hostPath is a folder of the node that the pod is on"
     )
+    must(
+        holds(
+            not spec.get("nodeAffinity"), "a volume of whatever node the pod is on", "its nodeAffinity says of which"
+        ),
+        "what a provisioner makes is on one node, and its nodeAffinity keeps pods there; a folder that each node has "
+        "needs none",
+    )
     expect(observe("size", (spec.get("capacity") or {}).get("storage", "0"), equal_to(f"{D.size}Mi"))).because(
         "capacity is what the volume offers; Mi are 1,048,576 bytes each"
     )
