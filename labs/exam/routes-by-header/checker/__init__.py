@@ -26,7 +26,7 @@ async def goes_by_header(lab: TaskLab) -> None:
     wanted = [
         (Ask(D.host, path, headers), app)
         for headers, app in ((_WITH, D.beta), ({}, D.stable), (_OTHER, D.stable))
-        for path in ("/", "/orders/7")
+        for path in ("/", "/orders/7", f"/{D.path}-more")
     ]
 
     def right(said: Sequence[Said]) -> str:
