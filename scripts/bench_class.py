@@ -30,6 +30,7 @@ from mlops_lab.cluster import kueue
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.labs import images, variants
 from mlops_lab.labs.catalog import about, resolve
+from mlops_lab.labs.namespaces import seed
 from mlops_lab.labs.target import target
 from mlops_lab.labs.workspace import manifests
 from mlops_lab.measure.pods.containers import readings
@@ -207,11 +208,12 @@ def objects_of(lab: str) -> list[Object]:
 
 
 def _plain_copies(found: Site, objects: list[Object]) -> float:
-    """MiB of the lab at work in namespaces without a class."""
+    """MiB of the lab at work, with what it begins with, in namespaces without a class."""
     before = _level("before plain copies of the lab")
     spaces = _plain(COPIES)
     for name in spaces:
         found.kube.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        seed(found.kube, resolve(LAB), name)
     _serve(found.kube, spaces, objects)
     used = _level("with plain copies of the lab") - before
     for name in spaces:
