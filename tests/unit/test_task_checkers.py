@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import random
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -301,3 +302,10 @@ def test_the_pipelines_parameters_stay(checker: Callable[[str], Any]) -> None:
     assert not same({**known, "source": {"defaultValue": "http://elsewhere"}})
     assert not same({"batch": {"defaultValue": "one"}, "source": source})
     assert not it.parameters_as_given({}).ok
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_columns_are_near_the_limit_on_both_sides_of_it(checker: Callable[[str], Any], seed: int) -> None:
+    it, draw = checker("measure-drift"), random.Random(seed)
+    most, below, above, much = (it.psi(it._limit(draw, each), it.D.quantiles, it.D.floor) for each in range(4))
+    assert 0.85 * it.D.limit < below < it.D.limit < above < 1.12 * it.D.limit < much < most

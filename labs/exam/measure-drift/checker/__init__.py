@@ -22,9 +22,13 @@ async def measures(lab: TaskLab) -> None:
 
 @check(points=2, needs=measures)
 async def bears_what_is_missing(lab: TaskLab) -> None:
-    """So it does where values are missing, equal a cut, lie outside of the reference, or leave bins nearly empty."""
+    """So it does where values are missing in either sample, equal a cut, lie far off, or leave bins nearly empty."""
     for kind, told, why in (
-        ("missing", "with missing values", "missing values are a bin of their own, and are no part of the quantiles"),
+        (
+            "missing",
+            "with missing values",
+            "missing values are no part of the quantiles, and a bin of their own, also where the reference has none",
+        ),
         (
             "ties",
             "of few values",
@@ -58,6 +62,6 @@ async def names_what_has_drifted(lab: TaskLab) -> None:
     named = given(found.result, "drifted")
     seen = ", ".join(map(str, named)) if isinstance(named, list) else repr(named)[:80]
     expect(Observation(named == wanted, f"drifted: {', '.join(wanted)}", seen or "none")).because(
-        f"a column has drifted if its PSI is more than {D.limit}; the result names them in a list"
+        f"a column has drifted if its PSI is more than {D.limit}, be it by little; the result names them in a list"
     )
     expect(observe("columns with a PSI", len(found.values), equal_to(len(found.wanted)))).because("each has one")

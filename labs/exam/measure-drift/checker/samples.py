@@ -68,8 +68,8 @@ def _plain(draw: random.Random, number: int) -> Column:
 
 def _missing(draw: random.Random, number: int) -> Column:
     before, after = _normal(draw, 300), _normal(draw, 200)
-    for values, share in ((before, 0.1), (after, (0.0, 0.1, 0.3, 0.6)[number])):
-        for place in draw.sample(range(len(values)), int(share * len(values))):
+    for values, shares in ((before, (0.1, 0.1, 0.0, 0.1)), (after, (0.0, 0.1, 0.3, 0.6))):
+        for place in draw.sample(range(len(values)), int(shares[number] * len(values))):
             values[place] = None
     return Column(before, after)
 
@@ -100,8 +100,26 @@ def _rare(draw: random.Random, number: int) -> Column:
 
 
 def _limit(draw: random.Random, number: int) -> Column:
-    """The columns of `_DRIFTED` have drifted, in no order of their PSI or names, and the other one has not."""
-    return Column(_normal(draw, 500), _normal(draw, 400, 50 + (25.0, 0.0, 15.0, 20.0)[number]))
+    """The columns of `_DRIFTED` have drifted, in no order of their PSI or names, and the other one has not.
+
+    Two have drifted by far; of the others one is a tenth below the limit, and one a tenth above it.
+    """
+    from . import D
+
+    reference, now = _normal(draw, 500), _normal(draw, 400)
+
+    def shifted(by: float) -> Column:
+        return Column(reference, [round(each + by, 6) for each in now if each is not None])
+
+    part = (None, 0.9, 1.1, None)[number]  # of the limit
+    low, high = 0.0, 20.0 if number == 3 else 25.0
+    if part is None:
+        return shifted(high)
+    for _ in range(30):
+        middle = (low + high) / 2
+        below = psi(shifted(middle), D.quantiles, D.floor) < part * D.limit
+        low, high = (middle, high) if below else (low, middle)
+    return shifted(low)
 
 
 _MAKERS = {
