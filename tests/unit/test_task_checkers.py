@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -309,3 +310,27 @@ def test_columns_are_near_the_limit_on_both_sides_of_it(checker: Callable[[str],
     it, draw = checker("measure-drift"), random.Random(seed)
     most, below, above, much = (it.psi(it._limit(draw, each), it.D.quantiles, it.D.floor) for each in range(4))
     assert 0.85 * it.D.limit < below < it.D.limit < above < 1.12 * it.D.limit < much < most
+
+
+@pytest.mark.parametrize(
+    ("selector", "right"),
+    [
+        ({"matchLabels": {"team": "TEAM"}}, True),
+        ({"matchExpressions": [{"key": "team", "operator": "In", "values": ["TEAM"]}]}, True),
+        ({"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["A", "B"]}]}, False),
+        ({"matchLabels": {"kubernetes.io/metadata.name": "A"}}, False),
+        ({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["other"]}]}, False),
+    ],
+)
+def test_a_namespace_is_let_in_by_its_label_alone(
+    checker: Callable[[str], Any], selector: dict[str, Any], right: bool
+) -> None:
+    it = checker("only-the-frontend-may-ask")
+    told = json.dumps(selector).replace("TEAM", it.D.team).replace('"A"', f'"{it.D.other}"')
+    peer = {"namespaceSelector": json.loads(told), "podSelector": {"matchLabels": {"app": it.D.monitor}}}
+    front = {"podSelector": {"matchLabels": {it.D.key: it.D.front}}}
+
+    async def policies(kind: str) -> Any:
+        return [{"spec": {"podSelector": {}, "ingress": [{"from": [front]}, {"from": [peer]}]}}, {"spec": {}}]
+
+    assert asyncio.run(it.by_the_label(lab(objects=Room(all=policies)))).ok is right

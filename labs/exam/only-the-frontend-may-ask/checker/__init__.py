@@ -6,7 +6,7 @@ from mlops_lab.kit.probes import judged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .asking import asked, left_alone
+from .asking import asked, by_the_label, left_alone
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
@@ -39,13 +39,16 @@ async def lets_the_frontend_in(lab: TaskLab) -> None:
 
 @check(points=1, needs=others_stay_out, domains=_DOMAINS)
 async def monitoring_reads_metrics(lab: TaskLab) -> None:
-    """The other team's readers reach the port for metrics, from both of its Namespaces."""
+    """The other team's readers reach the port for metrics, from its Namespaces, which are told by their label."""
     seen = await lab.once(asked)
     expect(
         judged(seen.gave, seen.monitoring, f"open to {D.monitor} of {D.second} and {D.other} on port {D.metrics}")
     ).because(
         "a podSelector alone is about pods of the policy's own Namespace; with a namespaceSelector in the same item it "
         "is about pods of the Namespaces that have those labels: kubectl get namespaces --show-labels"
+    )
+    expect(await by_the_label(lab)).because(
+        "a policy that lists Namespaces by their names knows nothing of one that joins the team, or leaves it"
     )
 
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.checks import Lab, Observation, absent, holds
 from mlops_lab.kit.probes import Probe, Way, address_behind, tried
+from mlops_lab.kit.selectors import selects
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -15,6 +16,7 @@ D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
 _METRICS = "requests_total"
 _API = "kubernetes.default.svc.cluster.local."
+_NAME = "kubernetes.io/metadata.name"  # a label that each Namespace has
 _WITHIN = 6.0  # s of looking
 
 
@@ -47,6 +49,25 @@ async def left_alone(lab: TaskLab) -> Observation:
         labels = {key: value for key, value in (found["metadata"].get("labels") or {}).items() if "/" not in key}
         said += [f"{name} has {labels or 'none'}"] if labels != had else []
     return holds(not said, "the Namespaces with the labels that they had", "; ".join(said))
+
+
+async def by_the_label(lab: Lab) -> Observation:
+    """Whether the label alone lets a Namespace's readers in: those of one that gets it, not of one that loses it."""
+    rules = [rule for each in await lab.objects.all("NetworkPolicy") for rule in each["spec"].get("ingress") or []]
+    peers = [peer for rule in rules for peer in rule.get("from") or []]
+
+    def let_in(**namespace: str) -> bool:
+        return any(
+            selects(peer["namespaceSelector"] or {}, namespace)
+            and selects(peer.get("podSelector") or {}, {"app": D.monitor})
+            for peer in peers if "namespaceSelector" in peer
+        )  # fmt: skip
+
+    expected = f"team={D.team} is what lets a Namespace's readers in"
+    if not let_in(team=D.team, **{_NAME: "one-more"}):
+        return absent(expected, "those of one more Namespace with that label would stay out")
+    known = [name for name in (D.other, D.second) if let_in(**{_NAME: name})]
+    return holds(not known, expected, f"those of {', '.join(known)} would come in without it, too")
 
 
 async def asked(lab: Lab) -> Asked:
