@@ -334,3 +334,15 @@ def test_a_namespace_is_let_in_by_its_label_alone(
         return [{"spec": {"podSelector": {}, "ingress": [{"from": [front]}, {"from": [peer]}]}}, {"spec": {}}]
 
     assert asyncio.run(it.by_the_label(lab(objects=Room(all=policies)))).ok is right
+
+
+@pytest.mark.parametrize(
+    ("probe", "seconds"),
+    [({"periodSeconds": 4}, 12), ({"periodSeconds": 5, "failureThreshold": 2}, 10), ({"initialDelaySeconds": 5}, 35)],
+)
+def test_a_probe_takes_all_its_periods_at_worst(checker: Callable[[str], Any], probe: Any, seconds: int) -> None:
+    async def present() -> Any:
+        return {"spec": {"containers": [{"livenessProbe": probe}]}}
+
+    made = lab(objects=Room(named=lambda *given: SimpleNamespace(present=present)))
+    assert asyncio.run(checker("one-pod-on-every-node").longest(made, "a-pod")) == seconds
