@@ -346,3 +346,18 @@ def test_a_probe_takes_all_its_periods_at_worst(checker: Callable[[str], Any], p
 
     made = lab(objects=Room(named=lambda *given: SimpleNamespace(present=present)))
     assert asyncio.run(checker("one-pod-on-every-node").longest(made, "a-pod")) == seconds
+
+
+@pytest.mark.parametrize(("options", "cached"), [({}, False), ({"enableCache": True}, True)])
+def test_a_step_may_come_from_the_cache_inside_of_a_condition(
+    checker: Callable[[str], Any], options: Any, cached: bool
+) -> None:
+    def task(name: str, **more: Any) -> Any:
+        return {"dag": {"tasks": {name: {"componentRef": {"name": f"comp-{name}"}, **more}}}}
+
+    register, evaluate = (
+        task("register-2", cachingOptions=options),
+        task("evaluate", cachingOptions={"enableCache": True}),
+    )
+    spec = {"root": evaluate, "components": {"comp-condition-1": register, "comp-register": {"executorLabel": "e"}}}
+    assert list(checker("gate-the-registration")._cached(spec)) == [cached]

@@ -23,11 +23,16 @@ _COMPILED_WITHIN, _ENDED_WITHIN = 60.0, 150.0
 
 @dataclass(frozen=True)
 class Run:
-    """A run: how it ended, what it left, and how many versions with its metric are new in MLflow."""
+    """A run: how it ended, what it left, and how many versions with its metric are new in MLflow.
+
+    Attributes:
+        cached: may `register` come from the cache, so that nothing is registered?
+    """
 
     ended: Observation
     left: Record
     registered: int
+    cached: bool
 
 
 async def runs(lab: Lab) -> dict[str, Run]:
@@ -40,10 +45,11 @@ async def runs(lab: Lab) -> dict[str, Run]:
     ids = [(await _started(lab, _evaluating(spec, D.below), D.better), D.below)]
     ids += [(await _started(lab, spec, metric), metric) for metric in (D.bound, D.above)]
     ended = await together(*(_ended(lab, run_id, metric) for run_id, metric in ids))
+    cached = any(_cached(spec))
     new = [each for each in await lab.platform.mlflow.versions() if each["version"] not in before]
     told = [tags(each).get("auc") for each in new]
     return {
-        name: Run(seen, left, told.count(repr(metric)))
+        name: Run(seen, left, told.count(repr(metric)), cached)
         for (name, metric), (seen, left) in zip(metrics.items(), ended, strict=True)
     }
 
@@ -69,6 +75,14 @@ def _inputs(part: Any) -> Iterator[dict[str, Any]]:
             if key == "evaluate" and "quality" in value["inputs"]["parameters"]:
                 yield value["inputs"]["parameters"]
         yield from _inputs(value)
+
+
+def _cached(part: Any) -> Iterator[bool]:
+    """Of each task `register` in a part of a pipeline: may it come from the cache?"""
+    for key, value in part.items() if isinstance(part, dict) else ():
+        if key.rstrip("-0123456789") == "register" and isinstance(value, dict) and "componentRef" in value:
+            yield bool((value.get("cachingOptions") or {}).get("enableCache"))
+        yield from _cached(value)
 
 
 async def _started(lab: Lab, spec: dict[str, Any], quality: float) -> str:
