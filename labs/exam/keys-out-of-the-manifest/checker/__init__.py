@@ -60,7 +60,8 @@ async def only_the_server_reads_it(lab: TaskLab) -> None:
     wrong = await rights(lab, D.account, D.secret, D.other, ("default", D.other))
     expect(holds(not wrong, "only what was wanted is allowed", wrong[0] if wrong else "", evidence=wrong[1:])).because(
         "rights add up over all bindings: a new Role takes nothing away that another one gives. resourceNames limits a "
-        "rule to objects, and who may list or watch one by its name has all that is in it, as by get"
+        "rule to objects, and who may list or watch one by its name has all that is in it, as by get. A "
+        "ClusterRoleBinding is for all namespaces"
     )
     for kind in ("Secret", "Deployment"):
         expect(await unchanged(lab, _START, kind, D.other)).because("leave what is another team's as it is")

@@ -16,6 +16,7 @@ import json, pathlib, sys
 found = dict(each.partition("=")[::2] for each in pathlib.Path("/proc/1/environ").read_text().split(chr(0)))
 print(json.dumps({"value": found.get(sys.argv[1])}))
 """
+_ELSEWHERE = "default"  # a namespace that is not the task's
 _READS = ("get", "list", "watch")
 _CHANGES = ("create", "update", "patch", "delete", "deletecollection")
 
@@ -57,6 +58,8 @@ async def rights(lab: TaskLab, account: str, secret: str, other: str, others: Se
         wrong.append(f"{account} may not get {secret}")
     more = [(verb, secret) for verb in ("list", "watch", *_CHANGES)] + [(verb, other) for verb in _READS]
     wrong += [f"{account} may {verb} {name}" for verb, name in more if await _allowed(lab, who, verb, name)]
+    if await _allowed(lab, who, "get", secret, namespace=_ELSEWHERE):
+        wrong.append(f"{account} may get a Secret {secret} in other namespaces, too")
     for each in others:
         whom = f"system:serviceaccount:{lab.namespace}:{each}"
         reads = [(verb, name) for verb in _READS for name in (secret, other)]
@@ -64,10 +67,10 @@ async def rights(lab: TaskLab, account: str, secret: str, other: str, others: Se
     return wrong
 
 
-async def _allowed(lab: TaskLab, who: str, verb: str, name: str) -> bool:
+async def _allowed(lab: TaskLab, who: str, verb: str, name: str, namespace: str = "") -> bool:
     """May a ServiceAccount do so with a Secret, by itself or as one of its groups?
 
     A rule for all Secrets is one for that, too; one with `resourceNames` allows `list` where that name is asked for.
     """
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{lab.namespace}", "system:authenticated")
-    return await lab.allowed(who, verb, "secrets", name=name, groups=groups)
+    return await lab.allowed(who, verb, "secrets", name=name, namespace=namespace, groups=groups)
