@@ -361,3 +361,20 @@ def test_a_step_may_come_from_the_cache_inside_of_a_condition(
     )
     spec = {"root": evaluate, "components": {"comp-condition-1": register, "comp-register": {"executorLabel": "e"}}}
     assert list(checker("gate-the-registration")._cached(spec)) == [cached]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [({}, ""), ({"pod-template-hash": "5d8f"}, "pod-template-hash=5d8f"), ({"track": "past"}, "track=past")],
+)
+def test_a_selector_has_labels_of_the_template_alone(checker: Callable[[str], Any], more: Any, said: str) -> None:
+    it = checker("expose-a-deployment")
+    given = in_manifests(it.start, "Deployment", it.D.app)
+
+    async def present() -> Any:
+        return given
+
+    made = lab(objects=Room(deployment=lambda name: SimpleNamespace(present=present)))
+    seen = asyncio.run(it.by_the_template(made, {"selector": {"app": it.D.label, **more}}))
+    assert seen.ok is not bool(said) and said in seen.seen
+    assert not asyncio.run(it.by_the_template(made, {})).ok

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlops_lab.checks import at_least, check, equal_to, expect, holds, observe
+from mlops_lab.checks import Observation, at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit import given, presence
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
@@ -16,6 +16,10 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
+_NEXT = (
+    "the pods of the next rollout have the labels of the template: another pod-template-hash, which is their "
+    "ReplicaSet's, and none that was put on a pod by hand"
+)
 _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 
 
@@ -55,6 +59,11 @@ async def inside_by_name(lab: TaskLab) -> None:
     expect(holds(ports.get(D.service_port) == D.name, named, otherwise=seen)).because(
         "with the port's name as targetPort a Service follows whatever number the pods give it"
     )
+    expect(await by_the_template(lab, spec)).because(_NEXT)
+    policy = spec.get("internalTrafficPolicy", "Cluster")
+    expect(observe("internalTrafficPolicy", policy, equal_to("Cluster"))).because(
+        "Local leads only to pods of the node from which somebody asks, and to nothing where there are none"
+    )
     await must_answer(lab, D.inside, D.app, port=D.service_port)
     answer = await lab.traffic.first_answer(
         lambda: lab.traffic.get(D.inside, "/", port=D.service_port, within=3), within=10
@@ -82,6 +91,7 @@ async def at_each_node(lab: TaskLab) -> None:
     expect(observe("ports on nodes", ", ".join(found) or "none", equal_to(str(D.node_port)))).because(
         "type NodePort opens a port on each node; which one, the field nodePort says, else the cluster chooses"
     )
+    expect(await by_the_template(lab, spec)).because(_NEXT)
     await must_answer(lab, D.gate, D.app, port=spec["ports"][0]["port"])
     probe = Probe(lab.objects, "trial-caller")
     ways = [
@@ -93,6 +103,15 @@ async def at_each_node(lab: TaskLab) -> None:
         "a node hands what comes to the port to any of the pods, wherever they run, unless externalTrafficPolicy is "
         "Local"
     )
+
+
+async def by_the_template(lab: TaskLab, service: Object) -> Observation:
+    """Whether a Service selects by labels that the Deployment's template gives all its pods, also those to come."""
+    template = (await lab.objects.deployment(D.app).present())["spec"]["template"]
+    labels, selector = template["metadata"].get("labels") or {}, service.get("selector") or {}
+    other = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()) if labels.get(key) != value)
+    expected = "a selector of labels that are in the Deployment's template"
+    return holds(bool(selector) and not other, expected, f"{other} is not in it" if other else "no selector")
 
 
 async def _nodes(lab: TaskLab) -> list[tuple[str, str]]:
