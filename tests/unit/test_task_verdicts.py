@@ -47,6 +47,15 @@ def test_a_token_is_good_for_as_long_as_it_was_made_for(loaded: Loaded, more: in
         (True, {"command": ["python3", "/program/report.py"]}),
         (True, {"args": ["python3", "-u", "/program/report.py"], "env": [{"name": "DESK", "valueFrom": {}}]}),
         (True, {"command": ["sh", "-c"], "args": ["exec /usr/bin/python3 /program/report.py\n"]}),
+        (True, {"command": ["sh", "-c", "python3 /program/report.py && echo sent; exit $?"]}),
+        (True, {"command": ["sh", "-c", "python3 /program/report.py > /dev/stdout 2>&1 || exit 1"]}),
+        (True, {"command": ["bash", "-c", "set -eu\npython3 /program/report.py\necho sent"]}),
+        (True, {"command": ["sh", "-ec", "python3 /program/report.py; echo sent"]}),
+        (False, {"command": ["sh", "-c", "python3 /program/report.py || true"]}),
+        (False, {"command": ["sh", "-c", "python3 /program/report.py; echo sent"]}),
+        (False, {"command": ["sh", "-c", "python3 /program/report.py 2>&1 | tee /tmp/log"]}),
+        (False, {"command": ["sh", "-c", "until python3 /program/report.py; do sleep 1; done"]}),
+        (False, {"command": ["sh", "-ec", "python3 /program/report.py || python3 /program/report.py"]}),
         (False, {"command": ["python3", "-c", "import urllib.request"]}),
         (False, {"command": ["python3", "/program/report.py"], "env": [{"name": "DESK", "value": "http://10.0.0.1"}]}),
         (False, {"command": ["python3", "/program/report.py"], "image": "localhost:5001/flight-delay:v2"}),
@@ -55,6 +64,25 @@ def test_a_token_is_good_for_as_long_as_it_was_made_for(loaded: Loaded, more: in
 def test_what_a_cronjob_runs_may_be_written_in_several_ways(loaded: Loaded, right: bool, container: Any) -> None:
     what_runs = loaded("every-so-often").what_runs
     assert what_runs({"containers": [{"image": IMAGE} | container]}, IMAGE, "http://desk").ok is right
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("5 3 * * 1-5", "05 3 ? * mon-fri", True),
+        ("5 3 * * 1-5", "5 3 1-31 * 1-5", False),
+        ("5 3 2 * *", "5 3 2 * 0-6", False),
+        ("5 3 2 * 1", "5 3 2 * 1", True),
+        ("5 3 2 * 1", "5 3 2 * *", False),
+        ("*/15 6-12 * * *", "0,15,30,45 6-12 1-31 1-12 0-6", True),
+        ("*/15 6-12 * * *", "*/15 6-12 1-31 * *", True),
+        ("5 3 */1 * 1-5", "5 3 * * 1-5", True),
+        ("5 3 */2 * 1-5", "5 3 1-31/2 * 1-5", True),
+    ],
+)
+def test_a_schedule_may_be_written_in_several_ways(loaded: Loaded, one: str, other: str, same: bool) -> None:
+    meaning = loaded("every-so-often").meaning
+    assert (meaning(one) == meaning(other)) is same and meaning(one) is not None
 
 
 @pytest.mark.parametrize(("seconds", "right"), [(-60, True), (0, True), (1, False)])

@@ -33,7 +33,8 @@ async def sends_a_report(lab: TaskLab) -> None:
     )
     spec = cronjob["spec"]["jobTemplate"]["spec"]
     expect(what_runs(spec["template"]["spec"], lab.platform.image("v1"), f"http://{D.desk}")).because(
-        "who looks after it relies on what was agreed upon: that program in that image, with that address"
+        "who looks after it relies on what was agreed upon: that program in that image, with that address. Where a "
+        "shell ends well though the program has failed (|| true, or more commands behind it), no Job ever fails"
     )
     many = max(spec.get("completions") or 1, spec.get("parallelism") or 1)
     expect(observe("pods that each Job needs", many, equal_to(1))).because(
@@ -51,7 +52,8 @@ async def is_due_when_it_should(lab: TaskLab) -> None:
     spec = (await presence.exists(lab, "CronJob", D.cronjob, _MADE, others=True))["spec"]
     right = meaning(spec["schedule"]) == meaning(D.schedule)
     expect(Observation(right, f"a schedule that means: {D.when}", spec["schedule"], what="its schedule")).because(
-        "minute, hour, day of the month, month, day of the week, in this order; */n is every n-th, a-b from a to b"
+        "minute, hour, day of the month, month, day of the week, in this order; */n is every n-th, a-b from a to b. "
+        "With numbers in both fields of days it is due on the days of either"
     )
     expect(observe("timeZone", spec.get("timeZone"), equal_to(D.zone))).because(
         "where nothing is said, a schedule is by the clock of the controller manager, mostly UTC"

@@ -8,6 +8,7 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _FIELDS: tuple[tuple[int, int, tuple[str, ...]], ...] = (
     (0, 59, ()), (0, 23, ()), (1, 31, ()), (1, 12, _MONTHS), (0, 6, _DAYS),
 )  # fmt: skip
+_OF_DAYS = (2, 4)  # the fields of days: of the month, and of the week
 _SHORT = {
     "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
     "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
@@ -15,14 +16,30 @@ _SHORT = {
 
 
 def meaning(schedule: str) -> tuple[frozenset[int], ...] | None:
-    """The values of each field; None where it is no schedule of five fields."""
+    """The values of each field; None where it is no schedule of five fields.
+
+    Where neither the day of the month nor that of the week is a star, it is due on the days of either; one more value
+    says so.
+    """
     fields = _SHORT.get(schedule.strip(), schedule).lower().split()
     if len(fields) != len(_FIELDS):
         return None
     try:
-        return tuple(_values(text, *field) for text, field in zip(fields, _FIELDS, strict=True))
+        found = [_values(text, *field) for text, field in zip(fields, _FIELDS, strict=True)]
     except ValueError:
         return None
+    if any(_has_star(fields[place]) for place in _OF_DAYS):
+        return tuple(found)
+    every = {place: _values("*", *_FIELDS[place]) for place in _OF_DAYS}
+    if any(found[place] == every[place] for place in _OF_DAYS):  # due every day
+        return tuple(every.get(place, values) for place, values in enumerate(found))
+    return (*found, frozenset(_OF_DAYS))
+
+
+def _has_star(text: str) -> bool:
+    """Is a field one that leaves the other one of the two to say on which days?"""
+    parts = (each.partition("/") for each in text.split(","))
+    return any(span in ("*", "?") and step in ("", "1") for span, _, step in parts)
 
 
 def _values(text: str, least: int, most: int, names: tuple[str, ...]) -> frozenset[int]:
