@@ -37,8 +37,8 @@ async def waits_for_the_source(lab: TaskLab) -> None:
     found = await lab.once(played)
     expect(found.waited).because(
         "an init container that ends with 0 is done, whatever it has got: it must go on asking, or fail, after which "
-        "the kubelet starts it again. One that gives up after some tries has to end with another code than 0. And only "
-        "init containers go before the others"
+        "the kubelet starts it again. One that gives up after some tries, or some time, has to end with another code "
+        "than 0. And only init containers go before the others"
     )
     expect(found.came).because(
         "once the source answers nothing else is to be waited for: kubectl logs -c shows the wait"

@@ -19,7 +19,17 @@ from .draw import Drawn
 _D = drawn(Drawn, __file__)
 _GONE_WITHIN, _MADE_WITHIN, _READY_WITHIN = 40.0, 30.0, 60.0
 _LOOKED_FOR = 15.0  # s that the new pod must wait
-_HASTY, _SLEEP = "checkers-hasty-copy", "/usr/local/bin/sleep"  # the first in PATH
+_HASTY, _FIRST, _BESIDE = "checkers-hasty-copy", "/usr/local/bin", "/checkers-hasty"  # _FIRST: in PATH
+# For programs of that name: to sleep takes no time, a limit of time is over soon, and a try fails at once.
+_INSTEAD = {
+    "sleep": "#!/bin/sh\n",
+    "timeout": '#!/bin/sh\nshift\nexec /usr/bin/timeout 1 "$@"\n',
+    "python3": f"""#!/bin/sh
+case "$1" in fetch.py|*/fetch.py) exit 1;; esac
+PYTHONPATH={_BESIDE}:$PYTHONPATH exec /usr/bin/python3 "$@"
+""",
+}
+_IN_PYTHON = {"sitecustomize.py": "import time\ntime.sleep = lambda seconds: None\n"}
 
 
 @dataclass(frozen=True)
@@ -76,24 +86,23 @@ async def _waits(lab: Lab, old: set[str]) -> Observation:
     if pod is None or _web_started(pod):
         return absent(expected, "it is gone" if pod is None else f"it was started: {pod_state(pod)}")
     hasty = await lab.objects.named("Pod", _HASTY).now() or {"metadata": {}}
-    seen = f"in a copy of the pod that does not sleep between two tries it was started: {pod_state(hasty)}"
+    seen = f"in a copy of the pod in which no time passes between two tries it was started: {pod_state(hasty)}"
     return holds(not _web_started(hasty), expected, seen)
 
 
 async def _hasty(lab: Lab) -> list[Object]:
-    """A copy of the pod in whose init containers `sleep` ends at once: what gives up after many tries does so now.
+    """A copy of the pod in whose init containers no time passes: what gives up after many tries, or long, does so now.
 
     It has no labels, so neither Service nor ReplicaSet takes it for theirs.
     """
     spec = copy.deepcopy((await lab.objects.deployment(_D.app).present())["spec"]["template"]["spec"])
+    own = [{"name": _HASTY, "mountPath": f"{_FIRST}/{each}", "subPath": each} for each in _INSTEAD]
     for each in spec.get("initContainers") or []:
-        own = {"name": _HASTY, "mountPath": _SLEEP, "subPath": "sleep"}
-        each["volumeMounts"] = [*(each.get("volumeMounts") or []), own]
+        each["volumeMounts"] = [*(each.get("volumeMounts") or []), *own, {"name": _HASTY, "mountPath": _BESIDE}]
     volume = {"name": _HASTY, "configMap": {"name": _HASTY, "defaultMode": 0o755}}
     spec |= {"restartPolicy": "Never", "volumes": [*(spec.get("volumes") or []), volume]}
-    program = {"sleep": "#!/bin/sh\n"}
     return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _HASTY}, "data": program},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _HASTY}, "data": _INSTEAD | _IN_PYTHON},
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": _HASTY}, "spec": spec},
     ]
 
