@@ -26,7 +26,12 @@ async def rollout_has_ended(lab: TaskLab) -> None:
         "know, or a registry that does not answer"
     )
     pods = [pod for pod in await deployments.owned_pods(lab, D.name) if not leaving(pod)]
-    images = {each["image"].partition("@")[0] for pod in pods for each in every_container(pod["spec"])}
+    containers = [each for pod in pods for each in every_container(pod["spec"])]
+    names = ", ".join(sorted({each["name"] for each in containers}))
+    expect(observe("its containers", names, equal_to("prepare, server"))).because(
+        "a container whose image can't be pulled is still needed: kubectl rollout history --revision=1 shows both"
+    )
+    images = {each["image"].partition("@")[0] for each in containers}
     expect(observe("images of its containers", ", ".join(sorted(images)), equal_to(lab.platform.image("v2")))).because(
         "a rollout that was undone has ended, too, where it began"
     )
