@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from mlops_lab.checks import check, equal_to, expect, observe
+from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.edge import Ask, Said, asked
+from mlops_lab.kit.pods import name
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -13,13 +14,14 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 _WITHIN = 15.0
+_TOO = (D.host, "*.example.org", "", None)  # hosts of rules that are for it, too
 # Paths and the Service that they lead to.
 _LEADS = {"/": D.front, "/cart/7": D.front, f"/{D.path}": D.api, f"/{D.path}/7": D.api, f"/{D.path}/a/b": D.api}
 
 
 @check(points=3, domains=_DOMAINS)
 async def leads_to_both(lab: TaskLab) -> None:
-    """Requests for the host come to the Service that their path says, with that path."""
+    """By one Ingress requests for the host come to the Service that their path says, with that path."""
     found = await presence.exists(lab, "Ingress", D.ingress, "the Ingress was to have this name", others=True)
     asks = [Ask(D.host, path) for path in _LEADS]
 
@@ -38,6 +40,13 @@ async def leads_to_both(lab: TaskLab) -> None:
     ingress_class = found["spec"].get("ingressClassName") or named
     expect(observe("its class", ingress_class, equal_to("traefik"))).because(
         "the class says which controller serves it"
+    )
+    more = sorted(
+        name(each) for each in await lab.objects.all("Ingress")
+        if name(each) != D.ingress and any(rule.get("host") in _TOO for rule in each["spec"].get("rules") or [])
+    )  # fmt: skip
+    expect(holds(not more, f"{D.host} is led by Ingress {D.ingress} alone", f"by {', '.join(more)}, too")).because(
+        "an Ingress has as many paths of a host as are wanted: with a second one there are two to look after"
     )
 
 
