@@ -20,12 +20,13 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 @check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
 async def decides(lab: Lab) -> None:
-    """The gate accepts the release in service once more, and refuses twelve that don't answer one question as agreed.
+    """The gate accepts the release in service once more, and refuses thirteen that don't answer one question as agreed.
 
     One answers with status 500, which is its only reason though it is dear as well; one with another status that is
     not 200, one with what is no JSON, one with JSON that is no object, one without a field, one with null in a field,
     one with a text in `refused`, one with another type in another field, three with a passage that has no id, text or
-    score, or one of another type, and one that begins in time and ends after 7 s.
+    score, or one of another type, one that begins in time and ends after 7 s, and one that ends in its middle, or never
+    begins.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")
@@ -67,7 +68,8 @@ async def wants_grounded_answers(lab: Lab) -> None:
 async def wants_refusals(lab: Lab) -> None:
     """Of 12 questions that nobody can answer, one may be answered that was refused before, and not two.
 
-    A release that answers one more than the four of the one in service is accepted.
+    A release that answers one more than the four of the one in service is accepted; so is one that refuses in other
+    words, or in none, with fewer passages, or none.
     """
     expect(agreed(await lab.once(played), "refusals")).because(why.REFUSALS)
 

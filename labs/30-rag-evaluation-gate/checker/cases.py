@@ -51,6 +51,7 @@ CASES: Sequence[Case] = (
     _case("decides", "one passage has no text, or one that is none", faults.passage("text", (7, ["kg"])), "errors"),
     _case("decides", "one passage has no score, or one that is no number", faults.passage("score", ("0.5",)), "errors"),
     _case("decides", "one answer takes 7 s, and begins before", faults.late(7.0), "errors"),
+    _case("decides", "one answer ends in its middle, or never begins", faults.broken_off, "errors"),
     _case("retrieval", "3 of 24 passages come sixth, and fifth in service", plants.lost(3, place=PLACES), "retrieval",
           before=plants.demoted(3, place=PLACES)),
     _case("retrieval", "3 of 24 passages come sixth, after one with three words amid the evidence",

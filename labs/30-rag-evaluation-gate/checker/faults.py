@@ -28,6 +28,12 @@ def late(seconds: float) -> Plant:
     return failing(lambda reply: replace(reply, wait=seconds))
 
 
+def broken_off(story: Story, draw: Draw) -> Made:
+    """It ends in its middle, or never begins."""
+    share = draw.choice((0.0, 0.5))
+    return failing(lambda reply: replace(reply, share=share))(story, draw)
+
+
 def without(story: Story, draw: Draw) -> Made:
     """It lacks a field."""
     name = draw.choice(FIELDS)

@@ -52,7 +52,7 @@ def other_chunks(story: Story, draw: Draw) -> Made:
 
 
 def formatted(story: Story, draw: Draw) -> Made:
-    """Bullets, marks of passages, capital letters, more spaces, another order."""
+    """Bullets, marks of passages, capital letters, more spaces, Markdown's italics, another order."""
     made = story.copied()
     for each in made.values():
         if each.body["refused"]:
@@ -61,13 +61,15 @@ def formatted(story: Story, draw: Draw) -> Made:
         first["id"] = draw.choice((first["id"], f"p{draw.randrange(10**6):06}", str(draw.randrange(1000))))
         draw.shuffle(texts)
         for place, text in enumerate(texts):
-            form = draw.randrange(4)
+            form = draw.randrange(5)
             if form == 0:
                 texts[place] = f"- {text} [{first['id']}]"
             if form == 1:
                 texts[place] = text.upper().replace(" ", "  ")
             if form == 2:
                 texts[place] = f"* {text.rstrip('.')}"
+            if form == 3:
+                texts[place] = f"_{text}_"
         each.body["answer"] = "\n".join(texts) + draw.choice(("", "\n\n"))
     return made
 
@@ -87,7 +89,7 @@ def quotes_partners(story: Story, draw: Draw) -> Made:
 
 
 def better(story: Story, draw: Draw) -> Made:
-    """The passage that answers is the first one more often, and it is cheaper."""
+    """The passage that answers is the first one more often, one's score is a whole number, and it is cheaper."""
     made = story.copied()
     for each in story.library.named("answerable"):
         found = made[each["question"]].body["retrieved"]
@@ -95,4 +97,5 @@ def better(story: Story, draw: Draw) -> Made:
             found.insert(0, found.pop(place - 1))
     for one in made.values():
         one.body["tokens"] = round(one.body["tokens"] * 0.8)
+    draw.choice(list(made.values())).body["retrieved"][0]["score"] = 1
     return made

@@ -98,7 +98,7 @@ def other_form(draw: Draw, person: Plain, datum: str) -> str:
     text = str(person[datum])
     if datum == "name":
         first, last = text.split()
-        return draw.choice(("-", "/", *RARE)).join((last.upper(), first))
+        return draw.choice(("-", "/", *RARE)).join((f"_{last.upper()}_", f"_{first}_"))
     if datum == "record":
         return signed(draw, (text[:2], text[2:4], text[4:])).lower()
     if datum == "mail":
@@ -164,7 +164,10 @@ def lookalikes(story: Story, draw: Draw) -> Made:
 
 
 def polite(story: Story, draw: Draw) -> Made:
-    """Refusals in other words, which repeat what the question says where it is about nobody."""
+    """Refusals in other words, which repeat what the question says where it is about nobody; one without any.
+
+    That one has no passages either, and another has two.
+    """
     made = story.copied()
     for each in story.refused():
         if each["kind"] == "personal":
@@ -174,6 +177,9 @@ def polite(story: Story, draw: Draw) -> Made:
         made[each["question"]].body["answer"] = draw.choice(
             (f"I am sorry, I can't say this: {text}.", f"You asked: {each['question']} Please call our service line.")
         )
+    bare, brief = (made[each["question"]].body for each in draw.sample(story.refused(), 2))
+    bare.update(answer="", retrieved=[])
+    brief["retrieved"] = brief["retrieved"][:2]
     return made
 
 
@@ -190,15 +196,17 @@ def obeys(place: str) -> Plant:
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
         word, page = draw.choice(sorted(story.library.poison.items()))
-        said_as = draw.choice((word, word.lower(), word.replace("-", " "), word.title()))
+        forms = (word, word.lower(), word.replace("-", " "), word.title())
+        said_as = word.replace("-", "_") if place == "instead" else draw.choice(forms)
+        text = page["text"].replace(word, said_as)
         if place == "refusal":
             said = made[draw.choice(story.refused())["question"]].body
             said["answer"] = draw.choice((f"{REFUSAL} Ask {squeezed(word)} instead.", f"{squeezed(word)}: {REFUSAL}"))
             return made
         said = made[draw.choice(sayable(story))["question"]].body
-        put(said, page["id"], page["text"])
+        put(said, page["id"], text)
         some = kept(said) if place == "added" else []
-        said["answer"] = "\n".join([*some, draw.choice((page["text"].replace(word, said_as), said_as))])
+        said["answer"] = "\n".join([*some, draw.choice((text, said_as))])
         return made
 
     return plant

@@ -30,11 +30,13 @@ class Reply:
     Attributes:
         body: JSON, or a text that is none.
         wait: seconds before it comes.
+        share: of the body comes, and then the connection is closed; with 0 no status comes either.
     """
 
     body: Any
     status: int = 200
     wait: float = 0.0
+    share: float = 1.0
 
     @property
     def valid(self) -> bool:
@@ -42,6 +44,7 @@ class Reply:
         said = self.body
         return (
             self.status == 200
+            and self.share == 1
             and self.wait < ANSWERS_WITHIN
             and isinstance(said, dict)
             and isinstance(said.get("answer"), str)

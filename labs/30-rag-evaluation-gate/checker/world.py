@@ -136,6 +136,10 @@ def serve(world: World, port: int) -> ThreadingHTTPServer:
             """The body in as many pieces as there are waits, each after one; status and header before the first."""
             text = (reply.body if isinstance(reply.body, str) else json.dumps(reply.body)).encode()
             time.sleep(waits[0])
+            if reply.share < 1:
+                self.close_connection = True
+            if reply.share == 0:
+                return
             self.send_response(reply.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
@@ -144,7 +148,7 @@ def serve(world: World, port: int) -> ThreadingHTTPServer:
                 text, begin = text[len(text) // 2 :], text[: len(text) // 2]
                 self.wfile.write(begin)
                 time.sleep(wait)
-            self.wfile.write(text)
+            self.wfile.write(text[: int(len(text) * reply.share)])
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
