@@ -154,11 +154,11 @@ def test_a_changed_record_changes_what_would_be_decided_by_income_day_and_model(
             made = checker.Decided(b"", {"decision": "1", "at": AT})
             record = {"decision": "1", "at": AT, "model": "a", "code": "c", "application": each, "salt": ""}
             kept = checker.Kept(each, made, json.dumps(record).encode())
-            for what, changed, by in checker.changed(draw, kept, model, other):
+            for what, changed, by in checker.changed(draw, kept, model, other, checker.trained(draw, "c")):
                 kinds.add((number, what.split()[-1]))
                 apart = checker.score_of(by, changed["application"], changed["at"]) - checker.score_of(model, each, AT)
                 assert abs(apart) > 0.01
-    assert len(kinds) == 15  # each run has all three kinds
+    assert len(kinds) == 20  # each run has all four kinds
 
 
 def test_the_line_of_somebody_who_came_back_has_nothing_of_the_old_one() -> None:
@@ -252,13 +252,18 @@ def test_another_release_has_other_files_and_empty_volumes() -> None:
     ]
     assert checker.config_maps({"spec": {"volumes": known}}) == {"app-1", "more"}
     maps = {"app-1": {"data": {"app.py": "x = 1\n", "model.json": "{}"}}, "more": {"data": {"words.txt": "-"}}}
-    made, names = checker.others(maps)
+    assert checker.others(Random(1), {"more": maps["more"]}) == ([], {})
+    made, names = checker.others(Random(1), maps)
     assert [each["data"] for each in made] == [{"app.py": f"x = 1\n{checker.COMMENT}", "model.json": "{}"}]
     changed = checker.volumes(known, names)
     assert changed[0]["configMap"]["name"] == made[0]["metadata"]["name"]
     assert changed[1] == known[1]
     assert changed[2] == {"name": "data", "emptyDir": {}}
     assert known[2] != changed[2]
+    maps["more"]["data"] |= {"bank.py": "y = 2\n", "paper.py": ""}
+    made, names = checker.others(Random(1), maps)
+    assert names == {"more": checker.OTHER}
+    assert made[0]["data"] == {"words.txt": "-", "bank.py": f"y = 2\n{checker.COMMENT}", "paper.py": ""}
 
 
 STRANGE = ["", "<html>", "null", "[]", '"ok"', "7", "[" * 50_000, '{"decision": 7, "at": []}', '{"lines": 1e400}',

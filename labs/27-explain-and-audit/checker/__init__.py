@@ -15,7 +15,7 @@ from mlops_lab.kit.drawn import drawn
 from . import approvals, audits, events, records
 from .erasure import erased
 from .expected import both_sides, picked, right, unexplained, unreasonable, wrong_in, wrong_moment
-from .scenario import LARGE, SMALL, all_right, given_image, now, replaced, served, shelved, up
+from .scenario import LARGE, SHELVED, SMALL, all_right, given_image, models, now, replaced, served, shelved, up
 
 APPLICANTS = 8
 
@@ -151,7 +151,8 @@ async def finds_tampering(lab: Lab) -> None:
     """POST /audits finds what was done to a copy, and finds nothing where nothing was done.
 
     Copies of a trail that the checker makes up, and of yours: a line changed, by a letter or a space; the first, the
-    last or another one left out, moved, doubled or slipped in; all lines after a change written anew to fit.
+    last or another one left out, moved, doubled or slipped in; all lines after a change written anew to fit; a head of
+    a line that is not there.
     """
     cases = await audits.cases(lab)
     wrong = await audits.asked(lab, cases)
@@ -167,15 +168,16 @@ async def replays(lab: Lab) -> None:
     """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or refuses.
 
     While another model decides, and once more after the pod was deleted. Then records that never were: another id,
-    another income, another day, another model. Two copies of the pod with empty volumes: one with the same files gives
-    the same answers, one with a comment more in its files is another program, and refuses.
+    another income, another day, another model, also one that nobody has approved. One application says more than the
+    others. Two copies of the pod with empty volumes: one with the same files gives the same answers, one with a comment
+    more in one of its files is another program, and refuses.
     """
     credit, model, other, kept = await records.prepared(lab)
     # A trail may have lines of its owner's for whoever reads it, but none for replays.
     lines = [await credit.length(), await credit.length()]
     expect(await records.same(credit, kept, "while another model decides")).because(records.SAME)
-    draw = drawn(lab, "records")
-    never = [each for one in kept for each in records.changed(draw, one, model, other)]
+    draw, unused = drawn(lab, "records"), (await lab.once(models))[SHELVED]
+    never = [each for one in kept for each in records.changed(draw, one, model, other, unused)]
     wrong = [*await records.under_another_id(credit, draw, kept), *await records.would_be(credit, never)]
     expect(
         all_right(
@@ -195,8 +197,9 @@ async def replays(lab: Lab) -> None:
     elsewhere, other_files = await records.by_others(lab, kept, model)
     expect(elsewhere).because(f"{records.SAME}. The code is that of the files, wherever and whenever they run")
     expect(other_files).because(
-        "code stands for the program's files, whatever else is the same: a digest of them, made when the program "
-        "starts. A number that somebody has to think of is forgotten some day"
+        "code stands for the program's files, whatever else is the same: a digest of all of them, made when the "
+        "program starts, since each has its part in what is decided. A number that somebody has to think of is "
+        "forgotten some day"
     )
 
 

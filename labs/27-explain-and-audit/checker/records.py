@@ -30,6 +30,7 @@ FIELDS = {"decision", "at", "model", "code", "application", "salt"}
 FOLLOWS = ("approved", "probability", "score", "base", "contributions", "reasons")  # from model, application and day
 SALT = re.compile(r"[0-9a-fA-F]{32,}")
 FORMS = (digits, "0123456789abcdef", "0123456789ABCDEF", "0123456789ABCDEFGHJKMNPQRSTVWXYZ", digits + ascii_letters)
+UNKNOWN = ("channel", "branch", "campaign", "adviser")  # of an application, fields that no program knows
 REDRAWN = 12  # letters of an id that are drawn anew; a shorter one becomes so long
 DIFFERS = 0.01  # by which the score of a record that was changed is another one, at least
 
@@ -62,7 +63,8 @@ async def with_records(credit: Credit, applications: list[Object], model: Model)
         wrong = wrong_record(record, made, each, model)
         must(
             Observation(not wrong, f"a record with {', '.join(sorted(FIELDS))}, and nothing else", wrong),
-            "whatever was known when it was decided, and nothing that follows from it",
+            "whatever was known when it was decided, also what the program makes nothing of, and nothing that follows "
+            "from it",
         )
         found.append(Kept(each, made, record))
     return found
@@ -132,8 +134,14 @@ def like(draw: Random, decision: str) -> str:
     return decision[:-REDRAWN] + "".join([*redrawn, *(draw.choice(signs) for _ in range(REDRAWN - len(redrawn)))])
 
 
-def changed(draw: Random, each: Kept, model: Model, other: Model) -> list[tuple[str, Object, Model]]:
-    """Records that never were, each with one thing changed that changes the score, and the model to judge them by."""
+def changed(
+    draw: Random, each: Kept, model: Model, other: Model, unused: Model | None = None
+) -> list[tuple[str, Object, Model]]:
+    """Records that never were, each with one thing changed that changes the score, and the model to judge them by.
+
+    Args:
+        unused: a model that nobody has approved.
+    """
     fields, before = each.fields, right(model, each.application, each.made.at, explains=False).score
     others: list[tuple[str, Object, Model]] = []
 
@@ -152,9 +160,9 @@ def changed(draw: Random, each: Kept, model: Model, other: Model) -> list[tuple[
         if matters(record, model):
             others.append((f"the day {years} years later", record, model))
             break
-    record = fields | {"model": other.version}
-    if matters(record, other):
-        others.append(("another model", record, other))
+    for what, by in (("another model", other), ("a model that nobody has approved", unused)):
+        if by and matters(record := fields | {"model": by.version}, by):
+            others.append((what, record, by))
     return others
 
 
@@ -225,7 +233,7 @@ async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
         await credit.serve(model, developer.token, officer.token)
         own = (await with_records(credit, [kept.application], model))[0]
         here, there = str(kept.fields["code"]), str(own.fields["code"])
-        wanted = "another code in a copy of the pod whose .py files have one more comment"
+        wanted = "another code in a copy of the pod in which one .py file has one more comment"
         if here == there:
             return Observation(False, wanted, f"{here[:40]} in both", timed=False)
         why = "it was decided by other files than those that run here, so what they would say now is not what was said"
@@ -235,9 +243,11 @@ async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
 
 
 async def prepared(lab: Lab) -> tuple[Credit, Model, Model, list[Kept]]:
-    """Decisions by one model, after which another one came into service."""
+    """Decisions by one model, after which another one came into service; one application says more than others do."""
     draw = drawn(lab, "replays")
     credit, model = await served(lab, 8)
-    kept = await with_records(credit, picked(draw, model, 4, now()), model)
+    first, *others = picked(draw, model, 4, now())
+    first = {draw.choice(UNKNOWN): draw.choice(("app", 7, ["desk", "app"]))} | first
+    kept = await with_records(credit, [first, *others], model)
     _, other = await served(lab, 9)
     return credit, model, other, kept

@@ -1,13 +1,15 @@
-"""Copies of the learner's pod with empty volumes: of the same files, and of such as end in a comment more."""
+"""Copies of the learner's pod with empty volumes: of the same files, and of such as one ends in a comment more."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 from collections.abc import AsyncIterator
+from random import Random
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.copies import Copy, of_pod
+from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
@@ -15,6 +17,7 @@ from mlops_lab.kube.client import Object
 from .scenario import pod_of
 from .service import Credit
 
+GIVEN = "bank.py"  # which decides, and is seldom the file that is run
 SAME, OTHER = "checker-same-files", "checker-another-release"
 COMMENT = "\n# another release\n"
 STARTED_WITHIN = 90  # s
@@ -25,7 +28,7 @@ async def released(lab: Lab, name: str) -> AsyncIterator[Credit]:
     """A copy, once it answers, while the block runs.
 
     Args:
-        name: `SAME` or `OTHER`, which has another comment in its .py files.
+        name: `SAME` or `OTHER`, in which one .py file ends in another comment.
 
     Raises:
         Failure: no .py file of the pod comes from a ConfigMap, or the copy does not answer.
@@ -33,7 +36,7 @@ async def released(lab: Lab, name: str) -> AsyncIterator[Credit]:
     """
     pod = await pod_of(lab)
     maps = {each: await lab.objects.named("ConfigMap", each).now() for each in sorted(config_maps(pod))}
-    changed, names = others({each: found for each, found in maps.items() if found})
+    changed, names = others(drawn(lab, "release"), {each: found for each, found in maps.items() if found})
     must(
         Observation(bool(names), "the program's .py files in ConfigMaps that the pod mounts", "there are none"),
         "the checker starts a copy of the pod with other files, and finds them in its ConfigMaps: kubectl get pod -o "
@@ -50,7 +53,7 @@ async def released(lab: Lab, name: str) -> AsyncIterator[Credit]:
         wanted = f"a copy of the pod with empty volumes answers GET /trail/head in {STARTED_WITHIN} s"
         must(
             Observation(answered, wanted, last),
-            "it must start where there is nothing yet, and with another comment in its files",
+            "it must start where there is nothing yet, and with another comment in one of its files",
         )
         yield Credit(lab, name)
 
@@ -65,18 +68,20 @@ def config_maps(pod: Object) -> set[str]:
     return found
 
 
-def others(maps: dict[str, Object]) -> tuple[list[Object], dict[str, str]]:
-    """Copies of the ConfigMaps that have .py files, each with a comment more; and their names, by the old ones."""
-    made, names = [], {}
-    for place, (name, found) in enumerate(maps.items()):
-        data = {key: text + COMMENT * key.endswith(".py") for key, text in (found.get("data") or {}).items()}
-        if any(key.endswith(".py") for key in data):
-            names[name] = f"{OTHER}-{place}"
-            made.append(
-                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": names[name]}, "data": data}
-                | ({"binaryData": found["binaryData"]} if found.get("binaryData") else {})
-            )
-    return made, names
+def others(draw: Random, maps: dict[str, Object]) -> tuple[list[Object], dict[str, str]]:
+    """A copy of the ConfigMap with one of the .py files, which has a comment more; and its name, by the old one.
+
+    That is `GIVEN` if there is one.
+    """
+    files = [(name, key) for name, found in maps.items() for key in found.get("data") or {} if key.endswith(".py")]
+    if not files:
+        return [], {}
+    name, key = draw.choice([each for each in files if each[1] == GIVEN] or files)
+    data = maps[name]["data"] | {key: maps[name]["data"][key] + COMMENT}
+    made: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": OTHER}, "data": data}
+    if maps[name].get("binaryData"):
+        made["binaryData"] = maps[name]["binaryData"]
+    return [made], {name: OTHER}
 
 
 def volumes(known: list[Object], names: dict[str, str]) -> list[Object]:

@@ -120,6 +120,7 @@ def bad_ones(draw: Random, lines: Sequence[bytes]) -> list[Case]:
         Case(f"line {k} without previous", _with(lines, k, b'{"event": "decision"}'), head, False, k),
         Case(f"line {k} with previous null", _with(lines, k, b'{"previous": null}'), head, False, k),
         Case("a head that stands for more lines", lines, head | {"lines": count + 1}, False),
+        Case("a head of no lines, with the last line's digest", lines, head | {"lines": 0}, False),
         Case(f"a head that has line {k}'s digest for line {m}", lines, head_of(lines[:k]) | {"lines": m}, False),
         Case("a head of another trail", lines, head | {"sha256": digest(b"another")}, False),
     ]
