@@ -124,10 +124,10 @@ def test_hands_change_and_delete_both_what_pods_are_given_and_what_leads_to_them
     wanted = {"weights": "w", "program": "p", "key": "k", "image": "x:v1"}
     for seed in range(30):
         found = changes(Random(seed), wanted)
-        assert len(found) == 7  # README says so
-        for kind in ("Service", "Secret"):
+        assert len(found) == 8  # README says so
+        for kind in ("Deployment", "Service", "Secret"):
             assert ["deleted" in each.what for each in found if each.kind == kind].count(True) == 1
-        assert [each.kind for each in found].count("Deployment") == 2
+        assert [each.kind for each in found].count("Deployment") == 3
         assert sorted(each.kind for each in found).count("Secret") == 2
 
 
@@ -437,10 +437,12 @@ def test_files_that_were_refused_come_again_as_they_were(tmp_path: Path) -> None
 
 def test_models_that_were_on_main_come_after_two_that_were_refused() -> None:
     scenario = loaded("29", "scenario")
-    story = scenario.Story(first={"commit": "f" * 40, "replicas": 3})
+    story = scenario.Story(first={"commit": "f" * 40, "key": "k-1"}, values={"API_KEY": "a"})
     assert scenario._known(story, [{"commit": "a" * 40}]) == []
     again, older = scenario._known(story, [{"commit": "a" * 40}, {"commit": "b" * 40}])
-    assert again[1] == {"base": "a" * 40} and older[1] == {"base": "f" * 40, "replicas": 4}
+    assert again[1] == {"base": "a" * 40} and older[1] == {
+        "base": "f" * 40, "key": {"name": "k-1", "values": {"API_KEY": "a"}},
+    }  # fmt: skip
 
 
 def test_what_others_push_to_main_is_told_from_the_teams_own(tmp_path: Path) -> None:

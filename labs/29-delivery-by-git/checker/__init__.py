@@ -48,8 +48,8 @@ async def follows(lab: Lab) -> None:
 async def puts_back(lab: Lab) -> None:
     """What is changed by hand is as in the repository again within 60 s.
 
-    Seven changes: one of Deployment `model` (pods, image, or deleted), one of another field of it, one of Service
-    `model` (port or selector), one of the Secret; and Service, Secret and a ConfigMap are deleted.
+    Eight changes: one of Deployment `model` (pods or image), one of another field of it, one of Service `model` (port
+    or selector), one of the Secret; and Deployment, Service, Secret and a ConfigMap are deleted.
     """
     for seen in await by_hand(lab):
         expect(seen).because(why.PUT_BACK)
@@ -60,7 +60,8 @@ async def stops_broken(lab: Lab) -> None:
     """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
 
     Fifteen, one for each thing that the words manifest, start, ready and answers stand for; the note says which. One
-    of each word comes first, then what else is about answers, then the rest, and none after five minutes. While one of
+    of each word comes first, then what else is about answers, then the rest, and none after five minutes. One of the
+    first four is pushed together with a commit before it that is right, and is not the newest. While one of
     them is tried, Deployment `model` is scaled by hand, and is as before within 60 s. While the last one is the newest
     commit, nothing is left of what commits were tried with, all pods of yours are deleted, and Deployment `model` is
     scaled by hand. Nobody but the team commits to `main`.
@@ -74,7 +75,7 @@ async def stops_worse_model(lab: Lab) -> None:
 
     Two: their log loss on `holdout.json` is 0.015 to 0.036 higher, and lower than the first model's. The second is as
     good as the one in the commit before it, which was refused; one of the two has a message that begins with `Revert`.
-    Then come, within 200 s, the files of the first one again, and the model of an accepted commit with more pods.
+    Then come, within 200 s, the files of the first one again, and those of an accepted commit with the key sealed anew.
     """
     told(await worse(lab))
 

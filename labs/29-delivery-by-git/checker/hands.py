@@ -45,13 +45,15 @@ class Change:
 
 
 def changes(draw: random.Random, wanted: Seen) -> list[Change]:
-    """Two changes each of the Deployment, the Service and the Secret, and one of a ConfigMap, in any order.
+    """Two changes of the Deployment, one each of the Service and the Secret; all three and a ConfigMap are deleted.
 
-    What is deleted is made anew by who knows no more than how to make it; what is changed has to be compared.
+    In any order. What is deleted is made anew by who knows no more than how to make it; what is changed has to be
+    compared.
     """
     given, key = draw.choice((wanted["weights"], wanted["program"])), wanted["key"]
     found = [
-        draw.choice((_scaled(draw, wanted), _image(draw, wanted), _deleted("Deployment", "model", _deployment))),
+        draw.choice((_scaled(draw, wanted), _image(draw, wanted))),
+        _deleted("Deployment", "model", _deployment),
         draw.choice((_port(draw), _selector(draw))),
         _deleted("Service", "model", _service),
         draw.choice((_probe(draw), _patience(draw))),
@@ -167,6 +169,13 @@ def _other_key(draw: random.Random, name: str) -> Change:
     value = base64.b64encode(f"{draw.randrange(1 << 64):x}".encode()).decode()
 
     async def do(lab: Lab) -> None:
+        found = await lab.objects.named("Secret", name).now()
+        if found and found.get("immutable"):  # it can't be changed: another one takes its place
+            other: Object = {key: found[key] for key in ("apiVersion", "kind", "type") if key in found}
+            other |= {"metadata": {"name": name}, "data": found["data"] | {"API_KEY": value}}
+            await lab.objects.delete("Secret", name)
+            await lab.objects.apply([other])
+            return
         await lab.objects.patch("Secret", name, {"data": {"API_KEY": value}})
 
     return Change(f"another value in Secret {name} by hand", "Secret", name, do, _data)

@@ -44,6 +44,7 @@ class Story:
         start: the repository's first commit.
         before: the model that served before them.
         keys: that were sealed, the oldest first.
+        values: that the first has sealed, by name.
         looks: what was seen, in order, each with a word for its explanation.
     """
 
@@ -52,6 +53,7 @@ class Story:
     first: Seen = field(default_factory=dict)
     second: Seen = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
+    values: Seen = field(default_factory=dict)
     looks: list[tuple[Observation, str]] = field(default_factory=list)
 
 
@@ -68,6 +70,7 @@ async def followed(lab: Lab) -> Story:
     stranger, extra, key = _word(draw, "mine"), _word(draw, "extra"), f"{draw.randrange(1 << 128):032x}"
     more = {"name": f"{draw.choice(('WEEK', 'SEASON'))}_{draw.randrange(10, 100)}", "value": f"w{draw.randrange(99)}"}
     text, values = f"line {draw.randrange(10**6)}", {"API_KEY": key, _other_value(draw): f"{draw.randrange(1 << 64):x}"}
+    story.values = values
     mine: Object = {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": stranger, "labels": {"app": "model"}},
         "data": {"by": "hand"},
@@ -145,6 +148,7 @@ async def _back(lab: Lab, what: str, look: Callable[[], Awaitable[str]]) -> Obse
 async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
     """Commits with each fault that the text names, passengers meanwhile; then new pods and a hand while one is newest.
 
+    One of the first is pushed together with one before it that is right, and never serves: nobody wants it any more.
     A gate that takes its time for each gets one of each word at least, and as many more as there is time for.
 
     Args:
@@ -153,7 +157,7 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
     story, draw = await good(lab), drawn(lab, "faults")
     wanted, key, looks = story.second, story.keys[-1], list[tuple[Observation, str]]()
     faults = in_turn(draw)[: 1 if short else None]
-    made, there = list[Seen](), await services(lab)
+    made, there, outrun = list[Seen](), await services(lab), 0 if short else draw.randrange(len(FAULTS))
     async with team(lab) as it:
         since = (await it.do("tip"))["commit"]
         try:
@@ -165,7 +169,8 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
                         looks.append((Observation(True, many, many), "stopped"))
                         break
                     model = _model(draw, wanted["version"], SAME)
-                    commit = await it.change(base=wanted["commit"], fault=fault, model=model)
+                    right = {"model": _model(draw, wanted["version"], SAME)} if len(made) == outrun else ""
+                    commit = await it.change(base=wanted["commit"], fault=fault, model=model, after=right)
                     made.append(commit | {"version": model["version"]})
                     what = f"a commit ({fault.replace('_', ' ')})"
                     if word == "ready" and not short:
@@ -232,7 +237,7 @@ async def worse(lab: Lab) -> list[tuple[Observation, str]]:
 
     The second is as good as the one in the commit before it, which was refused. One of the two has a message as
     `git revert` writes it. Then come the files of the first of them once more, which is no revert to what was accepted,
-    and the files of an accepted commit, whose model is worse, with another number of pods.
+    and those of an accepted commit, whose model is worse, with the same key sealed anew.
     """
     story, draw = await good(lab), drawn(lab, "worse models")
     wanted, key, looks = story.second, story.keys[-1], list[tuple[Observation, str]]()
@@ -269,11 +274,9 @@ def _known(story: Story, made: Sequence[Seen]) -> list[tuple[str, Seen]]:
     if len(made) < 2:
         return []
     again = f"a commit with the files of {made[0]['commit'][:9]}, which was refused,"
-    older = f"a commit with the model of {story.first['commit'][:9]}, which was accepted, and another number of pods,"
-    return [
-        (again, {"base": made[0]["commit"]}),
-        (older, {"base": story.first["commit"], "replicas": story.first["replicas"] + 1}),
-    ]
+    older = f"a commit with the files of {story.first['commit'][:9]}, which was accepted, and the key sealed anew,"
+    key = {"name": story.first["key"], "values": story.values}
+    return [(again, {"base": made[0]["commit"]}), (older, {"base": story.first["commit"], "key": key})]
 
 
 async def reverted(lab: Lab) -> list[tuple[Observation, str]]:

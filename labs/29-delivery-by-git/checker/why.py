@@ -69,12 +69,13 @@ WORSE = (
     "its log loss on holdout.json is more than 0.01 higher than that of the model in service, which is neither the "
     "first one that there was, nor that of the commit before. It starts, and answers as its model.json says; only a "
     "comparison tells, whatever the commit's message says. A revert is known by service/ and sealed/, both as they "
-    "were in a commit that was accepted: refused files are none, nor is an old model with something else changed"
+    "were in a commit that was accepted: refused files are none, nor is an old model with something else changed, be "
+    "it a key that was sealed once more"
 )
 REVERTED = (
     "a revert brings back what has served: its files are those of a commit that was accepted (git rev-parse "
-    "COMMIT:service). That its model is worse by the held-out flights is known, and somebody wants it all the "
-    "same"
+    "COMMIT:service COMMIT:sealed). That its model is worse by the held-out flights is known, and somebody wants it "
+    "all the same"
 )
 OPENED = "sealed/key.yaml has another name and value: the Secret of that name is new, and the pods are given it"
 IN_CLEAR = (
