@@ -114,8 +114,9 @@ async def takes_bad_ones_back(lab: Lab) -> None:
     """A candidate with more errors, a slower one and one that predicts worse are taken back, within 180 s each.
 
     150 requests a second come. Until the verdict 12 % of them (and 40) at most come to the candidate, and 10 s after it
-    none, and of one of them, which is drawn, not after all pods were replaced either. A judge may err once with each:
-    then a second canary begins.
+    none, and of one of them, which is drawn, not after all pods were replaced either. With the last one all pods are
+    replaced as soon as its canary has begun, and requests come after that. A judge may err once with each: then a
+    second canary begins.
     """
     for kind, seen in (await lab.once(bad)).items():
         last = seen[-1]

@@ -122,14 +122,22 @@ def spent(seen: Mapping[str, Sequence[Canary]]) -> float:
 
 
 def remembered(lab: Lab) -> str:
-    """The kind of bad candidate of which it is seen whether its end outlives the pods."""
-    return drawn(lab, "remembered").choice(WORSE)
+    """The kind of bad candidate of which it is seen whether its end outlives the pods; not the last one."""
+    return drawn(lab, "remembered").choice(list(chain(*in_order(lab)))[:-1])
+
+
+def taken_over(lab: Lab) -> str:
+    """The kind of bad candidate whose canary has begun when all pods are replaced, so that others go on with it.
+
+    It is the last one: where nobody does, no other candidate comes after it.
+    """
+    return in_order(lab)[1][-1]
 
 
 def in_order(lab: Lab) -> tuple[list[str], list[str]]:
-    """The kinds of bad candidates before the good one, and those after it."""
+    """The kinds of bad candidates before the good one, and those after it, of which there is one at least."""
     chance = drawn(lab, "order of candidates")
-    kinds, place = chance.sample(WORSE, len(WORSE)), chance.randrange(len(WORSE) + 1)
+    kinds, place = chance.sample(WORSE, len(WORSE)), chance.randrange(len(WORSE))
     return kinds[:place], kinds[place:]
 
 
@@ -173,7 +181,8 @@ async def judged(lab: Lab, stage: Stage, kind: str, stable: Seen, candidate: See
     """One canary, from its beginning to some seconds after its end.
 
     With the good one requests come to each pod by its own address, and what became of them is told at another pod; it
-    takes the place of another canary, and nobody asks what goes on until its requests show an end.
+    takes the place of another canary, and nobody asks what goes on until its requests show an end. With a bad one that
+    is taken over requests come once all pods have been replaced: that gives the judge more time, and not less.
     """
     found, each = Canary(kind), kind == "good"
     targets = await each_of_them(lab, within=READY_WITHIN) if each else [await service_address(lab)]
@@ -181,6 +190,8 @@ async def judged(lab: Lab, stage: Stage, kind: str, stable: Seen, candidate: See
         await another(lab, stage)
     await stage.behave(stable, candidate)
     await put(lab, stage.names["stable"], stage.names["candidate"])
+    if kind == taken_over(lab):
+        await replaced(lab)
     await stage.send(targets, rate=RATE, outcomes=True, elsewhere=each, seed=seed_of(lab, kind))
     try:
         await lab.time.pause(SETTLES)

@@ -77,8 +77,9 @@ NOT_PROMOTED = (
 )
 MISSED = (
     "a canary is over within three minutes of PUT /canary: with 150 requests a second 15 of the candidate's come each"
-    " second. What does yours still wait for? Who looks when nobody asks? While the good candidate is tried the "
-    "checker does not ask for GET /canary before all requests come to one model"
+    " second. What does yours still wait for? Who looks when nobody asks, and who goes on with a canary that began "
+    "before all pods were replaced? While the good candidate is tried the checker does not ask for GET /canary before "
+    "all requests come to one model"
 )
 HARMED = "until the verdict a bad candidate harms a tenth of the users, and no others: it gets no more than its share"
 OUTCOMES = "outcomes come to Service model, whichever pod that is: in a body with up to 200 of them"
