@@ -54,6 +54,23 @@ def test_an_answer_has_its_line(lines: list[str], seen: str) -> None:
         )
 
 
+def test_each_answer_has_a_line_of_its_own() -> None:
+    """Three answers with one id: no line is for two of them, and what fits any path leaves the others theirs."""
+    answers = [ANSWER | {"kind": "quoted", "path": "/%22"}, ANSWER, ANSWER]
+    written = [json.dumps({"request_id": "a1", "path": path, "status": 404}) for path in ("/x", '/"', "/x")]
+
+    async def found(lines: list[str]) -> bool:
+        async def logs(pod: str, container: str, *, tail: int) -> str:
+            return "\n".join(lines)
+
+        pods = [{"metadata": {"name": "model-1"}, "spec": {"containers": [{"name": "server"}]}}]
+        lab = made_up_lab("15", objects=NothingThere(logs=logs))
+        return bool((await checks.logged(lab, checks.Seen(pods, {}), answers)).ok)
+
+    assert asyncio.run(found(written))
+    assert not asyncio.run(found(written[:2]))
+
+
 def why(up: dict[str, float], content_type: str = "text/plain", has: Any = None) -> str:
     async def query(expr: str) -> list[Series]:
         if expr.startswith("min("):
@@ -82,6 +99,9 @@ def test_why_prometheus_lacks_the_counts() -> None:
         ([("v2", 1), ("v2", 1)], True),  # a series for each process
         ([("v2", 0), ("v2", 1)], True),  # and of one that was forked before it was set
         ([("v2", 1), ("v1", 1)], False),
+        ([("v2", 1), ("v1", 0)], False),
+        ([("v2", 0)], False),
+        ([("v2", 2)], False),
         ([("v1", 1)], False),
         ([], False),
     ],
@@ -94,6 +114,35 @@ def test_a_wrong_method_is_refused_as_ever() -> None:
     for status, right in ((405, True), (404, False), (200, False)):
         seen = checks.Seen([], {"answers": [{"kind": "method", "status": status}]})
         assert checks.each_has_its_status(seen).ok is right
+
+
+@pytest.mark.parametrize(
+    ("said", "right"), [("application/json", True), ("Application/JSON; charset=utf-8", True), ("text/html", False)]
+)
+def test_an_answer_says_that_it_is_json(said: str, right: bool) -> None:
+    answers = [
+        {"kind": "predict", "status": 200, "type": said},
+        {"kind": "unknown", "status": 404, "type": "text/html"},
+    ]
+    assert checks.each_is_json(checks.Seen([], {"answers": answers})).ok is right
+
+
+def test_bad_rows_have_one_fault_each_and_come_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, sent = sender_to(lambda *words: (422, {}, b"", 0.01, ""), monkeypatch)
+    row = dict.fromkeys(("month", "day", "weekday", "hour", "distance"), 1)
+    row |= dict.fromkeys(("carrier", "origin", "dest"), "UA")
+    bodies = traffic.refused(row, 2)
+    assert len({json.dumps(each) for each in bodies}) == len(bodies) and {"rows": [row]} not in bodies
+    assert sum(row not in each.get("rows", [row]) and bool(each.get("rows")) for each in bodies) == len(bodies) - 3
+    sender.plan["rows"] = [row]
+    for _ in bodies:
+        sender.send("refused")
+    assert len({words[4] for words in sent}) == len(bodies)
+
+
+def test_a_pod_of_nobody_knows_who_is_not_the_deployments_own() -> None:
+    assert checks.own_pods_answer(checks.Seen([], {})).ok
+    assert "observed-1" in checks.own_pods_answer(checks.Seen([], {}, ("observed-1",))).seen
 
 
 def test_displays_get_their_lines() -> None:

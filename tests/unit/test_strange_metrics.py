@@ -61,8 +61,43 @@ def test_values_are_the_models_own_only_if_all_of_them_are(given: list[float], r
 @pytest.mark.parametrize(("port", "places"), [("9090", 2), ("²", 1), ("9" * 5000, 1), ("٣", 1), ("", 1)])
 def test_an_annotation_that_is_no_port_leads_nowhere(port: str, places: int) -> None:
     notes = {"prometheus.io/port": port}
-    pod = {"metadata": {"name": "m", "annotations": notes}, "status": {"podIP": "10.0.0.1"}, "port": 8080}
-    assert len(checks.target(pod)["metrics"]) == places
+    assert len(checks.target(pod_with(notes))["metrics"]) == places
+
+
+def pod_with(notes: dict[str, str], *ports: int) -> dict[str, Any]:
+    """A pod that is asked on 8080, with such annotations and declared ports."""
+    spec = {"containers": [{"name": "server", "ports": [{"containerPort": each} for each in ports]}, {"name": "other"}]}
+    return {
+        "metadata": {"name": "m", "annotations": notes}, "status": {"podIP": "10.0.0.1"}, "port": 8080, "spec": spec,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("notes", "ports", "places"),
+    [
+        ({}, (8080,), [[8080, "/metrics"]]),
+        ({}, (8080, 9100), [[8080, "/metrics"], [9100, "/metrics"]]),
+        ({"prometheus.io/path": "/own"}, (8080,), [[8080, "/own"], [8080, "/metrics"]]),
+        ({"prometheus.io/port": "9100"}, (8080,), [[9100, "/metrics"], [8080, "/metrics"]]),
+    ],
+)
+def test_metrics_are_looked_for_where_prometheus_does(
+    notes: dict[str, str], ports: tuple[int, ...], places: list[Any]
+) -> None:
+    assert checks.target(pod_with(notes, *ports))["metrics"] == places
+
+
+def test_a_pod_is_asked_again_only_where_it_has_shown_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(address: str, port: int, method: str, path: str, **named: Any) -> Any:
+        asked.append(path)
+        return (200, {}, b"up 1\n", 0.01, "") if path == "/metrics" else (404, {}, b"", 0.01, "")
+
+    monkeypatch.setattr(scrapes, "ask", ask)
+    pod = {"address": "10.0.0.1", "metrics": [[8080, "/own"], [8080, "/metrics"]]}
+    assert [scrapes.scraped(pod)["series"] for _ in range(2)] == [1, 1]
+    assert asked == ["/own", "/metrics", "/metrics"]
 
 
 def scrape(count: int, buckets: list[int]) -> dict[str, Any]:
@@ -74,6 +109,7 @@ def scrape(count: int, buckets: list[int]) -> dict[str, Any]:
 def check(name: str, after: list[int], middle: Any = None) -> None:
     """A check of 16 answers that took 10 ms each."""
     answer = {"kind": "predict", "path": "/predict", "status": 200, "seconds": 0.01, "pod": "", "error": ""}
+    answer["type"] = "application/json"
     whole = {
         "answers": [answer] * 16, "first": 0, "brief": 10, "timed": 13, "trouble": "",
         "before": {"m": scrape(0, [0, 0, 0])}, "middle": {"m": middle or scrape(10, [0, 10, 10])},

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation, at_most, check, equal_to, expect, holds, observe
+from mlops_lab.kit.prerequisites import must
 
-from .answers import crashed, each_has_its_line, each_has_its_status, ids_are_made, ids_come_back, right, served
+from .answers import (
+    crashed,
+    each_has_its_line,
+    each_has_its_status,
+    each_is_json,
+    ids_are_made,
+    ids_come_back,
+    own_pods_answer,
+    right,
+    served,
+)
 from .histograms import (
     LATENCY,
     PREDICTIONS,
@@ -33,18 +44,29 @@ LOGS = ("ckad/observability-and-maintenance", "cka/troubleshooting")
 async def shows_metrics(lab: Lab) -> None:
     """Service `model` answers as before, and each of its pods answers GET /metrics in Prometheus' text format.
 
-    As before: the model's own values for flights that you don't see, and the lines that a display shows; 422 to a bad
-    row, 404 to an unknown path, 405 to a wrong method, 500 to hour 24. The metrics are looked for where the pod's
-    annotations say, then on the port that it serves on. The checker waits up to 90 s for the Deployment.
+    Its pods are those of Deployment `model` alone. As before: the model's own values for flights that you don't see,
+    and the lines that a display shows, as JSON; 422 to a row with a field out of its range, of another type or left
+    out, and to no rows or too many; 404 to an unknown path, 405 to a wrong method, 500 to hour 24. The metrics are
+    looked for where the pod's annotations say, then on the port that it serves on. The checker waits up to 90 s for the
+    Deployment.
     """
     seen = await lab.once(measured)
     served(seen)
+    must(
+        own_pods_answer(seen),
+        "the task is Deployment model, and what else is behind the Service answers in its place: kubectl get pods "
+        "--show-labels shows whose labels the Service's selector matches",
+    )
     for first in seen.first("predict"):
         expect(right(lab, first)).because(
             "what a server tells of itself must not change what it answers: kubectl logs deployment/model"
         )
     expect(each_has_its_line(seen)).because(
         "displays show what is in `lines` and do not know how it is made: the answer's fields are theirs, as they were"
+    )
+    expect(each_is_json(seen)).because(
+        "clients go by the Content-Type, and take no JSON from what calls itself a page. FastAPI and Flask's jsonify "
+        "say application/json; of a text that a handler returns Flask says text/html"
     )
     expect(each_has_its_status(seen)).because(
         "the statuses are what your clients know, and what is counted here. That hour 24 ends in a 500 is a fault that "

@@ -54,6 +54,24 @@ def crashed(answer: Object) -> bool:
     return kind == "crash" or (kind in ("broken", "deep", "misplaced") and bool(answer["status"] == 500))
 
 
+def each_is_json(seen: Seen) -> Observation:
+    """Each answer about flights says that it is JSON."""
+    found = {
+        each["type"] for each in seen.answers if each["status"] == 200 and each["kind"] not in ("alive", "refused")
+    }
+    other = sorted(each for each in found if each.partition(";")[0].strip().lower() != "application/json")
+    return holds(not other, "Content-Type application/json of each answer about flights", ", ".join(other) or "none")
+
+
+def own_pods_answer(seen: Seen) -> Observation:
+    """Nothing but the pods of Deployment `model` is behind the Service."""
+    return holds(
+        not seen.strange,
+        "behind Service model the pods of Deployment model alone",
+        f"also {', '.join(seen.strange[:3])}",
+    )
+
+
 def each_has_its_line(seen: Seen) -> Observation:
     """Each good answer has the line that a display shows, for each flight."""
     wrong = [each["lines"] for each in seen.answers if each.get("lines")]

@@ -16,15 +16,18 @@ Missing = list[tuple[str, str]]  # the id, and the answer in words
 
 
 async def logged(lab: Lab, seen: Seen, answers: Sequence[Object]) -> Observation:
-    """There is a line in the pods' logs for each of these answers."""
+    """There is a line in the pods' logs for each of these answers; no line is about two of them."""
 
     async def look() -> tuple[Missing, list[str]]:
         lines = await log(lab, seen.pods)
         kept = records(lines)
         missing = []
-        for each in answers:
+        for each in sorted(answers, key=lambda each: bool(each["kind"] == "quoted")):  # those last: any path fits them
             word = each["returned"] or each["given"]
-            if not any(fits(line, each) for line in kept.get(word, ())):
+            own = kept.get(word, [])
+            if (at := next((at for at, line in enumerate(own) if fits(line, each)), None)) is not None:
+                own.pop(at)
+            else:
                 missing.append((word, f"{each['status']} {each['path']}, id {word}"))
         return missing, lines
 

@@ -33,8 +33,12 @@ def each_shows_metrics(seen: Seen) -> Observation:
 
 
 def names_only(version: str, found: Sequence[Any]) -> bool:
-    """Does `model_info` name this version and no other? Several processes may each have a series of their own."""
-    return {labels.get("version") for labels, value in found if value == 1} == {version}
+    """Does `model_info` name this version and no other? Several processes may each have a series of their own.
+
+    Of a process that was forked before it was set there is a 0.
+    """
+    values = {value for _, value in found}
+    return {labels.get("version") for labels, _ in found} == {version} and {1} <= values <= {0, 1}
 
 
 def names(seen: Seen) -> str:

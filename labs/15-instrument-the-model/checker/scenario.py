@@ -15,6 +15,7 @@ from pathlib import Path
 from mlops_lab.checks import Lab, Observation, absent, expect, holds
 from mlops_lab.kit import deployments
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.pods import restarts
 from mlops_lab.kube.client import Object
 
@@ -37,10 +38,12 @@ class Seen:
     Attributes:
         pods: the Pod objects.
         whole: its answer: `answers`, and the pods' metrics `before`, in the `middle`, `later` and `after`.
+        strange: the names of those of the pods that are not of Deployment `model`.
     """
 
     pods: list[Object]
     whole: Object
+    strange: tuple[str, ...] = ()
 
     @property
     def answers(self) -> list[Object]:
@@ -121,7 +124,9 @@ async def measured(lab: Lab) -> Seen:
     await deployments.old_pods_gone(lab, within=GONE_WITHIN)
     for _ in range(TRIES):
         pods = await serving(lab)
-        seen = Seen(pods, await sent(lab, pods))
+        own = {name_of(each) for each in await deployments.owned_pods(lab)}
+        strange = tuple(each for each in map(name_of, pods) if each not in own)
+        seen = Seen(pods, await sent(lab, pods), strange)
         now = await lab.objects.pods_of("model")
         if identities(pods) == identities(now):
             return seen
@@ -177,13 +182,15 @@ async def played(lab: Lab, plan: Object) -> Object:
 
 
 def target(pod: Object) -> Object:
-    """A pod as traffic.py takes it; `metrics`: where they may be."""
+    """A pod as traffic.py takes it; `metrics`: where they may be, at any declared port where no annotation says it."""
     notes, port = pod["metadata"].get("annotations") or {}, pod["port"]
-    places = [[port, "/metrics"]]
-    if re.fullmatch("[0-9]{1,5}", str(notes.get("prometheus.io/port", ""))):
-        places.insert(0, [int(notes["prometheus.io/port"]), notes.get("prometheus.io/path", "/metrics")])
+    path, said = notes.get("prometheus.io/path") or "/metrics", str(notes.get("prometheus.io/port", ""))
+    declared = [each["containerPort"] for one in pod["spec"]["containers"] for each in one.get("ports") or []]
+    ports = [int(said)] if re.fullmatch("[0-9]{1,5}", said) else [port, *declared]
+    places = dict.fromkeys([*((each, path) for each in ports), (port, "/metrics")])
     return {
-        "name": pod["metadata"]["name"], "address": pod["status"]["podIP"], "port": port, "metrics": places,
+        "name": pod["metadata"]["name"], "address": pod["status"]["podIP"], "port": port,
+        "metrics": [list(each) for each in places],
     }  # fmt: skip
 
 

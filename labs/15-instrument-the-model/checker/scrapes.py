@@ -27,26 +27,32 @@ Pods = Sequence[Plain]
 
 
 def scraped(pod: Plain) -> Plain:
-    """A pod's metrics as they are: the first of its places that shows any, else what was wrong with the last."""
+    """A pod's metrics as they are: the first of its places that shows any, else what was wrong with the last.
+
+    From then on it is asked there alone, as a server may count what it is asked elsewhere.
+    """
     found: Plain = {"error": "no place to look at"}
-    for port, path in pod["metrics"]:
+    for place in list(pod["metrics"]):
+        port, path = place
         for _ in range(3):
             status, head, text, _, error = ask(pod["address"], port, "GET", path, headers=TEXT, largest=LARGEST_METRICS)
             if not 300 <= status < 400:
                 break
             try:
-                place = urlsplit(head.get("location", ""))
+                leads = urlsplit(head.get("location", ""))
             except ValueError:
                 break
-            if place.netloc not in ("", f"{pod['address']}:{port}"):
+            if leads.netloc not in ("", f"{pod['address']}:{port}"):
                 break
-            path = place.path
+            path = leads.path
         found = {"where": f"{pod['address']}:{port}{path}", "type": head.get("content-type", "")}
         if status != 200:
             found["error"] = error or f"status {status}"
             continue
         try:
-            return found | read(text.decode())
+            found |= read(text.decode())
+            pod["metrics"] = [place]
+            return found
         except (ValueError, KeyError, IndexError) as trouble:
             found["error"] = f"no metrics in Prometheus' text format ({str(trouble)[:80]}): it begins {text[:60]!r}"
     return found

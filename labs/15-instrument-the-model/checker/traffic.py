@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 
-from .bodies import DEPTHS, misplaced, nested
+from .bodies import DEPTHS, misplaced, nested, refused
 from .client import ask
 from .scrapes import ROUTE, Plain, Pods, at_once, grown, plain, scraped, settled, telling
 
@@ -53,7 +53,7 @@ class Sender:
             kind: itertools.count(self.draw.randrange(BARE))
             for kind in ("unknown", "refused", "broken", "crash", "deep", "again")
         }
-        self.depths, self.places = list(DEPTHS), [2, 3]
+        self.depths, self.places, self.faults = list(DEPTHS), [2, 3], itertools.count()
         self.question: Plain = {}  # what one display asks again and again
 
     def made(self, kind: str, first: int = 0, count: int = 1) -> tuple[str, str, Plain | str | None, bool]:
@@ -67,9 +67,8 @@ class Sender:
         if kind == "nameless":
             return "POST", ROUTE, {"rows": flights}, False
         if kind == "refused":
-            lacking = {name: value for name, value in flights[0].items() if name != "carrier"}
-            wrong = [{"rows": [flights[0] | {"hour": 31}]}, {"rows": [lacking]}, {"rows": []}]
-            return "POST", ROUTE, self.draw.choice(wrong), True
+            wrong = refused(flights[0], MANY_ROWS)
+            return "POST", ROUTE, wrong[next(self.faults) % len(wrong)], True
         if kind == "broken":  # a number that JSON does not have: some refuse it, of some that very refusal breaks
             field, value = self.draw.choice(("month", "day", "weekday")), self.draw.choice((math.nan, math.inf))
             return "POST", ROUTE, {"rows": [flights[0] | {field: value}]}, True
@@ -95,13 +94,13 @@ class Sender:
             named = False
         given = self.an_id() if named else ""
         told = {"x-display": f"display-{uuid.uuid4().hex[:12]}", "User-Agent": f"display/{uuid.uuid4().hex[:6]}"}
-        if kind == "again":  # without an id, with the id that it had before, or with a new one
+        if kind == "again":  # without an id, with the id that it had before, or with a new one; to a pod with the first
             asked = self.question = self.question or {
-                "path": f"{ROUTE}?display={uuid.uuid4().hex}", "body": body, "told": told, "given": given,
-                "first": first, "rows": rows,
+                "path": f"{ROUTE}?display={uuid.uuid4().hex}", "body": body, "told": told,
+                "given": given or self.an_id(), "first": first, "rows": rows,
             }  # fmt: skip
             path, body, told, first, rows = (asked[name] for name in ("path", "body", "told", "first", "rows"))
-            given = given and self.draw.choice((given, asked["given"]))
+            given = asked["given"] if pod else given and self.draw.choice((given, asked["given"]))
         else:
             told = {name: value for name, value in told.items() if self.draw.randrange(BARE)}  # nobody has to tell
         headers = {"Content-Type": "application/json"} | ({"x-request-id": given} if given else {}) | told
@@ -111,9 +110,9 @@ class Sender:
         answer = {
             "kind": kind, "path": path.partition("?")[0], "status": status, "seconds": seconds, "error": error,
             "given": given, "returned": head.get("x-request-id", "")[:200], "first": first, "rows": rows,
-            "pod": pod["name"] if pod else "",
+            "pod": pod["name"] if pod else "", "type": head.get("content-type", "")[:80],
         }  # fmt: skip
-        if status == 200 and isinstance(body, dict):
+        if status == 200 and isinstance(body, dict) and kind != "refused":
             answer |= said(text)
             answer["lines"] = misread(text, body["rows"])
         self.answers.append(answer)
@@ -249,9 +248,10 @@ def done(plan: Plain, found: Plain) -> None:
     # Every kind once at every pod: what a first request of a kind makes is there before anything is compared.
     for pod in pods:
         sender.places = [2, 3]
+        faults = len(refused(plan["rows"][0], MANY_ROWS))
         for kind in (
-            "predict", "refused", "unknown", "crash", "broken", "method", "quoted", "nameless", "odd", "alive", "again",
-            "misplaced", "misplaced",
+            "predict", *["refused"] * faults, "unknown", "crash", "broken", "method", "quoted", "nameless", "odd",
+            "alive", "again", "again", "misplaced", "misplaced",
         ):  # fmt: skip
             answer = sender.send(kind, rows=20, pod=pod)
             if not answer["status"]:

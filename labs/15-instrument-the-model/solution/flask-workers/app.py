@@ -114,7 +114,7 @@ def healthz():
     return jsonify(status="alive")
 
 
-@app.get("/metrics")
+@app.get("/internal/metrics")
 def metrics():
     registry = CollectorRegistry()
     MultiProcessCollector(registry)
