@@ -319,6 +319,33 @@ def test_each_rule_is_broken_by_a_flight_that_is_alone_and_by_one_of_five_wherev
     assert crowd.sent(b"\xc9") == b"\xc9" and crowd.sent("x") == b"x" and crowd.sent([1]) == b"[1]"
 
 
+def test_what_is_strange_is_refused_by_a_contract_that_is_stricter_than_it_has_to_be() -> None:
+    row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, "carrier": "UA", "distance": 719.0, "temp": 80.0}
+    bodies = loaded("14", "flights").strange(row, row)
+    assert {min(each["temp"] for each in bodies["weather as it never was here"]) < 0} == {True}
+    assert not any(isinstance(value, int | float) for value in bodies["numbers written as text"][-1].values())
+
+
+def test_a_body_in_latin_1_is_right_but_for_the_bytes_that_are_no_utf_8() -> None:
+    flights, codes = loaded("14", "flights"), {"carrier": "UA", "origin": "EWR", "dest": "ORD"}
+    made = flights.Flights([codes | {"distance": 719.0}], 1)
+    sent = [made.spoilt([codes], number)[0] for number in range(len(flights.BAD))]
+    (body,) = (each for each in sent if isinstance(each, bytes) and each)
+    (row,) = json.loads(body.decode("utf-8", "ignore"))["rows"]
+    assert re.fullmatch("[A-Z0-9]{2,4}", row["dest"])
+
+
+def test_an_unseen_model_reads_some_of_the_features_and_the_day() -> None:
+    modelling = loaded("14", "modelling")
+    hours = ("month", "weekday", "hour")
+    versions = [*hours, *modelling.CODES, "distance", *modelling.WEATHER]
+    for seed in range(20):
+        found = modelling.another_order(versions, random.Random(seed))
+        assert len(found) == len({*found}) == 8 and {"day", "distance"} < {*found}
+        assert [len({*found} & {*some}) for some in (modelling.CODES, hours, modelling.WEATHER)] == [1, 2, 3]
+        assert [name for name in found if name != "day"] != [name for name in versions if name in found]
+
+
 @pytest.mark.parametrize("pattern", ["^[A-Z0-9]{2,3}$", "^[A-Z0-9]{3,4}$", "^[A-Z]{2,4}$", "^[A-Z0-9]{0,2}[A-Z]{2}$"])
 @pytest.mark.parametrize("field", ["carrier", "origin", "dest"])
 def test_codes_are_of_each_length_and_of_digits_alone(field: str, pattern: str) -> None:
@@ -335,6 +362,8 @@ def test_codes_are_of_each_length_and_of_digits_alone(field: str, pattern: str) 
         ("min_length=1, max_length=1000", "min_length=1", "1001 rows"),
         ("min_length=1, max_length=1000", "max_length=1000", "no row"),
         ("hour: int = Field(ge=0, le=23)", "hour: int", "hour 24"),
+        ("hour: int = Field(ge=0, le=23)", "hour: int", "hour '24'"),
+        ("gt=0, le=20000", "gt=0", "distance '20001'"),
         ("ge=1, le=31", "ge=1", "day 32"),
         ("ge=1, le=12", "le=12", "month 0"),
         ("gt=0, le=20000", "ge=0, le=20000", "distance 0"),
@@ -512,7 +541,7 @@ def test_the_model_that_nobody_has_seen_has_the_form_of_the_others_and_its_own_c
     assert len({round(value, 5) for value in values}) > 50  # else a constant would do
     bundle, features = served._bundle, served._bundle["features"]
     assert list(features) == served.metadata["features"]
-    assert len(set(features)) == len(features) == len(FEATURES["v2"])
+    assert len(set(features)) == len(features) == len(FEATURES["v2"]) - 3
     assert set(features) > {"day"} and len({*features} - {*FEATURES["v2"]}) == 1
     assert list(features) != [name for name in FEATURES["v2"] if name in features]
     assert list(bundle["forest"].classes_) == [False, True]

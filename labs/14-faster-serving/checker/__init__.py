@@ -102,8 +102,9 @@ async def answers_right(lab: Lab) -> None:
 async def answers_the_unusual(lab: Lab) -> None:
     """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too.
 
-    So do codes of each length, letters or digits, flights in a body that comes in chunks, distances with a fraction,
-    on and beside the splits of trees, and flights that differ from one that was asked about before in one field alone.
+    So do codes of each length, letters or digits, numbers written as text, any weather, flights in a body that comes in
+    chunks, distances with a fraction, on and beside the splits of trees, and flights that differ from one that was
+    asked about before in one field alone.
     """
     seen = (await lab.once(measured)).unusual
     expect(seen).because(why_unusual(seen.evidence[0] if seen.evidence else ""))
@@ -157,8 +158,8 @@ async def follows_the_model(lab: Lab) -> None:
     The checker starts that copy beside yours and deletes it afterwards. It asks about flights that you don't see, some
     of them without weather, and some whose temperature lies right on a split of v2's trees, where float32 and float64
     part. Another copy, without the variable MODEL, answers as v1; and one with a model that nobody has seen as that one
-    does: its features are in another order, one is left out, it reads the day, which v1 and v2 do not, it has more and
-    deeper trees, and what stands for codes and for what is missing is its own. That one is asked as soon as its GET
+    does: its features are in another order, some are left out, it reads the day, which v1 and v2 do not, it has more
+    and deeper trees, and what stands for codes and for what is missing is its own. That one is asked as soon as its GET
     /readyz answers 200, and each of them after that.
     """
     seen = (await lab.once(measured)).other

@@ -47,8 +47,10 @@ class Bad:
 def _values() -> Iterator[tuple[str, Any]]:
     """Each rule of a field, broken: the field and the value."""
     for name, (least, most) in WHOLE.items():
-        yield from ((name, value) for value in (least - 1, most + 1, least + 0.5, "noon", None, LEFT_OUT))
-    yield from (("distance", value) for value in (0, -5, 20001, "far", None, LEFT_OUT))
+        yield from (
+            (name, value) for value in (least - 1, most + 1, least + 0.5, str(most + 1), "noon", None, LEFT_OUT)
+        )
+    yield from (("distance", value) for value in (0, -5, 20001, "0", "20001", "far", None, LEFT_OUT))
     for name in CODES:
         yield from ((name, value) for value in ("ewr", "E", "NEWAR", "E-R", "", None, 12, LEFT_OUT))
         yield from ((name, value) for value in ("EWR\n", "EW ", "ÉW"))  # Python's $, strip() and \w take them
@@ -101,7 +103,7 @@ class Flights:
             {"rows": []}, {}, {"rows": [short] * (MOST_ROWS + 1)}, {"rows": rows, "gate": "B7"}, {"rows": rows[0]},
             list(rows), json.dumps({"rows": rows})[:-2], *({"rows": instead(each)} for each in NO_ROWS),
             {"rows": None}, b"",
-            json.dumps({"rows": instead(rows[at] | {"dest": "ÉW"})}, ensure_ascii=False).encode("latin-1"),
+            json.dumps({"rows": instead(rows[at] | {"dest": "ÉUA"})}, ensure_ascii=False).encode("latin-1"),
         ]  # fmt: skip
         return bodies[BODIES.index(bad.what)], bad
 
@@ -195,7 +197,15 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
         ],
         "weather left out in one of two": [bare, first],
         "weather null": [second | dict.fromkeys(WEATHER)],
-        "numbers written as text": [first | {"hour": "17", "distance": "719.5"}, second | {"temp": "41"}],
+        "numbers written as text": [
+            first | {"hour": "17", "distance": "719.5"},
+            second | {"temp": "41"},
+            {name: value if value is None else str(value) for name, value in second.items()},
+        ],
+        "weather as it never was here": [
+            first | {"temp": -40.5, "wind_speed": 0, "precip": 0, "visib": 0},
+            second | {"temp": 250, "wind_speed": 300, "precip": 40, "visib": 99.9},
+        ],
         "whole numbers with a point": [first | {"month": 7.0, "weekday": 3.0}],
         "the ends of each range": [second | least, second | most],
         "1000 rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(MOST_ROWS)],

@@ -26,7 +26,7 @@ OTHER_VALUES: Mapping[Likeness, str] = {
 
 UNSEEN_NOT_UP = (
     "the copy has a folder with a model that was made a moment ago, in the form of v1 and v2: its features are in "
-    "another order, and one is left out. The evidence has the copy's last lines. What does the program know by the "
+    "another order, and some are left out. The evidence has the copy's last lines. What does the program know by the "
     "name of a version or a folder that it could read in the model's own files?"
 )
 UNSEEN_OTHER_VALUES = (
@@ -60,6 +60,13 @@ def why_unusual(wrong: str) -> str:
             "a code is two to four characters, each a capital letter or a digit, in whichever field. That today's "
             "carriers have two, and today's airports three, is no rule of contract.py"
         )
+    if "weather as" in wrong:
+        return (
+            "contract.py has no bounds for the weather: what was never measured here, such as frost of 40 degrees, is "
+            "allowed, and is refused by nobody"
+        )
+    if "as text" in wrong:
+        return "contract.py takes text for a number, as pydantic does, in whichever field: clients send it so"
     if "fraction" in wrong:
         return (
             "a distance is any number. A split of a tree lies between two whole numbers, or on a half, so what is "
