@@ -160,7 +160,13 @@ def test_what_fires_for_errors_too_may_bring_the_release_before() -> None:
 
 def test_all_signs_of_a_word_are_in_an_id() -> None:
     found = checks.strange_id(random.Random(1))
-    assert found[0] == "-" and set(checks.SIGNS) <= set(found) and 100 < len(found) <= 128
+    assert found[0] == "-" and set(checks.SIGNS) <= set(found) and len(found) == 128
+
+
+def test_ids_look_alike_or_are_quite_short() -> None:
+    found = [loaded("17", "tracing").like("check.1a", number) for number in range(24)]
+    assert {1, 2, 3, 4} < {len(each) for each in found} and "check.1a" not in found
+    assert sum("check.1a" in each for each in found) >= 8
 
 
 def test_the_gateways_own_log_has_the_line_that_is_asked_for() -> None:
@@ -229,7 +235,29 @@ def test_three_pods_are_one_message_however_else_alerts_are_grouped(
 ) -> None:
     story = notified(monkeypatch, own=own, one_group=one_group)
     assert (len(story.pages), story.pods, story.changed) == (1, [3], "")
-    assert (len(story.notes) > 0, story.woken, story.doubled) == (True, 0, 0)
+    assert (len(story.notes) > 0, {*story.noted}, story.woken, story.doubled) == (True, {3}, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("place", "counts", "right"),
+    [
+        ("pager", [3], True), ("pager", [3, 3], False), ("pager", [1, 1, 1], False), ("chat", [3], True),
+        ("chat", [3, 3], True), ("chat", [1, 1, 1], False), ("chat", [1, 3], False), ("chat", [], False),
+    ],
+)  # fmt: skip
+def test_what_several_pods_have_in_common_is_one_message(place: str, counts: list[int], right: bool) -> None:
+    assert notifications.one_message(place, counts).ok is right
+
+
+def test_where_all_fails_from_the_first_answer_on_there_is_no_series_of_others() -> None:
+    plan, targets = checks.Plan(random.Random(1)), [{"job": "model", "pod": f"m-{each}"} for each in range(3)]
+    tests = checks.day.replays(plan, targets, [], "rules.yaml", 1)["tests"]
+    (trial,) = (each for each in tests if each["name"] == "errors-all")
+    seen = [each["series"] for each in trial["input_series"] if "+" in each["values"]]
+    answers = [each for each in seen if 'route="/predict",status=' in each]
+    status = plan.trials["errors-all"].during.status
+    assert {each.split('status="')[1][:3] for each in answers if 'pod="m-0"' in each} == {"200", "422", "500"}
+    assert {each.split('status="')[1][:3] for each in answers if 'pod="m-0-1"' in each} == {status}
 
 
 @pytest.mark.parametrize(("acts_on", "posted"), [("Slow", False), ("Down", True)])
@@ -292,6 +320,14 @@ def test_requests_at_the_same_time_have_an_id_each(after: Any, unlogged: Any, sa
         assert not said
     except Failure as failed:
         assert said and said in failed.seen
+
+
+@pytest.mark.parametrize(("back", "said"), [("a.2", "several requests at once"), ("7f", "however short or long it is")])
+def test_an_id_that_is_not_taken_over_is_told_from_one_that_threads_share(back: str, said: str) -> None:
+    request = checks.Request("with an id", 200, answered=200, id="a", after=(("a.1", back), ("a.2", "a.2")))
+    with pytest.raises(Failure) as failed:
+        checks.at_once.answered(request)
+    assert said in failed.value.why
 
 
 def test_a_model_that_the_learner_has_mended_is_no_fault_of_the_machine() -> None:

@@ -10,15 +10,19 @@ from .tracing import Request
 
 def answered(request: Request) -> None:
     """Of the requests after one each got its own id back; raises Failure where one did not."""
+    ids = {sent for sent, _ in request.after}
+    anew = all(back and back not in ids for sent, back in request.after if sent != back)
     must(
         Observation(
             not request.mixed,
             "of requests that come at the same time each gets its own id back",
             request.mixed[0] if request.mixed else "each does",
         ),
-        "the gateway answers several requests at once, in threads or by turns: what belongs to one of them, as its id "
-        "does, is a local variable, or an attribute of what was made for it alone. What the class or the module has is "
-        "the same for all, and says what the last one wrote there",
+        "an id that came with the request is taken over, however short or long it is, up to 128 characters"
+        if anew
+        else "the gateway answers several requests at once, in threads or by turns: what belongs to one of them, as "
+        "its id does, is a local variable, or an attribute of what was made for it alone. What the class or the module "
+        "has is the same for all, and says what the last one wrote there",
     )
 
 

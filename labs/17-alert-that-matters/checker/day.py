@@ -1,4 +1,4 @@
-"""What Prometheus sees of the model's three pods on a normal day, and of six faults, in promtool's notation.
+"""What Prometheus sees of the model's three pods on a normal day, and of seven faults, in promtool's notation.
 
 `replays` makes the input of `promtool test rules`; `fired` reads from its output which alerts fired, and when. What
 happens is drawn (`plan`). Where many requests come, counters grow by fractions.
@@ -60,16 +60,18 @@ def replays(
         turns = [(deploy + number * TURN) // STEP for deploy in plan.deploys if deploy + number * TURN < hours * HOUR]
         cuts = [0, *turns, hours * HOUR // STEP + 1]
         for age, (begin, end) in enumerate(itertools.pairwise(cuts)):
-            own = {key: f"{value}-{age}" if age and key in OF_A_POD else value for key, value in labels.items()}
             born = begin * STEP if age else -BEFORE
-            day += Pod(own, number, len(targets), begin, end, born, starts=age > 0).series(plan.normal)
+            day += Pod(_after(labels, age), number, len(targets), begin, end, born, starts=age > 0).series(plan.normal)
     questions = [each for hour in range(hours) for each in _questions("normal", hour * HOUR, (hour + 1) * HOUR)]
     tests = [_test("normal", 0, day, others, hours * HOUR, questions)]
     for name, trial in plan.trials.items():
-        series = []
+        series, end, born = [], (LEAD + FAULT) // STEP + 1, trial.begins - BEFORE
+        turn = LEAD // STEP + 1 if trial.replaced else end
         for number, labels in enumerate(targets):
-            pod = Pod(labels, number, len(targets), 0, (LEAD + FAULT) // STEP + 1, trial.begins - BEFORE)
-            series += pod.series(trial.moment)
+            series += Pod(labels, number, len(targets), 0, turn, born).series(trial.moment)
+            if trial.replaced:
+                new = Pod(_after(labels, 1), number, len(targets), turn, end, trial.begins + LEAD, fresh=True)
+                series += new.series(trial.moment)
         questions = [*_questions(name, 0, LEAD, trial.begins), *_questions(name, LEAD, LEAD + FAULT, trial.begins)]
         tests.append(_test(name, trial.begins, series, others, LEAD + FAULT, questions))
     return {"rule_files": [rules], "evaluation_interval": f"{STEP}s", "tests": tests}
@@ -96,6 +98,11 @@ def fired(output: str) -> dict[str, list[Fired]]:
             known.remove(before)
         known.append(Fired(labels, before.since if before else at, lasted + (before.lasted if before else 0)))
     return alerts
+
+
+def _after(labels: Labels, age: int) -> Labels:
+    """The labels of the pod that comes so many after one."""
+    return {key: f"{value}-{age}" if age and key in OF_A_POD else value for key, value in labels.items()}
 
 
 def _test(
@@ -128,6 +135,7 @@ class Pod:
 
     Attributes:
         born: when its process started.
+        fresh: whether it has counted nothing yet when it begins.
     """
 
     labels: Labels
@@ -137,11 +145,12 @@ class Pod:
     end: int
     born: int
     starts: bool = False
+    fresh: bool = False
 
     def series(self, moment: Callable[[int], Moment]) -> list[dict[str, str]]:
         """All that is scraped of it."""
         parts = [(state, len(list(steps))) for state, steps in itertools.groupby(self._states(moment))]
-        born = {} if self.starts else dict.fromkeys(_grown(Moment(1), 1.0), 1.0)
+        born = {} if self.starts or self.fresh else dict.fromkeys(_grown(Moment(1), 1.0), 1.0)
         counters = dict.fromkeys([*born, *(key for state, _ in parts if state for key in _grown(*state))])
         ups = [(None if state is None else int(bool(state)), length) for state, length in parts]
         found = [{"series": _named("up", _text(self.labels)), "values": self._written(ups, 0.0, gauge=True)}]

@@ -15,7 +15,7 @@ from .why import BARE, PAGES_TOO, missed
 LABELS = {"severity": ("critical", "warning"), "service": ("model",)}  # of each alert, and what they may say
 UNTOLD = ("none", "info")  # severities of what is no alert to anybody
 NOTES = ("summary", "runbook_url")  # the annotations of each alert
-ERRORS = ("errors", "errors-few")  # the faults that an older release helps against
+ERRORS = ("errors", "errors-few", "errors-all")  # the faults that an older release helps against
 
 
 def answers(trial: Trial, fired: Sequence[Fired]) -> list[Fired]:

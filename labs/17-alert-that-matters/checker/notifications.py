@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
@@ -27,6 +27,7 @@ SERVICES = ("tickets", "baggage", "checkin", "crews", "fuel", "lounge", "meals",
 ALERTS = ("CertificateExpired", "DiskFull", "QueueGrows", "BackupFailed", "QuotaReached", "ClockSkewed")
 WORDS = ("Training", "Nightly", "Import", "Upload", "Backup", "Billing")  # in names of other alerts
 NAMES = 3  # of the learner's alerts, to which names are made that are near
+OWN_AT_MOST = 12  # of the learner's warnings: of a message 20 alerts are read
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
 RESOLVED_WITHIN = 90  # s from an alert's end to the message about it
 ACTS_WITHIN = 36  # s in which a responder has acted that is told 30 s (the default of group_wait) later than others
@@ -42,6 +43,7 @@ class Notifications:
         pages: messages at the pager about the critical one.
         pods: how many alerts about it each of them has.
         notes: in the chat, about the warning that nothing inhibits.
+        noted: how many alerts about it each of them has.
         pages_all, notes_all: all messages about any of the alerts.
         woken: warnings at the pager.
         doubled: warnings in the chat about what the pager has rung for.
@@ -57,6 +59,7 @@ class Notifications:
     pages: list[Object] = field(default_factory=list)
     pods: list[int] = field(default_factory=list)
     notes: list[Object] = field(default_factory=list)
+    noted: list[int] = field(default_factory=list)
     pages_all: list[Object] = field(default_factory=list)
     notes_all: list[Object] = field(default_factory=list)
     woken: int = 0
@@ -76,7 +79,7 @@ class Notifications:
 
 
 async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequence[str] = ()) -> Notifications:
-    """Post three critical alerts about one service, and warnings about it and about another; and see what comes.
+    """Post critical alerts of three pods of one service, a warning about it, and warnings of three pods of another.
 
     With them one about a third service, which is soon over: the news of that has to wait for as long as a group's news
     ever does, as its group has just been told of.
@@ -93,11 +96,12 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
     tickets, baggage, fuel = (f"{word}-{key}" for word in chance.sample(SERVICES, 3))
     name, of_model, slow, short = (f"{word}-{key}" for word in chance.sample(ALERTS, 4))
     since = {place: (await inbox(lab, place))[1] for place in ("pager", "chat")}
-    critical = [
-        alert(key, {**labelled(name, "critical", tickets), "pod": f"{tickets}-{number}"}) for number in range(PODS)
-    ]
-    warnings = [alert(key, labelled(slow, "warning", service)) for service in (tickets, baggage)]
-    about_model = [alert(key, labels) for labels in own or () if labels["severity"] == "warning"]
+    critical, noted = (
+        [alert(key, {**labelled(*labels), "pod": f"{labels[-1]}-{number}"}) for number in range(PODS)]
+        for labels in ((name, "critical", tickets), (slow, "warning", baggage))
+    )
+    warnings = [alert(key, labelled(slow, "warning", tickets)), *noted]
+    about_model = [alert(key, labels) for labels in own or () if labels["severity"] == "warning"][:OWN_AT_MOST]
     soon_over = [alert(key, labelled(short, "critical", fuel))]
     story, began = Notifications(critical=short), time.monotonic()
     firing: list[Object] = []
@@ -119,6 +123,7 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
             story.pages = about(story.pages_all, alertname=name)
             story.pods = [sum(fires(each, alertname=name) for each in page["alerts"]) for page in story.pages]
             story.notes = about(story.notes_all, service=baggage)
+            story.noted = [sum(fires(each, service=baggage) for each in note["alerts"]) for note in story.notes]
         story.waited = time.monotonic() - began
 
     async def seen(enough: Callable[[], bool], within: float) -> bool:
@@ -169,6 +174,19 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
         if story.changed:
             await in_service(lab)
     return story
+
+
+def one_message(place: str, counts: Sequence[int]) -> Observation:
+    """Whether several pods were one message; of each that came it is known about how many of them it was.
+
+    The chat may hear it again, where its group gets one alert more.
+    """
+    most, once = max(counts, default=0), len(counts) == 1 or place == "chat"
+    return Observation(
+        once and {*counts} == {PODS},
+        f"1 message about {PODS} pods, at the {place}",
+        f"{len(counts)} message{'s' * (len(counts) != 1)}, about {most} pod{'s' * (most != 1)} at most",
+    )
 
 
 async def must_hear_of_the_end(lab: Lab, story: Notifications) -> None:

@@ -71,6 +71,7 @@ class Trial:
 
     Attributes:
         worse: what is seen once its alert has to fire; None where it stays as it is.
+        replaced: whether it comes with new pods, which have counted nothing yet.
     """
 
     severity: str
@@ -79,6 +80,7 @@ class Trial:
     before: Moment
     during: Moment
     worse: Moment | None = None
+    replaced: bool = False
 
     def moment(self, at: int) -> Moment:
         """A moment of its replay."""
@@ -98,7 +100,7 @@ class Event(NamedTuple):
 
 
 class Plan:
-    """A normal day and six faults.
+    """A normal day and seven faults.
 
     Attributes:
         events: of the day, in the order of time.
@@ -250,7 +252,7 @@ def _evening(chance: random.Random, pod: int) -> list[Event]:
 
 
 def _trials(chance: random.Random) -> dict[str, Trial]:
-    """The six faults."""
+    """The seven faults."""
 
     def by_day() -> int:
         return chance.randrange(6, 20) * HOUR
@@ -265,13 +267,16 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
     first, also, second = _status(chance, OTHERS), _status(chance, USUAL), _status(chance)
     slow_few, away, lost = share(0.13, 0.18), chance.randrange(PODS), chance.randrange(PODS)
     most, crawl = share(0.85, 0.97), round(chance.uniform(2, 8), 1)
-    quiet = Moment(1, errors=0, cpu=0.03)
+    quiet, whole = Moment(1, errors=0, cpu=0.03), _status(chance)
     return {
         "errors": Trial("critical", f"{many:.1%} of the answers are {first} and {also}, at 10 requests a second, while "
                         "one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=(lost,)),
                         Moment(10, errors=many, status=first, also=also, lost=(lost,))),
         "errors-few": Trial("critical", f"{few:.1%} of the answers are {second}, at one request a second, at night",
                             at_night(), quiet, Moment(1, errors=few, cpu=0.03, status=second)),
+        "errors-all": Trial("critical", f"a new release, all of whose answers are {whole} from the first one on, at 10 "
+                            "requests a second", by_day(), calm,
+                            Moment(10, errors=1, slow=0, refused=0, status=whole), replaced=True),
         "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s, two minutes later {most:.0%} take {crawl:g} s"
                       ", while one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=(lost,)),
                       Moment(10, slow=slow, takes=0.8, lost=(lost,)), Moment(10, slow=most, takes=crawl, lost=(lost,))),

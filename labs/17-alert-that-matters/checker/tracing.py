@@ -22,7 +22,7 @@ from mlops_lab.measure.traffic.http import Answer
 
 from .forms import answered
 from .running import runs
-from .world import in_service
+from .world import in_service, untouched
 
 ANSWERS_WITHIN = 20  # s for the gateway to answer as it should
 BURIED, AT_ONCE = 24, 8  # requests after those that are looked for, and how many of them come at the same time
@@ -32,7 +32,7 @@ WITHIN = 30  # s for each call of ./trace
 SIGNS = "!#$%&'*+-.^_`|~"  # what a word of an HTTP header may have in it beside letters and digits
 SHORT = 8  # characters of a line that may be a rule or a bracket, and no sentence
 LINES = 5000  # of a container's log
-LENGTH = 110  # characters of a long id
+LENGTH = 128  # characters of a long id
 RUBBISH, BROKEN = 422, 500  # what v2 answers to what is no flight, and to a flight without weather
 WEATHER = ("temp", "wind_speed", "precip", "visib")
 EACH = 10  # s between two of these: they fail, and each counts
@@ -99,6 +99,7 @@ async def requested(lab: Lab) -> list[Request]:
     """Four requests, and many more after them; the first that is not answered as it should be is the last."""
     await runs(lab, "gateway")
     await in_service(lab)
+    await untouched(lab)
     flight = next(row for row in lab.traffic.hidden_rows(50).rows if None not in row.values())
     good: Object = {"rows": [flight]}
     bodies: dict[int, Object] = {RUBBISH: {"rows": "rubbish"}, BROKEN: {"rows": [without_weather(flight)]}}
@@ -167,9 +168,10 @@ def strange_id(chance: random.Random) -> str:
 
 
 def like(given: str, number: int) -> str:
-    """Another id that begins or ends as one does, has another character for its dot, or capitals for its letters."""
+    """Another id: it begins or ends as one does, has another character for its dot or capitals, or is quite short."""
     dotless = given.replace(".", chr(ord("a") + number), 1)
-    kinds = (f"{given}-{number}", f"{number}-{given}", dotless, given.swapcase())
+    short = uuid.uuid4().hex[: 1 + number % 4]
+    kinds = (f"{given}-{number}", f"{number}-{given}", dotless, given.swapcase(), short)
     return kinds[number % len(kinds)]
 
 
@@ -191,7 +193,7 @@ async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
         request.foreign = len(lines) - len(request.lines)
         request.printed = tuple(line[:200] for line in printed[-1][-4:])
         plain = [line for line in printed[-1] if line.strip() and json_object(line) is None]
-        if plain and not found:
+        if plain:
             alone = await standard_output(lab, request.id)
             request.sentences = tuple(line[:200] for line in plain if line in alone)
         found.append((request, command.observed(command.code is not None, f"./trace ends within {WITHIN} s")))

@@ -86,6 +86,12 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
             "an alert fires, but its labels say something else: severity is critical or warning, as the README's table "
             "has it, and service is model; routes go by them"
         )
+    if name == "errors-all":
+        return (
+            "a series is there once it has counted something. Where all that a release answers fails, from its first "
+            "answer on, no series has another status: 1 - sum(the others) / sum(all) is empty then, and so is what is "
+            "compared with it. Count what failed, or add `or vector(0)` to the sum that may be empty"
+        )
     if name in ("errors-few", "slow-few"):
         return (
             "with few passengers most requests are probes and scrapes: /readyz, /healthz and /metrics are counted too, "
