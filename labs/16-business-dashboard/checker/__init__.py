@@ -290,7 +290,7 @@ async def says_no_data(lab: Lab) -> None:
     """For an airline of which nothing is known no panel has data: no 0, no 100 %, nothing that looks well.
 
     Another one asked for nothing in these minutes: its accepted share, its p95, its mean delays and its budget are no
-    numbers.
+    numbers. Nor is the accepted share of one that has just signed, to which no rebooking was offered yet.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     for wanted in WANTED:
@@ -312,15 +312,20 @@ async def says_no_data(lab: Lab) -> None:
             "the option `noValue`, and a value mapping of null or NaN, are what a panel writes when its query returned "
             "nothing. A dash says so; a number says something else, and so does OK",
         )
-    for wanted in (REBOOKINGS, LATENCY, LATEST, BUDGET):
-        shown = await ask(lab, board, wanted, [world.idle], world)
+    not_yet = "has counted nothing yet"
+    nothing = [(wanted, world.idle, "stands still") for wanted in (REBOOKINGS, LATENCY, LATEST, BUDGET)]
+    nothing += [(wanted, world.refused, not_yet) for wanted in (REBOOKINGS, LATENCY, LATEST)]
+    nothing += [(REBOOKINGS, world.airlines[2], not_yet)]
+    for wanted, airline, how in nothing:
+        shown = await ask(lab, board, wanted, [airline], world)
         empty = not shown.error and not shown.found
-        expected = f"{wanted.title}: no number where its counters stand still"
+        expected = f"{wanted.title}: no number where what it is made of {how}"
         must(
             Observation(empty, expected, str(shown), None, () if empty else shown.sent),
             "nothing was offered, asked or predicted in these minutes, so there is no share, no percentile and no mean "
-            "of it, and no budget. Prometheus says so by itself: 0 divided by 0 is NaN, no number. Whoever keeps the "
-            "divisor from being 0 makes a number of it: as if all had refused, or all had gone well",
+            "of it, and no budget. Prometheus says so by itself: 0 divided by 0 is NaN, no number, and what has never "
+            "counted is no series. Whoever keeps the divisor from being 0, or adds `or` and a number, makes a number "
+            "of it: as if all had refused, or all had gone well",
         )
     current.note("none of the eight panels shows anything, and no share is of nothing")
 
