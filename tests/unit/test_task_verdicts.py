@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,6 +40,26 @@ def test_a_token_is_good_for_as_long_as_it_was_made_for(loaded: Loaded, more: in
     data = {name: base64.b64encode(text.encode()).decode() for name, text in words.items()}
     found = checker._too_long({"metadata": {"creationTimestamp": LONG_AGO.isoformat()}, "data": data})
     assert found.startswith(said) and bool(found) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("ago", "hours", "said"),
+    [
+        (65, 24.0, ""),
+        (6000, 8760.0, ""),
+        (5, 24.0, "there is none, and her certificate began 5 min ago"),
+        (65, 1.1, "there is none, and her certificate is good for 1.1 h"),
+    ],
+)
+def test_a_request_is_cleared_away_an_hour_after_its_certificate_was_issued(
+    loaded: Loaded, ago: int, hours: float, said: str
+) -> None:
+    cleared = importlib.import_module(f"{loaded('a-user-with-a-certificate').__name__}.kubeconfig").cleared
+    begins = LONG_AGO - timedelta(minutes=ago)
+    made = SimpleNamespace(not_valid_before_utc=begins, not_valid_after_utc=begins + timedelta(hours=hours))
+    found = cleared(made, LONG_AGO)
+    assert found.startswith(said) and bool(found) == bool(said)
+    assert cleared(None, LONG_AGO)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The checks."""
 
 import base64
+from datetime import UTC, datetime
 
 from mlops_lab.checks import at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit.kubectl import kubectl
@@ -8,13 +9,18 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .kubeconfig import FILE, content, known_as
+from .kubeconfig import DAY, FILE, certificate, cleared, content, known_as
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture", "ckad/environment-configuration-and-security")
 _SIGNER = "kubernetes.io/kube-apiserver-client"
 _ISSUED_WITHIN = 10.0  # s
-_DAY = 86400  # s
+# What else there may be in a Namespace.
+_KINDS = (
+    "secrets", "configmaps", "services", "events", "serviceaccounts", "persistentvolumeclaims", "deployments.apps",
+    "replicasets.apps", "statefulsets.apps", "jobs.batch",
+)  # fmt: skip
+_DAY = round(DAY.total_seconds())
 
 
 @check(points=2, domains=_DOMAINS)
@@ -25,9 +31,11 @@ async def certificate_is_issued(lab: TaskLab) -> None:
     if found is None:
         # The cluster clears away a request an hour after its certificate was issued; the certificate stays good.
         used = (lab.work.folder / FILE).is_file() and await known_as(lab) == f"{D.user}, by a certificate"
-        there = f"CertificateSigningRequest {D.csr} is there, or its certificate in use"
-        expect(holds(used, there, "there is none")).because(
-            "it hands the user's request to the cluster, whose certificate authority signs it once it is approved"
+        lacks = cleared(await certificate(lab), datetime.now(UTC)) if used else "there is none"
+        there = f"CertificateSigningRequest {D.csr} is there, or its certificate of an hour ago in use"
+        expect(holds(not lacks, there, lacks)).because(
+            "it hands the user's request to the cluster, whose certificate authority signs it once it is approved; "
+            "create it under that name, and leave it there"
         )
         return
     given = base64.b64decode(found["spec"]["request"]).decode(errors="replace").strip() == D.request
@@ -56,9 +64,10 @@ async def sees_pods_alone(lab: TaskLab) -> None:
     asked = {("get", "pods", "", ""): True, ("list", "pods", "", ""): True}
     others = ("watch", "create", "delete", "patch", "update", "deletecollection")
     asked |= {(verb, "pods", "", ""): False for verb in others}
-    asked |= {("get", "pods", each, ""): False for each in ("log", "exec")}
-    kinds = ("secrets", "configmaps", "services", "events", "deployments.apps", "replicasets.apps", "jobs.batch")
-    asked |= {(verb, each, "", ""): False for each in kinds for verb in ("get", "list")}
+    asked |= {("get", "pods", each, ""): False for each in ("log", "exec", "status")}
+    asked |= {("create", "pods", each, ""): False for each in ("exec", "attach", "portforward")}
+    asked |= {(verb, each, "", ""): False for each in _KINDS for verb in ("get", "list", "create")}
+    asked |= {("get", "namespaces", "", ""): False}
     asked |= {("list", "pods", "", each): False for each in ("default", "*")}
     asked |= {("list", each, "", "*"): False for each in ("nodes", "namespaces")}
     wrong = []

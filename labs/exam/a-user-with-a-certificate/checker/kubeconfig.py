@@ -2,7 +2,10 @@
 
 import base64
 import binascii
+from datetime import datetime, timedelta
 from typing import Any
+
+from cryptography import x509
 
 from mlops_lab.checks import Observation, absent, holds
 from mlops_lab.kit.kubectl import kubectl, printed
@@ -13,6 +16,8 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 FILE = "user.kubeconfig"
+DAY = timedelta(days=1)
+_KEPT = timedelta(hours=1)  # by the cluster, a request whose certificate was issued
 # How the API server calls the certificate by which it knows somebody.
 _CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
@@ -47,6 +52,28 @@ async def known_as(lab: TaskLab) -> str:
         return f"nobody: {(done.output.strip().splitlines() or ['no answer'])[-1][:200]}"
     by = (who.get("extra") or {}).get(_CREDENTIAL) or [""]
     return f"{who.get('username')}{', by a certificate' if str(by[0]).startswith('X509') else ''}"
+
+
+async def certificate(lab: TaskLab) -> x509.Certificate | None:
+    """The certificate that the file's current context shows the API server."""
+    done = await kubectl(lab, "--kubeconfig", FILE, "config", "view", "--minify", "--flatten", "--raw", "-o", "json")
+    users = printed(done).get("users") or [{}]
+    try:
+        return x509.load_pem_x509_certificate(_text(_part(users[0], "user").get("client-certificate-data")).encode())
+    except ValueError:
+        return None
+
+
+def cleared(made: x509.Certificate | None, now: datetime) -> str:
+    """Why the cluster can't have removed the request of a certificate, or it is none of a day; empty if all is well."""
+    if made is None:
+        return f"there is none, and no certificate in {FILE}"
+    begins, ends = made.not_valid_before_utc, made.not_valid_after_utc
+    if now - begins < _KEPT:
+        ago = round((now - begins).total_seconds() / 60)
+        return f"there is none, and her certificate began {ago} min ago: the cluster would still have its request"
+    hours = (ends - begins).total_seconds() / 3600
+    return "" if ends - begins >= DAY else f"there is none, and her certificate is good for {hours:.1f} h in all"
 
 
 def _part(entry: Any, name: str) -> dict[str, Any]:
