@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -138,3 +139,38 @@ def test_a_run_has_no_more_than_its_cronjob_gives(
     checker: Any, job: dict[str, Any], template: dict[str, Any], said: list[str]
 ) -> None:
     assert checker("runs-that-fail").wider_bounds({"spec": job}, {"spec": template}) == said
+
+
+    ("probe", "after"), [({"periodSeconds": 5}, 15), ({"failureThreshold": 2}, 20), ({"periodSeconds": 60}, 180)]
+)
+def test_how_long_a_probe_takes_at_most(checker: Any, probe: dict[str, Any], after: int) -> None:
+    trial = checker("crashing-container", "trial")
+    assert trial.noticed_after({"spec": {"containers": [{"livenessProbe": probe}]}}) == after
+    assert trial.noticed_after({"spec": {"containers": [{}]}}) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "ended"), [({"running": {}}, False), ({"terminated": {}}, True), ({"waiting": {"reason": "Back"}}, True)]
+)
+def test_a_container_that_waits_to_be_started_again_has_ended(checker: Any, state: Any, ended: bool) -> None:
+    pod = {"status": {"containerStatuses": [{"state": state, "restartCount": 2}]}}
+    assert checker("crashing-container", "trial")._ended(pod) is ended
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "right"),
+    [
+        ("program", {"valueFrom": {"configMapKeyRef": {"name": "{}-words", "key": "k"}}}, True),
+        ("copy", {"valueFrom": {"configMapKeyRef": {"name": "{}-words", "key": "k"}}}, False),
+        ("program", {"value": "another"}, False),
+        ("program", {"value": "", "valueFrom": {"configMapKeyRef": {"name": "{}-words"}}}, False),
+    ],
+)
+def test_program_and_words_come_from_the_config_maps(
+    checker: Any, program: str, words: dict[str, Any], right: bool
+) -> None:
+    task = checker("crashing-container")
+    words = json.loads(json.dumps(words).replace("{}", task.D.name))
+    words |= {"value": task.D.words} if words.get("value") == "" else {}
+    volume = {"configMap": {"name": f"{task.D.name}-{program}"}}
+    assert task._takes_both({"containers": [{"env": [words]}], "volumes": [volume]}).ok is right

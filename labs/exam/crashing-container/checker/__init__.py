@@ -3,17 +3,18 @@
 import json
 from pathlib import Path
 
-from mlops_lab.checks import Observation, check, expect, holds, quantity
+from mlops_lab.checks import Observation, at_most, check, expect, holds, observe, quantity
 from mlops_lab.kit import deployments
 from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import restarted_when_hung, steady
+from .trial import noticed_after, restarted_when_hung, steady
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
@@ -34,19 +35,35 @@ async def runs_on(lab: TaskLab) -> None:
         "kubectl describe pod has its last state, with the reason, and the events"
     )
     template = (await lab.objects.deployment(D.name).present())["spec"]["template"]["spec"]
-    named = f'"{D.name}-words"' in json.dumps(template)
     must(
-        holds(named, f"it takes the text from ConfigMap {D.name}-words", "its pod template does not name it"),
-        "a copy in the Deployment stays as it is when the ConfigMap changes",
+        _takes_both(template),
+        "a copy stays as it is when the ConfigMap changes, be it in the Deployment or in another ConfigMap",
     )
+
+
+def _takes_both(template: Object) -> Observation:
+    """Are program and text those of the ConfigMaps, as the pod's spec has it?"""
+    written = json.dumps(template)
+    lacks = [
+        f"its pod template does not name {name}" for name in (f"{D.name}-program", f"{D.name}-words")
+        if f'"{name}"' not in written
+    ]  # fmt: skip
+    if any(each.get("value") == D.words for one in template["containers"] for each in one.get("env") or []):
+        lacks.append("a variable in its pod template has the text itself")
+    return holds(not lacks, "program and text are those of the ConfigMaps", "; ".join(lacks))
 
 
 @check(points=2, needs=runs_on, owns="pod", domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
 async def started_anew_when_it_hangs(lab: TaskLab) -> None:
-    """When `/alive` does not answer with 200 any more, the container is started anew within 15 s."""
-    expect(await restarted_when_hung(lab, D, await some_pod(lab, D.name))).because(
+    """When `/alive` does not answer with 200 any more, that is noticed within 15 s, and the container started anew."""
+    pod = await some_pod(lab, D.name)
+    after = noticed_after(await lab.objects.named("Pod", pod).present())
+    expect(await restarted_when_hung(lab, D, pod)).because(
         "the liveness probe is what notices a program that runs and serves nobody: it must ask the right port and "
         "path, and not wait for long"
+    )
+    expect(observe("seconds until the probe has failed as often as it must", after, at_most(15))).because(
+        "a program may hang just after it was asked: periodSeconds times failureThreshold is the longest that it takes"
     )
 
 

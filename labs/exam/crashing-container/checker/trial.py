@@ -4,7 +4,7 @@ import time
 
 from mlops_lab.checks import LabError, Observation, absent, is_ready
 from mlops_lab.kit.deployments import owned_pods
-from mlops_lab.kit.pods import gone_meanwhile, leaving, ready, restarts
+from mlops_lab.kit.pods import containers_of, gone_meanwhile, lasting, leaving, ready, restarts
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
@@ -45,7 +45,10 @@ def _state(pod: Object) -> str:
 
 
 async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observation:
-    """Is the container started anew once `/alive` does not answer with 200? The pod is ready again afterwards."""
+    """Is the container started anew once `/alive` does not answer with 200? The pod is ready again afterwards.
+
+    One that has ended counts: the kubelet starts it at once the first time, and later on waits for longer and longer.
+    """
     before = restarts(await lab.objects.named("Pod", pod).present())
     try:
         await lab.objects.run_in(pod, "touch", "/tmp/hung")
@@ -54,12 +57,27 @@ async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observati
             raise
         return absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
     seen = await lab.objects.named("Pod", pod).until(
-        lambda it: it is not None and restarts(it) > before,
-        expected="its container is started anew once /alive answers with 500",
+        lambda it: it is not None and (restarts(it) > before or _ended(it)),
+        expected="its container is ended, to be started anew, once /alive answers with 500",
         shown=lambda it: f"{restarts(it)} starts anew, {before} before" if it else "gone",
         within=_RESTARTED_WITHIN,
     )
-    if not seen.ok:
-        await lab.objects.kill(pod, grace=0)  # it would go on to hang
-    await lab.objects.deployment(drawn.name).rolled_out(within=_READY_WITHIN)
+    now = await lab.objects.named("Pod", pod).now()
+    if now is not None and restarts(now) == before:
+        await lab.objects.kill(pod, grace=0)  # it would go on to hang, or to wait
+    await lab.objects.pods_until(
+        drawn.name, lambda pods: bool(ready(pods)), expected="a ready pod", shown=lambda pods: f"{len(pods)} pods",
+        within=_READY_WITHIN,
+    )  # fmt: skip
     return seen
+
+
+def _ended(pod: Object) -> bool:
+    """Does a container of the pod not run?"""
+    return any("running" not in (each.get("state") or {}) for each in containers_of(pod))
+
+
+def noticed_after(pod: Object) -> int:
+    """Seconds until a pod's quickest liveness probe has failed as often as it must, at most; 0 for none."""
+    probes = [each["livenessProbe"] for each in lasting(pod) if each.get("livenessProbe")]
+    return min((each.get("periodSeconds", 10) * each.get("failureThreshold", 3) for each in probes), default=0)
