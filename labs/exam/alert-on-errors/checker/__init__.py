@@ -51,7 +51,7 @@ async def fires_when_users_are_harmed(lab: TaskLab) -> None:
     )
     first = f"after {when[0]:g} min" if when else "never"
     expect(Observation(late in when, f"it fires {late:g} min after errors begin", f"it fires {first}")).because(
-        f"the share of errors is {225 * D.share:g} % there: several of 5xx, of two pods together, and they go on"
+        f"{115 * D.share:g} % and more of the answers are errors there: several of 5xx, of two pods together, for long"
     )
 
 

@@ -13,13 +13,14 @@ SILENT = {
     "soon_over": "many are lost, for a short time",
     "come_and_go": "errors come and go",
     "over": f"errors that went on for long are over since {ENDS_WITHIN:g} min",
-    "other_route": "another route fails",
+    "other_route": "other routes fail",
     "refused": "answers are 422",
     "nobody": "nobody asks",
 }
 _REQUESTS, _PROBES = 24.0, 72.0  # of a pod in a step
 _ERRORS = {"500": 0.25, "507": 0.25, "511": 0.5}  # what part of the errors has which status
-_ALL = (*(("/predict", each) for each in ("200", "422", *_ERRORS)), ("/readyz", "200"), ("/readyz", "503"))
+_OTHERS = (("/readyz", "503"), ("/predictions", "500"))  # errors that are no answers of /predict
+_ALL = (*(("/predict", each) for each in ("200", "422", *_ERRORS)), ("/readyz", "200"), *_OTHERS)
 Counted = dict[tuple[str, str], float]  # answers in a step, by route and status
 
 
@@ -56,10 +57,11 @@ def _histories(share: float, hold: int) -> dict[str, Callable[[float, int], Coun
 
     def harmed(minute: float, pod: int) -> Counted:
         """Errors in each other step: there are some in each last minute, and between two scrapes there may be none."""
-        return _errors((3.0, 6.0)[pod] * share * (round(minute * 60 / STEP) % 2) if minute > 0 else share / 10)
+        return _errors((2.3, 4.6)[pod] * share * (round(minute * 60 / STEP) % 2) if minute > 0 else share / 10)
 
     def few(minute: float, pod: int) -> Counted:
-        return _errors((1.4, 0.0)[pod] * share, refused=0.5)
+        """A smaller share of many more requests: there are more errors in a minute than where users are harmed."""
+        return _errors((1.8, 0.0)[pod] * share, refused=0.5, times=10)
 
     def soon_over(minute: float, pod: int) -> Counted:
         return _errors(0.9 if 0 < minute <= burst else 0.0)
@@ -71,7 +73,7 @@ def _histories(share: float, hold: int) -> dict[str, Callable[[float, int], Coun
         return _errors(0.9 if 0 < minute <= _long(hold) else 0.0)
 
     def other_route(minute: float, pod: int) -> Counted:
-        return _errors(0.0) | {("/readyz", "503"): _PROBES if minute > 0 else 0.0}
+        return _errors(0.0) | dict.fromkeys(_OTHERS, _PROBES if minute > 0 else 0.0)
 
     def refused(minute: float, pod: int) -> Counted:
         return _errors(0.0, refused=0.4)
@@ -90,12 +92,11 @@ def _long(hold: int) -> int:
     return hold + 4
 
 
-def _errors(share: float, refused: float = 0.0) -> Counted:
-    """What a pod answers: such a share are errors, and such a share 422."""
-    wrong = {("/predict", status): part * share * _REQUESTS for status, part in _ERRORS.items()}
-    return wrong | {
-        ("/predict", "200"): (1 - share - refused) * _REQUESTS, ("/predict", "422"): refused * _REQUESTS
-    }  # fmt: skip
+def _errors(share: float, refused: float = 0.0, times: int = 1) -> Counted:
+    """What a pod answers: such a share are errors, and such a share 422, of so many times the usual requests."""
+    asked = times * _REQUESTS
+    wrong = {("/predict", status): part * share * asked for status, part in _ERRORS.items()}
+    return wrong | {("/predict", "200"): (1 - share - refused) * asked, ("/predict", "422"): refused * asked}
 
 
 def _series(happens: Callable[[float, int], Counted]) -> Iterator[dict[str, str]]:
