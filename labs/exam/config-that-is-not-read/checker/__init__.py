@@ -1,9 +1,15 @@
 """The checks."""
 
+import json
 from pathlib import Path
 
-from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
+from mlops_lab.checks import Observation, absent, check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
+from mlops_lab.kit.given import in_manifests
+from mlops_lab.kit.inside import printed
+from mlops_lab.kit.pods import leaving
+from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
@@ -34,6 +40,12 @@ async def answers_with_what_is_there_now(lab: TaskLab) -> None:
         "what a container was given when it began, it has until it ends; a folder that is mounted hides all that was "
         "in it before"
     )
+    template = (await lab.objects.deployment(D.name).present())["spec"]["template"]["spec"]
+    named = f'"{D.name}-colour"' in json.dumps(template)
+    must(
+        holds(named, f"it has the colour from ConfigMap {D.name}-colour", "its pod template does not name it"),
+        "a copy in the Deployment stays as it is when the ConfigMap changes",
+    )
 
 
 @check(
@@ -58,10 +70,18 @@ async def _runs_the_program(lab: TaskLab) -> Observation:
     given = await unchanged(lab, _START, "ConfigMap", f"{D.name}-program")
     if not given.ok:
         return given
-    containers = [_sign(pod["spec"]["containers"]) for pod in await deployments.owned_pods(lab, D.name)]
+    expected = "the program that was given, and its command"
+    pods = [pod for pod in await deployments.owned_pods(lab, D.name) if not leaving(pod)]
+    containers = [_sign(pod["spec"]["containers"]) for pod in pods]
     commands = {" ".join([*(each.get("command") or []), *(each.get("args") or [])]) for each in containers}
-    seen = f"containers that run {', '.join(sorted(commands)) or 'nothing'}"
-    return holds(commands == {_COMMAND}, "the program that was given, and its command", otherwise=seen)
+    if commands != {_COMMAND}:
+        return absent(expected, f"containers that run {', '.join(sorted(commands)) or 'nothing'}")
+    program = in_manifests(_START, "ConfigMap", f"{D.name}-program")["data"]["sign.py"]
+    for pod, container in zip(pods, containers, strict=True):
+        there = await printed(lab, pod, "cat", "/program/sign.py", container=container["name"])
+        if there.lines != [line for line in program.splitlines() if line]:
+            return absent(expected, f"{name_of(pod)} has another program at /program/sign.py")
+    return holds(True, expected, "")
 
 
 def _sign(containers: list[Object]) -> Object:

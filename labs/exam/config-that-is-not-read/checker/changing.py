@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 
-from mlops_lab.checks import Observation
+from mlops_lab.checks import Observation, absent
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, restarts
 from mlops_lab.kit.pods import name as name_of
@@ -48,6 +48,8 @@ async def follows(lab: TaskLab, drawn: Drawn) -> Observation:
     """Do the same pods answer with another text once the ConfigMap has it? It is as it was afterwards."""
     name = f"{drawn.name}-text"
     before, found = await _pods(lab, drawn), await lab.objects.named("ConfigMap", name).present()
+    if found.get("immutable"):
+        return absent(f"ConfigMap {name} can be changed", "it is immutable")
     followed = False
     try:
         await lab.objects.patch("ConfigMap", name, {"data": {"text": drawn.next}})
