@@ -22,7 +22,10 @@ class Drawn:
 
 
 def draw(random: Random) -> Drawn:
-    """Draw them. By auc a slow one and one of other data come first, then the challenger, then the champion."""
+    """Draw them. By auc a slow one and one of other data come first, then the challenger, then the champion.
+
+    The challenger takes as long as it may, and no less.
+    """
     alias, *names = words(random, 1 + _COUNT)
     limit = random.randrange(20, 60, 5)
     same, other = (f"{random.randrange(16**8):08x}" for _ in range(2))
@@ -31,9 +34,10 @@ def draw(random: Random) -> Drawn:
     made = []
     for kind, value in zip(order, auc, strict=True):
         latency = random.randrange(4 * limit, 9 * limit) / 10
+        if kind in ("slow", "challenger"):
+            latency = float(limit) + (random.randrange(1, 60) / 10 if kind == "slow" else 0.0)
         made.append((kind, {
-            "auc": value / 10000, "digest": other if kind == "elsewhere" else same,
-            "latency_ms": limit + random.randrange(1, 60) / 10 if kind == "slow" else latency,
+            "auc": value / 10000, "digest": other if kind == "elsewhere" else same, "latency_ms": latency,
         }))  # fmt: skip
     while True:
         made = random.sample(made, len(made))
