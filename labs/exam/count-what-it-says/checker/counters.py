@@ -9,6 +9,7 @@ from mlops_lab.tasks.lab import TaskLab
 _WITHIN = 15.0
 _LINE = re.compile(r"^(\w+)(?:\{([^}]*)\})?\s+([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?:\s+\d+)?$", re.MULTILINE)
 _KIND = re.compile(r"^# TYPE (\w+) (\w+)$", re.MULTILINE)
+_TEXTS = ("text/plain", "application/openmetrics-text")
 _COUNTERS, _OTHERS = ("predictions", "refused"), ("gauge", "histogram", "summary")
 Counters = dict[str, float | None]
 
@@ -23,6 +24,10 @@ async def counters(lab: TaskLab, service: str, prefix: str) -> Counters:
     expect(observe("status of GET /metrics (0: no answer)", answer.status, equal_to(200))).because(
         "a program is read when its pod starts: kubectl rollout restart makes the pods anew, and kubectl logs says why "
         "one does not start"
+    )
+    kind = str(answer.headers.get("content-type") or "none").lower()
+    expect(holds(kind.startswith(_TEXTS), "Content-Type of one of Prometheus's text formats", f"it is {kind}")).because(
+        "Prometheus reads only what is declared as a format of its own: prometheus_client.CONTENT_TYPE_LATEST has it"
     )
     found = {(name, inside): float(value) for name, inside, value in _LINE.findall(answer.text)}
     expect(Observation(bool(found), "metrics in the text format", answer.shown if not found else "there are")).because(
