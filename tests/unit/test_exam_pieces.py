@@ -47,6 +47,25 @@ def test_what_starts_a_part(checker: Any, container: dict[str, Any], said: str) 
     assert checker("a-job-in-parts", "parts").started_with(container) == said
 
 
+@pytest.mark.parametrize(
+    ("spans", "numbers"),
+    [
+        (["00-02", "00-02", "03-05", "04-06"], [2]),
+        (["00-02", "00-02", "02-05", "04-06"], [2, 3]),  # made in the second in which one ended: before that, or after
+        (["00-02", "03-05", "06-08", "09-11"], [1]),
+        (["00-02", "00-03", "01-03", "01-04"], [4]),
+        (["00-00", "00-01", "01-02", "02-03"], [0, 1, 2]),
+    ],
+)
+def test_how_many_pods_a_job_began_with(checker: Any, spans: list[str], numbers: list[int]) -> None:
+    def pod(begun: str, over: str) -> Any:
+        ended = {"startedAt": f"2026-05-01T08:00:{begun}Z", "finishedAt": f"2026-05-01T08:00:{over}Z"}
+        made = {"creationTimestamp": ended["startedAt"]}
+        return {"metadata": made, "status": {"containerStatuses": [{"state": {"terminated": ended}}]}}
+
+    assert [*checker("a-job-in-parts", "parts").began_with([pod(*each.split("-")) for each in spans])] == numbers
+
+
 def test_a_flag_without_a_value_is_true(checker: Any) -> None:
     task = checker("a-scheduler-that-does-not-start")
     assert task._flags({"command": ["kube-scheduler", "--leader-elect", "--v=2"], "args": ["--bind-address=::"]}) == {

@@ -1,15 +1,16 @@
 """The checks."""
 
 import hashlib
+import json
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
-from mlops_lab.kit.jobs import ended
+from mlops_lab.kit.jobs import ended, pods_of
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .parts import most_at_once, printed_by_part, started_with
+from .parts import began_with, most_at_once, printed_by_part, started_with
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/design-and-build",)
@@ -33,6 +34,10 @@ async def each_part_is_done(lab: TaskLab) -> None:
     expect(observe("its pods run", f"{started_with(first)} in {first['image']}", equal_to(wanted_start))).because(
         "the program is given, and so is the image: a copy of either does not change when they do"
     )
+    mounted = f'"{D.program}"' in json.dumps(job["spec"]["template"]["spec"].get("volumes") or [])
+    expect(holds(mounted, f"a volume of ConfigMap {D.program}", "its pods have none")).because(
+        "the program is in that ConfigMap: one of your own does not change when it does"
+    )
     expect(await ended(lab, D.job, within=_ENDED_WITHIN)).because("kubectl logs job/... says what the program said")
     wanted = {part: hashlib.sha256(f"{D.word} {part}".encode()).hexdigest()[:12] for part in range(D.parts)}
     found = await printed_by_part(lab, D.job)
@@ -53,6 +58,11 @@ async def so_many_at_a_time(lab: TaskLab) -> None:
     expect(holds(most <= D.parallel, f"never more than {D.parallel} at once", f"{most} at once")).because(
         "it counts while the Job runs; a later change does not change what has been"
     )
+    first = began_with(await pods_of(lab, D.job))
+    seen = f"it began with {first.start if first.start > D.parallel else first.stop - 1}"
+    expect(holds(D.parallel in first, f"it began with {D.parallel}", seen)).because(
+        "so many pods are made at once, and the next one when one of them has ended; a later change comes too late"
+    )
 
 
 @check(points=1, needs=each_part_is_done, domains=_DOMAINS)
@@ -61,6 +71,10 @@ async def gives_up(lab: TaskLab) -> None:
     spec = (await lab.objects.named("Job", D.job).present())["spec"]
     expect(observe("backoffLimit", spec.get("backoffLimit"), equal_to(D.backoff))).because(
         "backoffLimit is how often the Job makes a pod anew for one that failed; where nothing is said it is six"
+    )
+    each = spec.get("backoffLimitPerIndex")
+    expect(holds(each is None, "no limit for each part", f"backoffLimitPerIndex: {each}")).because(
+        "with it each part has a number of its own, and the Job goes on without those that have failed"
     )
     expect(observe("activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), equal_to(D.deadline))).because(
         "the Job's own deadline, not its pods': that one ends a pod, and the Job makes another"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlops_lab.checks import Lab
 from mlops_lab.kit.jobs import pods_of
 from mlops_lab.kit.logs import last_lines
@@ -27,6 +29,13 @@ async def most_at_once(lab: Lab, job: str) -> int:
     """How many of its pods' programs ran at the same time at most; the kubelet tells whole seconds."""
     spans = [span for pod in await pods_of(lab, job) if (span := _span(pod))]
     return max((sum(begun <= at < over for begun, over in spans) for at, _ in spans), default=0)
+
+
+def began_with(pods: Sequence[Object]) -> range:
+    """How many of a Job's pods were made before the first of them had ended; that second may count or not."""
+    end = min((span[1] for pod in pods if (span := _span(pod))), default="")
+    made = [str(pod["metadata"]["creationTimestamp"]) for pod in pods]
+    return range(sum(each < end for each in made), sum(each <= end for each in made) + 1)
 
 
 def started_with(container: Object) -> str:
