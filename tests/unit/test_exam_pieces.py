@@ -101,6 +101,24 @@ def test_what_makes_a_canary_another_one(checker: Any, more: dict[str, Any], sai
     assert alike.differ(_canary(), _canary(**more), apart=("MODEL_VERSION",)) == said
 
 
+@pytest.mark.parametrize(("more", "said"), [({}, []), ({"version": "v2"}, ["labels of the pods"])])
+def test_a_canary_bears_the_same_labels_but_for_its_track(checker: Any, more: dict[str, str], said: list[str]) -> None:
+    was, now = _canary(), _canary()
+    was["spec"]["template"]["metadata"] = {"labels": {"app": "a", "track": "stable"}}
+    now["spec"]["template"]["metadata"] = {"labels": {"app": "a", "track": "canary"} | more}
+    assert checker("a-small-canary", "alike").differ(was, now, apart=()) == said
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"suspend": False}, 0), ({"timeZone": "Etc/UTC"}, 0), ({"suspend": True}, 1), ({"timeZone": "Asia/Tokyo"}, 1)
+    ],
+)  # fmt: skip
+def test_a_cronjob_that_rests_or_goes_by_another_clock(checker: Any, spec: dict[str, Any], said: int) -> None:
+    assert len(checker("an-old-manifest")._at_other_times(spec)) == said
+
+
 @pytest.mark.parametrize(
     ("mount", "parts"),
     [

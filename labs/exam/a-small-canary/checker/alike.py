@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from mlops_lab.kube.client import Object
 
-# Numbers and labels are looked at by themselves; ports of a container open nothing, they only tell of what is open.
+# Numbers and selectors are looked at by themselves; ports of a container open nothing, they only tell of what is open.
+_TRACK = "track"  # the label that is to differ
 _APART = ("replicas", "selector", "template")
 _OF_A_CONTAINER = ("name", "env", "volumeMounts", "ports")
 
@@ -24,10 +25,12 @@ def _comparable(deployment: Object, apart: Collection[str]) -> Object:
     container = spec["containers"][0]
     volumes = {each["name"]: {**each, "name": ""} for each in spec.get("volumes") or []}
     mounts = {each["mountPath"]: volumes.get(each["name"]) for each in container.get("volumeMounts") or []}
+    labels = (deployment["template"].get("metadata") or {}).get("labels") or {}
     env = {each["name"]: each for each in container.get("env") or [] if each["name"] not in apart}
     return {
         **{key: value for key, value in deployment.items() if key not in _APART},
         **{key: value for key, value in spec.items() if key not in ("containers", "volumes")},
         **{key: value for key, value in container.items() if key not in _OF_A_CONTAINER},
         "number of containers": len(spec["containers"]), "mounts": mounts, "variables": env,
+        "labels of the pods": {key: value for key, value in labels.items() if key != _TRACK},
     }  # fmt: skip
