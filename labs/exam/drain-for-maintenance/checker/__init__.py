@@ -1,8 +1,11 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, is_ready, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.pods import leaving, name
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
@@ -12,6 +15,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture",)
+_START = Path(__file__).parents[1] / "start"
 _READY_WITHIN, _EMPTY_WITHIN = 20.0, 12.0
 # Pods that a node has as long as it is there: a DaemonSet's, and static ones.
 _STAY = ("DaemonSet", "Node")
@@ -54,20 +58,26 @@ async def app_runs_elsewhere(lab: TaskLab) -> None:
         "it was to be emptied"
     )
     why = "drain waits for the budget by itself: it evicts a pod once another one is ready"
-    budget = (await presence.exists(lab, "PodDisruptionBudget", D.app, why))["spec"]
-    labels = ((budget.get("selector") or {}).get("matchLabels") or {}).items()
-    asked = f"minAvailable {budget.get('minAvailable')} of {','.join(f'{key}={value}' for key, value in labels)}"
-    expect(observe("the budget", asked, equal_to(f"minAvailable 1 of app={D.app}"))).because(why)
+    await _must_be_the_given(lab, "PodDisruptionBudget", D.app, why)
 
 
 @check(points=1, needs=is_empty, domains=_DOMAINS)
 async def daemons_stay(lab: TaskLab) -> None:
     """The DaemonSet is as it was, with its pod on the worker."""
     why = "its pods are on every node as long as the node is there; drain leaves them with --ignore-daemonsets"
-    await presence.exists(lab, "DaemonSet", D.agent, why)
+    await _must_be_the_given(lab, "DaemonSet", D.agent, why)
     own = [pod for pod in await lab.objects.all("Pod", f"app={D.agent}") if is_ready(pod) and not leaving(pod)]
     there = [pod for pod in own if _on(pod, nodes.worker(lab)) and _stays(pod)]
     expect(observe("its ready pods on the worker", len(there), equal_to(1))).because(why)
+
+
+async def _must_be_the_given(lab: TaskLab, kind: str, named: str, why: str) -> None:
+    """An object is as it was given, and older than the Deployment, which was made after it when the task began."""
+    item = await presence.exists(lab, kind, named, why)
+    expect(await unchanged(lab, _START, kind, named)).because(why)
+    app = await lab.objects.deployment(D.app).now()
+    first = app is None or item["metadata"]["creationTimestamp"] <= app["metadata"]["creationTimestamp"]
+    expect(holds(first, f"{kind} {named} was there all the time", "it was made anew")).because(why)
 
 
 def _on(pod: Object, node: str) -> bool:
