@@ -3,11 +3,12 @@
 import hashlib
 from pathlib import Path
 
-from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, given, pushed
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
+from mlops_lab.measure.images import layers
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -17,6 +18,11 @@ D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
 _IMAGE, _ALSO = f"{D.image}:{D.tag}", f"{D.image}:{D.also}"
 _BASE = "flight-delay:v1"
+
+
+async def content(lab: Lab) -> layers.Content:
+    """What is in the pushed image, and where the key is in it."""
+    return await pushed.content(lab, _IMAGE, _BASE, {"the key": D.key.encode()})
 
 
 @check(points=3, domains=("ckad/design-and-build",))
@@ -48,6 +54,11 @@ async def runs_in_the_cluster(lab: TaskLab) -> None:
     expect(observe("release", told.get("release"), equal_to(D.release))).because(
         "ENV in the Dockerfile sets a variable for whatever runs in the image; the Deployment sets none"
     )
+    env = ((await lab.once(content)).config.get("config") or {}).get("Env") or []
+    set_to = ", ".join(each for each in env if each.startswith("RELEASE=")) or "no RELEASE"
+    expect(observe("the image's own variable", set_to, equal_to(f"RELEASE={D.release}"))).because(
+        "a variable that the image's command sets is there for that command alone: docker inspect shows the image's own"
+    )
     expect(observe("user", told.get("user"), equal_to(D.uid))).because(
         "USER in the Dockerfile says as whom the image's program runs, where the pod does not"
     )
@@ -66,7 +77,7 @@ def _of_the_image_alone(deployment: Object) -> Observation:
 @check(points=2, needs=runs_in_the_cluster, domains=("ckad/design-and-build",))
 async def keeps_the_key_out(lab: TaskLab) -> None:
     """The key is in no layer that the Dockerfile adds, and not in what describes the image."""
-    found = await pushed.content(lab, _IMAGE, _BASE, {"the key": D.key.encode()})
+    found = await lab.once(content)
     where = "; ".join(dict.fromkeys(map(str, found.hits)))
     expect(
         Observation(not found.hits, "no key in the image", where[:300] or f"none in {len(found.layers)} layers")
