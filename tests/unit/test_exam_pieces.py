@@ -178,6 +178,7 @@ def test_a_run_has_no_more_than_its_cronjob_gives(
     assert checker("runs-that-fail").wider_bounds({"spec": job}, {"spec": template}) == said
 
 
+@pytest.mark.parametrize(
     ("probe", "after"), [({"periodSeconds": 5}, 15), ({"failureThreshold": 2}, 20), ({"periodSeconds": 60}, 180)]
 )
 def test_how_long_a_probe_takes_at_most(checker: Any, probe: dict[str, Any], after: int) -> None:

@@ -43,15 +43,15 @@ def of_a_run(seen: Observation, why: str) -> str:
 async def serves_the_first_version(lab: Lab) -> None:
     """Service `model` answers from the version in production on every pod, and Service `alerts` answers.
 
-    The checker first puts the alias `production` on the version that the lab put there, if it is elsewhere, and waits up
-    to 150 s.
+    The checker first puts the alias `production` on the version that the lab put there, if it is elsewhere, and waits
+    up to 150 s.
     """
     for name in ("model", "alerts"):
         await exists(lab, name, why=f"{NOTHING_RUNS}kubectl apply -k .")
     first = await lab.once(first_version)
     expect(first).because(
-        "the Job first-model registers three versions and gives the second the alias; kubectl logs job/first-model says "
-        "how far it is. Do not delete it, nor that version"
+        "the Job first-model registers three versions and gives the second the alias; kubectl logs job/first-model "
+        "says how far it is. Do not delete it, nor that version"
     )
     for name in ("model", "alerts"):
         seen = await lab.objects.deployment(name).rolled_out(within=READY_WITHIN)

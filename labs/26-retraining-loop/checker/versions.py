@@ -102,8 +102,8 @@ async def days_of(lab: Lab, version: str) -> tuple[str, str]:
             known.get("data.days") or "no such tag",
         )
     ).because(
-        "the ordinary traffic is of the days that this version was trained on, and the lab made it with this tag. If it "
-        "is gone: lab reset makes it again"
+        "the ordinary traffic is of the days that this version was trained on, and the lab made it with this tag. If "
+        "it is gone: lab reset makes it again"
     )  # fmt: skip
     return days[0], days[1]
 
