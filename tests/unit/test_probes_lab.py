@@ -221,6 +221,43 @@ def test_a_hang_is_over_when_the_last_probe_has_failed_and_the_grace_period_too(
     assert loaded("05").longest({"containers": [server], **pod}) == seconds
 
 
+@pytest.mark.parametrize(
+    ("own", "seconds"),
+    [
+        ({"httpGet": {}, "periodSeconds": 5}, 16),
+        ({"httpGet": {}, **probe(2, 2, 2)}, 6),
+        ({"httpGet": {}, **probe(4, 3, 4)}, 16),
+        ({"httpGet": {}, **probe(1, 3, 4)}, 13),
+        ({"exec": {}, **probe(5, 3, 10)}, 15),
+        (None, None),
+    ],
+)
+def test_a_pod_that_hangs_is_out_when_the_last_readiness_probe_has_failed(
+    own: Object | None, seconds: float | None
+) -> None:
+    server: Object = {"name": "server"} if own is None else {"name": "server", "readinessProbe": own}
+    assert loaded("05").kept_for({"containers": [server]}) == seconds
+
+
+@pytest.mark.parametrize(
+    ("own", "seconds"),
+    [
+        ({"httpGet": {}, **probe(4, 3, 1)}, 9),
+        ({"httpGet": {}, **probe(4, 4, 3)}, 15),
+        ({"httpGet": {}, **probe(3, 1, 12)}, 12),
+        ({"httpGet": {}}, 21),
+        ({"tcpSocket": {}, **probe(1, 1, 1)}, None),
+        ({"exec": {}, **probe(5, 1, 1)}, None),
+        (None, None),
+    ],
+)
+def test_a_liveness_probe_bears_with_work_from_its_first_failure_to_its_last(
+    own: Object | None, seconds: float | None
+) -> None:
+    server: Object = {"name": "server"} if own is None else {"name": "server", "livenessProbe": own}
+    assert loaded("05").patience({"containers": [server]}) == seconds
+
+
 def test_the_container_that_comes_in_place_of_one_that_hung_is_watched_anew() -> None:
     _, pod = copy([], [1, 0, 1, 2])
     pod.start = lambda: asyncio.sleep(0, True)

@@ -19,7 +19,7 @@ from mlops_lab.measure.traffic.flights import numbers
 
 from .beyond import not_yours
 from .copies import BUSY, LATE, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL, cleared
-from .hanging import longest
+from .hanging import kept_for, longest, patience
 from .scenario import incidents
 from .why import NEVER_UP, why_asked, why_not_restarted
 
@@ -38,6 +38,12 @@ NOT_THERE = (
     "the process is well; what it needs is away. A restart brings that back no sooner, and then the model has to load "
     "as well. Whether the process can go on at all (liveness) and whether it can serve just now (readiness) are two "
     "questions, and the server has a path for each"
+)
+ONLY_TIME_TELLS = (
+    "a pod that computes and one that hangs look the same from outside: no answer within timeoutSeconds. What tells "
+    "them apart is how long it lasts. The first probe that fails may come just as the work begins, so it is "
+    "(failureThreshold - 1) x periodSeconds and the last one's timeoutSeconds that must be more than the longest work; "
+    "and less than you let a hang last"
 )
 UP_WITHIN = 90  # s, for pods that were applied just before
 ANSWER_WITHIN = 40  # s, for pods that count as ready and still load
@@ -128,8 +134,9 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
     """No request goes to a pod that loads, and from 15 s on none to a pod that hangs or answers 503.
 
     10 requests a second go to Service `model` while the checker's pods start and have their incidents. All must be
-    answered with 200, but for those of the first 15 s after a pod began to hang or to answer 503. A pod that answers
-    again must be ready within 15 s.
+    answered with 200, but for those of the first 15 s after a pod began to hang or to answer 503. Whenever a hang
+    begins, by the readiness probe's numbers the pod is out within 15 s. A pod that answers again must be ready within
+    15 s.
     """
     found = await lab.once(incidents)
     for each in (found.hung, found.unready):
@@ -156,6 +163,19 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
             "the readiness probe must ask often enough: see its periodSeconds and successThreshold. A command that "
             "asks must say how things are now, and not how they were"
         )
+    kept = kept_for(found.spec)
+    expect(
+        holds(
+            kept is None or kept <= OUT_WITHIN,
+            f"a pod that hangs is out within {OUT_WITHIN} s whenever that begins",
+            f"up to {kept or 0:g} s by the readiness probe's numbers",
+            evidence=found.probes,
+        )
+    ).because(
+        "where a hang begins just after a probe that succeeded, the pod stays in the Service for failureThreshold x "
+        "periodSeconds and the last one's timeoutSeconds; this time it may have begun later. The nodes hear of it a "
+        "second or two after that, so leave some room"
+    )
 
 
 @check(points=3, needs=comes_up, owns="model", domains=("ckad/observability-and-maintenance", "cka/troubleshooting"))
@@ -218,17 +238,22 @@ async def unready_pod_is_left_alone(lab: Lab) -> None:
 async def busy_pod_is_left_alone(lab: Lab) -> None:
     """A pod that computes for 10 s, and answers nothing meanwhile, is not restarted; nor are pods that are well.
 
-    It computes up to three times, with a rest between them in which the liveness probe is answered.
+    It computes up to three times, with a rest between them in which the liveness probe is answered. Whenever that
+    work begins, the liveness probe's numbers allow 10 s for it.
     """
     found = await lab.once(incidents)
     expect(found.busy.begun).because(found.busy.why)
-    expect(found.busy.restarted(f"while the pod computes for {BUSY} s", found.probes)).because(
-        "a pod that computes and one that hangs look the same from outside: no answer within timeoutSeconds. What "
-        "tells them apart is how long it lasts. The first probe that fails may come just as the work begins, so it is "
-        "(failureThreshold - 1) x periodSeconds and the last one's timeoutSeconds that must be more than the longest "
-        "work; and less than you let a hang last"
-    )
+    expect(found.busy.restarted(f"while the pod computes for {BUSY} s", found.probes)).because(ONLY_TIME_TELLS)
     expect(observe("restarts of the Deployment's own pods meanwhile", found.others, equal_to(0))).because(
         "nothing was done to these pods: the liveness probe fails although the server answers. Does it ask a path "
         "and a port that are there? kubectl describe pod shows among the events what the probe got"
     )
+    allowed = patience(found.spec)
+    expect(
+        holds(
+            allowed is None or allowed >= BUSY,
+            f"the liveness probe allows {BUSY} s of work whenever that begins",
+            f"it may have failed often enough after {allowed or 0:g} s",
+            evidence=found.probes,
+        )
+    ).because(ONLY_TIME_TELLS)
