@@ -160,7 +160,8 @@ async def refuses_bad_input(lab: Lab) -> None:
     """Bodies that break the contract get the status 422: more than a hundred, each with one thing wrong.
 
     Fields that are missing, unknown or misspelt, of a wrong type or out of range, in the first row, the second, or one
-    in the midst of many; a number as text, or true for one; no rows, too many rows, no JSON, or what only looks so.
+    in the midst of many; a number as text or as a code, or true for one; no rows, too many rows, no object, no JSON, or
+    what only looks so.
     """
     refusals = await lab.once(refused)
     wrong = [each for each in refusals if each.answer.status != 422]
@@ -225,7 +226,8 @@ async def refuses_what_is_no_number(lab: Lab) -> None:
             "before it was looked at: int() of infinity or NaN raises"
             if any(answer and answer.status >= 500 for answer in answers)
             else "NaN is neither below a limit nor above it, so it passes comparisons. pydantic refuses all three with "
-            "allow_inf_nan=False; by hand: math.isfinite, and parse_constant of json.loads"
+            "allow_inf_nan=False; by hand: math.isfinite (which raises for an int that no float can hold), and "
+            "parse_constant of json.loads"
         )
     )
 

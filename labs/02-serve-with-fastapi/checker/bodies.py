@@ -59,9 +59,9 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
     add("unknown", "a field airline more", "airline", second | {"airline": "UA"})
     for kind, names, values in (
         ("type", WHOLE, ("July", "7", 7.5, True, None, [4])),
-        ("type", CODES, (7, None, ["UA"])),
+        ("type", CODES, (7, 22, 1234, None, ["UA"])),
         ("type", ("distance",), ("far", "719", True, None)),
-        ("type", WEATHER, ("warm", "41.5", False, {"mph": 9})),
+        ("type", WEATHER, ("warm", "41.5", "", False, [], {"mph": 9})),
         ("range", CODES, ("U", "CHICAGO", "KEWRX", "ewr", "U-", "ORD\n", "", "\u00d6B", "1\u0662")),
         ("range", ("distance",), (0, -719, 20000.5, 20001)),
     ):
@@ -90,7 +90,10 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
         Bad("rows", "a second row that is 5", {"rows": [first, 5]}, row=2),
         Bad("rows", "a second row that is null", {"rows": [first, None]}, row=2),
         Bad("missing", "a second row that is {}", {"rows": [first, {}]}, row=2),
+        # Some readers make infinity of it, and name no field.
+        Bad("range", "a distance of 401 digits", {"rows": [first, second | {"distance": 10**400}]}, row=2),
         Bad("rows", "a list instead of an object", [first]),
+        *(Bad("rows", f"{text} instead of an object", text) for text in ("null", "5", '"rows"')),
         Bad("json", "JSON that is cut off", json.dumps({"rows": [first]})[:-9]),
         Bad("json", "text that is no JSON", "month=7&hour=17"),
         *(Bad("json", f"what is no JSON but looks like it: {what}", text) for what, text in nearly_json(second)),

@@ -70,7 +70,8 @@ def why_not_refused(wrong: Sequence[Refusal]) -> str:
     if any(500 <= status < 600 for status in statuses):
         reasons.append(
             "5xx says that the server is at fault, so clients try again and somebody is woken up. An exception on the "
-            "way (kubectl logs deployment/model) means that the body was used before it was looked at"
+            "way (kubectl logs deployment/model) means that the body was used before it was looked at: `in`, or .get, "
+            "before it was known to be an object; math.isfinite, which raises for an int that no float can hold"
         )
     if statuses & {400, 415}:
         reasons.append(
