@@ -150,7 +150,9 @@ def test_requests_that_waited_in_vain_met_a_pod_that_is_too_slow(
     [
         ({"internalTrafficPolicy": "Cluster"}, "Service model leads to pods of all nodes"),
         ({"trafficDistribution": "PreferSameZone"}, "Service model leads to pods of all nodes"),
+        ({"externalTrafficPolicy": "Cluster"}, "Service model leads to pods of all nodes"),
         ({"internalTrafficPolicy": "Local"}, "internalTrafficPolicy: Local"),
+        ({"externalTrafficPolicy": "Local"}, "externalTrafficPolicy: Local"),
         ({"trafficDistribution": "PreferSameNode"}, "trafficDistribution: PreferSameNode"),
     ],
 )

@@ -66,8 +66,9 @@ async def answers_right(lab: Lab) -> None:
     )
     must(
         await leads_anywhere(lab),
-        "any client has to come to any of the pods: by this setting those on one node get only the pods of that node, "
-        "and lose all requests when these are gone. kubectl explain service.spec",
+        "any client has to come to any of the pods: by this setting those who ask from a node, or at one from outside, "
+        "get the pods of that node, and where it is Local lose all requests when these are gone. kubectl explain "
+        "service.spec",
     )
     answered = await predicted(lab, rows=40, within=ANSWER_WITHIN)
     expect(answered.status("status of POST /predict")).because(

@@ -34,7 +34,8 @@ ASKED = 8  # times for each pod: that one of two is left out happens once in 65,
 SELECTED_WITHIN, READY_WITHIN = 15, 90  # s, for pods that were applied just before to be there, and to be ready
 RATE, DURATION = 50, 50  # requests a second, s
 KILL_AT = 5  # s after the load began
-NEAR = {"internalTrafficPolicy": "Local", "trafficDistribution": "PreferSameNode"}
+# By which who asks from a node, or at one, gets the pods of that node.
+NEAR = {"internalTrafficPolicy": "Local", "externalTrafficPolicy": "Local", "trafficDistribution": "PreferSameNode"}
 HEAL_WITHIN = 40  # s after the deletion
 ANSWER_LIMIT = 10.0  # s
 LOADED_WITHIN = 5  # s, for pods that are ready to say how long they loaded
@@ -110,7 +111,7 @@ async def quickest_load(lab: Lab, within: float) -> float:
 
 
 async def leads_anywhere(lab: Lab) -> Observation:
-    """Whether Service `model` leads to its pods from any node; else a load meets those of one node only."""
+    """Whether Service `model` leads to its pods from any node, and at any; else a load meets those of one node only."""
     spec: Object = (await lab.objects.service("model"))["spec"]
     near = [f"{key}: {value}" for key, value in NEAR.items() if spec.get(key) == value]
     return holds(not near, "Service model leads to pods of all nodes", ", ".join(near))
