@@ -159,12 +159,12 @@ def test_a_signature_is_tried_with_each_of_its_columns(
 
 def prepared() -> dict[str, Any]:
     return {"rows": dict.fromkeys(("training", "held_out", "after", "other"), 2), "signature": {"columns": None},
-            "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01"), "few": [1, 0], "gaps": [1, 0],
-            }  # fmt: skip
+            "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01"), "few": [1, 0], "one": [1],
+            "gaps": [1, 0]}  # fmt: skip
 
 
 def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("training", "held_out", "few", "gaps", "after", "other"):
+    for name in ("training", "held_out", "few", "one", "gaps", "after", "other"):
         pd.DataFrame({"hour": [1, 2]}).to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": null}')
     driver = module("01", "driver", monkeypatch, tmp_path, model=lambda: Model(0.3))
@@ -180,7 +180,8 @@ def held(answers: dict[str, Any], logged: float, **labels: str) -> Lab:
     """Lab 01 with a model that gives some answers, and a metric that was logged; labels are `01` but for some days."""
     checker = lab_globals("01")
     week = answers.get("probabilities held_out", {"values": [0.1, 0.2]})["values"]
-    answers = {"probabilities few": {"values": week[::-1]}, "probabilities gaps": {"values": [0.2, 0.1]}} | answers
+    alone = {"few": week[::-1], "one": week[1:2], "gaps": [0.2, 0.1]}
+    answers = {f"probabilities {name}": {"values": each} for name, each in alone.items()} | answers
     whole = [answers.get(" ".join(question), {"values": [0.1, 0.2]}) for question in checker["QUESTIONS"]]
     found = {"data": {"metrics": [{"key": "auc_held_out", "value": logged}]}}
     about = prepared()
@@ -204,6 +205,53 @@ def test_a_score_of_the_models_own_is_none() -> None:
 def test_a_flight_has_the_same_probability_without_the_rest(few: dict[str, Any], right: bool) -> None:
     check = lab_globals("01")["metric_is_true"](held({"probabilities few": few}, 1.0))
     asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize(
+    ("one", "right"),
+    [({"values": [0.2]}, True), ({"values": [0.3]}, True), ({"values": []}, False), ({"error": "no attribute"}, False)],
+)
+def test_a_flight_that_is_asked_about_alone_has_an_answer(one: dict[str, Any], right: bool) -> None:
+    check = lab_globals("01")["metric_is_true"](held({"probabilities one": one}, 1.0))
+    asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize(
+    ("counted", "right"),
+    [({"rows": 2}, True), ({"rows": 0}, True), ({"rows": 3}, False), ({"error": "slow"}, True), ({"rows": "x"}, True)],
+)
+def test_no_step_of_a_model_has_counted_more_than_the_training_days(counted: dict[str, Any], right: bool) -> None:
+    check = lab_globals("01")["metric_is_true"](held({"counted": counted}, 1.0))
+    asyncio.run(check) if right else refuses(check)
+
+
+class Counting:
+    """A step that is fitted, and what it has counted."""
+
+    def __init__(self, seen: Any, **within: Any) -> None:
+        self.n_samples_seen_ = seen
+        self.__dict__ |= within
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return {}
+
+
+def test_the_rows_of_each_step_of_a_model_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = module("01", "driver", monkeypatch).counted
+    scaler, weighed, known = Counting(np.array([7.0, 9.0])), Counting(99.5), Counting(3)
+    known.__dict__["itself"] = known
+    whole = Counting(
+        1, steps=[("columns", Counting(2, transformers_=[("numbers", scaler, ["hour"]), weighed]))], best_=known
+    )
+    assert sorted(counted(whole, set())) == [1, 2, 3, 9]
+
+
+def test_one_of_the_days_of_summer_has_gaps_in_its_weather() -> None:
+    checker = lab_globals("01")
+    for seed in range(50):
+        found = checker["of_summer"](random.Random(seed))
+        assert len(set(found)) == checker["DRAWN"] and set(found) & set(checker["GAPS"])
+        assert found[0] >= "2013-06-01" and found[-1] <= "2013-08-31" and found == sorted(found)
 
 
 @pytest.mark.parametrize(

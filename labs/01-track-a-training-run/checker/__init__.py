@@ -100,10 +100,11 @@ async def metric_is_true(lab: Lab) -> None:
 
     The checker computes it anew, of `late` and the model's probabilities, 22 to 28 January. 30 flights of that
     week, which it draws and asks about without the rest, have to get the same ones, and so have 30 of the training
-    days, half of them without weather. It also fits the same estimator to the training days: the logged one may not be
-    better by more than 0.05 on a week that it has not seen, and not by more than 0.15 there than on the days that it
-    was fitted to, or on the two weeks after. Nor may its answers be those that the same estimator gives, fitted to that
-    week as well.
+    days, half of them without weather; one alone has to get an answer. It also fits the same estimator to the training
+    days: the logged one may not be better by more than 0.05 on a week that it has not seen, and not by more than 0.15
+    there than on the days that it was fitted to, or on the two weeks after. Nor may its answers be those that the same
+    estimator gives, fitted to that week as well; nor may a step in it have counted more flights than the training days
+    have.
     """
     answer, found = await lab.once(scored), await lab.once(newest) or {}
     own = answer["held_out"]["auc"]
@@ -138,6 +139,11 @@ async def metric_is_true(lab: Lab) -> None:
             "missing. Whoever asks about one flight gets something else than was measured. Such a step has to learn in "
             "fit, and keep what it has learnt"
         )
+    one = answer.get("one", {})
+    expect(holds("error" not in one, "an answer for one flight of that week alone", one.get("error", ""))).because(
+        "a step takes a table of one row for something else, as pandas' squeeze() does, which makes a single value of "
+        "it. Whoever stands at the counter asks about one flight"
+    )
     honest = answer["fitted"].get("auc", own)  # none where fitting takes long: then nothing is held against it
     expect(
         Observation(
@@ -160,6 +166,18 @@ async def metric_is_true(lab: Lab) -> None:
             "these answers are what all four weeks give, so the model was fitted to the held-out week, too. To use all "
             "rows once the number is known is common, but that is another model, and nothing is left to measure it on"
         )
+    most, rows = answer["counted"], answer["rows"]["training"]
+    expect(
+        Observation(
+            most <= rows,
+            f"no step of the model was fitted to more than the {rows} flights of 1 to 21 January",
+            f"one was fitted to {most:.0f}" if most else "none counts its flights",
+        )
+    ).because(
+        "what prepares the columns learns, too: a scaler's means and an encoder's categories are those of the rows "
+        "that its fit is given. With the held-out week among them the model has seen that week. One Pipeline, whose "
+        "fit gets the training days alone, keeps all steps from it"
+    )
     for name, where, why in (
         ("training", "the training days", "on flights that it has never seen than on those that it was fitted to"),
         ("after", "29 January to 11 February", "in one week that it has not seen than in the two that come next"),
@@ -295,13 +313,16 @@ async def dataset_is_recorded(lab: Lab) -> None:
 async def answers_for_other_days(lab: Lab) -> None:
     """The logged model has a probability for every flight of 30 days that the checker draws from June to August.
 
-    Their AUC is above 0.515: tossing a coin gives 0.5, and by luck 0.51. And it is at most 0.1 above that of the same
-    estimator, fitted to the training days alone, and at most 0.7: no other days were to be touched.
+    On one of them some flights have no weather. Their AUC is above 0.515: tossing a coin gives 0.5, and by luck 0.51.
+    And it is at most 0.1 above that of the same estimator, fitted to the training days alone, and at most 0.7: no other
+    days were to be touched.
     """
     answer = await lab.once(scored)
     expect(answered(answer["other"], answer["rows"]["other"], "30 days of summer")).because(
         "in summer there are flights to islands that nobody flies to in January. What is to be done with a category "
-        "that training has not seen has to be said to the encoder: its handle_unknown is 'error' by default"
+        "that training has not seen has to be said to the encoder: its handle_unknown is 'error' by default. And "
+        "weather may be missing, as in January: what is to be done then (SimpleImputer?) belongs to the model, also "
+        "to one that was fitted to complete rows alone"
     )
     auc = answer["other"]["auc"]
     expect(Observation(auc > COIN, f"AUC on 30 days of summer: more than {COIN}", f"{auc:.3f}", auc)).because(

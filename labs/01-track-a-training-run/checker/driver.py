@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
 
 import mlflow.pyfunc
 import mlflow.sklearn
+import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
@@ -33,7 +34,7 @@ def model() -> Any:
 
 
 def answer(question: Sequence[str]) -> Said:
-    """`load` it, the `probabilities` of some rows, `served` rows, its `params`.
+    """`load` it, the `probabilities` of some rows, `served` rows, its `params`, how many rows its steps have `counted`.
 
     And the probabilities of one that is `fitted` anew to the training days, or `refitted` to them and others.
     """
@@ -44,6 +45,8 @@ def answer(question: Sequence[str]) -> Said:
             return {}
         if what == "params":
             return parameters(model())
+        if what == "counted":
+            return {"rows": max(counted(model(), set()), default=0)}
         if what == "served":
             return {"count": len(mlflow.pyfunc.load_model(place()["folder"]).predict(rows(names[0]).head(50)))}
         asked = anew() if what == "fitted" else refitted(*names) if what == "refitted" else model()
@@ -70,6 +73,19 @@ def parameters(made: Any) -> Said:
             parts = str(full).split("__")
             found["search"] |= {"__".join(parts[place:]): str(value) for place in range(len(parts))}
     return found
+
+
+def counted(value: Any, known: set[int]) -> Iterator[int]:
+    """To how many rows each step in an estimator was fitted that counts them; to none where rows have weights."""
+    if isinstance(value, list | tuple | dict):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from counted(each, known)
+    elif hasattr(value, "get_params") and id(value) not in known:
+        known.add(id(value))
+        count = np.asarray(getattr(value, "n_samples_seen_", 0))
+        if count.dtype.kind in "iuf" and float(count.max()).is_integer():
+            yield int(count.max())
+        yield from counted(vars(value), known)
 
 
 @functools.cache

@@ -123,8 +123,9 @@ def main() -> None:
     answer["rows"]["complete"] = int(given["training"].notna().all(axis="columns").sum())
     draw = random.Random(os.environ["SEED"])
     answer["few"] = draw.sample(range(len(given["held_out"])), FEW)
+    answer["one"] = answer["few"][:1]
     answer["gaps"] = half_with_gaps(given["training"], draw)
-    for name, of in (("few", "held_out"), ("gaps", "training")):
+    for name, of in (("few", "held_out"), ("one", "held_out"), ("gaps", "training")):
         given[of].iloc[answer[name]].to_csv(PREPARED / f"{name}.csv", index=False)
     found["training"][["late"]].to_csv(PREPARED / "late.csv", index=False)  # what the model is to be fitted on
     week = answer["labels"]["held_out"].encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import secrets
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -24,14 +25,16 @@ ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
 # Those about what was fitted anew come last: that may take long, and then nothing else is missed. With the very last
 # one the model's process gets to know the week's labels.
 QUESTIONS = (
-    ("load",), ("probabilities", "held_out"), ("probabilities", "few"), ("probabilities", "other"),
-    ("probabilities", "training"), ("probabilities", "gaps"), ("served", "held_out"), ("params",),
+    ("load",), ("probabilities", "held_out"), ("probabilities", "few"), ("probabilities", "one"),
+    ("probabilities", "other"), ("probabilities", "training"), ("probabilities", "gaps"), ("served", "held_out"),
+    ("params",), ("counted",),
     ("probabilities", "after"), ("fitted", "held_out"), ("fitted", "other"), ("refitted", "held_out"),
 )  # fmt: skip
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
 AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
 # Summer has destinations that January does not.
 OTHER, DRAWN = (date(2013, 6, 1), date(2013, 8, 31)), 30
+GAPS = ("2013-07-02", "2013-08-19", "2013-08-22")  # the days of these on which some flights have no weather at all
 SAME = 1e-6  # as for the metric: sums over another number of rows may differ in their last digits
 
 
@@ -52,7 +55,7 @@ async def scored(lab: Lab) -> Object:
         if each["info"].get("source_run_id") == run and each["info"].get("status") == "LOGGED_MODEL_READY"
     ]
     named = [each["info"]["model_id"] for each in models if each["info"].get("name") == NAME][:1]  # the newest
-    summer = sorted(drawn(lab, "days of summer").sample(days(*OTHER), DRAWN))
+    summer = of_summer(drawn(lab, "days of summer"))
     key = secrets.token_hex()
     questions = [[*each, key] if each[0] == "refitted" else each for each in QUESTIONS]
     asked = await sandbox.asked(
@@ -89,13 +92,14 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
     if all("auc" in scores.scored(each, labels["held_out"]) for each in week):
         own, alone, both = (each["values"] for each in week)
         answer["apart"] = {"training": apart(own, alone), "both": apart(own, both)}
-    for name, of in (("few", "held_out"), ("gaps", "training")):
+    for name, of in (("few", "held_out"), ("one", "held_out"), ("gaps", "training")):
         if "auc" in answer[of]:
             asked = found[f"probabilities {name}"]
             answer[name] = others(found[f"probabilities {of}"]["values"], asked, prepared[name])
     if "error" in found["served held_out"]:
         answer["signature"].setdefault("error", str(found["served held_out"]["error"])[:300])
-    return answer | {"params": found["params"]}
+    counted = numbers([found["counted"].get("rows")]) or [0]
+    return answer | {"params": found["params"], "counted": counted[0]}
 
 
 def apart(some: Sequence[float], others: Sequence[float]) -> float:
@@ -122,6 +126,12 @@ def answered(found: Object, rows: int, of: str) -> Observation:
     return Observation(
         whole, f"probabilities for {rows} flights of {of}", found.get("error") or f"{found['rows']} of them"
     )
+
+
+def of_summer(draw: random.Random) -> list[str]:
+    """Days of summer, one of them with gaps in its weather: few days have any."""
+    gap = draw.choice(GAPS)
+    return sorted([gap, *draw.sample([each for each in days(*OTHER) if each != gap], DRAWN - 1)])
 
 
 def days(first: date, last: date) -> list[str]:
