@@ -65,7 +65,7 @@ def many(found: Site) -> Iterator[Figures]:
             try:
                 yield operators(lambda who: bench_class.begin(found, who, LAB, every=0.05), ids)
                 pods = template_of(bench_class.solution(LAB))
-                print(f"class: {PODS} pods for each of them run on {bench_kwok.NODES} nodes that kwok plays", flush=True)
+                print(f"class: {PODS} pods for each run on {bench_kwok.NODES} nodes that kwok plays", flush=True)
                 count = bench_kwok.run(found.kube, [namespace(each, LAB) for each in ids], pods, PODS)
                 yield cluster(found.kube, namespace(ids[0], LAB), count)
                 with asked(found) as (server, inside, pages):
