@@ -297,7 +297,7 @@ def test_the_log_is_its_pods_own(lab: Any, source: Object, ok: bool) -> None:
 def shipped(
     lab: Any, pods: list[Object], *, prints: bool, begins: str = "", last: int = 0, once: bool = False,
     twice: str | None = None, without: str = "-", storm: int = 50, anew: bool = False, late: bool = False,
-    gone: bool = False, slow: bool = False,
+    gone: bool = False, slow: bool = False, rare: bool = False,
 ) -> Any:  # fmt: skip
     """What the checker says of pods whose shippers print what was asked for, its last lines, each once, or nothing.
 
@@ -309,6 +309,7 @@ def shipped(
         late: whether they print nothing more after the first forecasts.
         gone: whether the first pod has gone with its log before the last forecasts.
         slow: whether the first answer to each request comes too late, so that the checker asks again.
+        rare: whether the flight that follows the first forecasts at once is not printed soon.
     """
     lines, paused = ["forecast for any"] * storm, list[int]()
 
@@ -339,18 +340,20 @@ def shipped(
             raise LabError("container shipper is waiting to start", "")
         said = [each for each in (dict.fromkeys(lines) if once else lines) if not each.endswith(without)]
         said = [each for each in said for _ in range(2 if twice is not None and each.endswith(twice) else 1)]
+        if rare and not paused:
+            said = said[: storm + 17]
         if paused:
             said = [*said, *said] if anew else said[: paused[0]] if late else said[paused[0] :] if gone else said
         return "\n".join(said[-last:] if prints else [])
 
-    before, lab.own_pods = lab.own_pods, found
+    before, lab.owned_pods = lab.owned_pods, found
     try:
         traffic = Room(get=get, first_answer=first_answer)
         objects = NothingThere(logs=logs, run_in=run_in)
         time = NoTime(pause=pause)
         return asyncio.run(lab.ships(made_up_lab("23", traffic=traffic, objects=objects, time=time)))
     finally:
-        lab.own_pods = before
+        lab.owned_pods = before
 
 
 def test_a_shipper_must_print_what_was_asked_for(lab: Any) -> None:
@@ -372,8 +375,21 @@ def test_a_shipper_prints_no_line_again(lab: Any, storm: int) -> None:
     seen = shipped(lab, [running()], prints=True, storm=storm, anew=True).seen
     assert ": 2 of 1; " in seen and ": 10 of 5" in seen
     seen = shipped(lab, [running()], prints=True, storm=storm, twice=" any").seen
-    written = storm + 3 * 3  # in three rounds
+    written = storm + 3
     assert seen == f"printed for any: {2 * written} of {written}"
+
+
+def test_who_has_just_printed_must_print_the_next_one_soon(lab: Any) -> None:
+    assert shipped(lab, [running()], prints=True, rare=True).seen.count(": 0 of 1") == 1
+
+
+def test_all_is_asked_for_again_only_where_a_pod_has_come_or_gone(lab: Any) -> None:
+    added, going = (running() | {"metadata": {"name": "model-2"} | each} for each in ({}, {"deletionTimestamp": "now"}))
+    assert lab._same([running()], [running()])
+    assert not lab._same([running()], [running(), added]) and not lab._same([running(), going], [running(), going])
+    pods = [running(), going]
+    assert shipped(lab, [running()], prints=True, twice=" any").seen == "printed for any: 106 of 53"
+    assert shipped(lab, pods, prints=True, begins="model-2", twice=" any").seen == "printed for any: 118 of 59"
 
 
 def test_what_is_printed_later_is_late_and_what_went_with_its_pod_is_not_missing(lab: Any) -> None:

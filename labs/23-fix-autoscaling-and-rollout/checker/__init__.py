@@ -32,7 +32,8 @@ async def runs_the_new_release(lab: Lab) -> None:
 
     The checker waits up to 60 s. What answers is the given server, and container `shipper` prints a line for each
     forecast within some seconds, no more and no less: for ten flights that the checker draws, and asks for at once, for
-    one of them four times more, three times for no flight in particular, and 10 s later for two more flights.
+    one of them four times more, three times for no flight in particular, for one more flight once these are printed,
+    and 10 s later for two more.
     """
     await deployments.exists(lab, why=why.GONE)
     expect(await deployments.rolled_out(lab, within=ARRIVED_WITHIN)).because(why.HANGS)
