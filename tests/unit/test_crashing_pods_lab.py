@@ -380,6 +380,42 @@ def test_a_deployment_without_pods_takes_what_its_template_says(lab20: Any) -> N
     assert limits.ok and total == 320 * lab20.MIB and len(lines) == 4
 
 
+@pytest.mark.parametrize(("pods", "of_all"), [("40Mi", 320), ("96Mi", 384), (None, 320)])
+def test_a_limit_that_a_pod_was_given_while_it_runs_is_not_the_next_one_s(
+    monkeypatch: pytest.MonkeyPatch, pods: str | None, of_all: int
+) -> None:
+    template = {"spec": {"containers": [limited("a", "80Mi")]}}
+
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [{"metadata": {"name": deployment}, "spec": {"containers": [limited("a", pods)]}}]
+
+    class Resized(NothingThere):
+        def deployment(self, name: str) -> Any:
+            async def present() -> Object:
+                return {"metadata": {"name": name}, "spec": {"template": template}}
+
+            return Room(present=present)
+
+    budget = loaded("20", "budget")
+    monkeypatch.setattr(budget, "owned_pods", owned)
+    limits, total, _ = asyncio.run(budget.accounted(made_up_lab("20", objects=Resized())))
+    assert limits.ok is (pods is not None) and total == of_all * budget.MIB
+
+
+@pytest.mark.parametrize(
+    ("probe", "seconds"),
+    [
+        ({}, 31),
+        ({"periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 4}, 14),
+        ({"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 4}, 45),
+        ({"periodSeconds": 15, "timeoutSeconds": 3}, 48),
+        ({"periodSeconds": 25, "timeoutSeconds": 3, "failureThreshold": 2}, 53),
+    ],
+)
+def test_a_book_may_hang_just_after_a_good_answer(lab20: Any, probe: Object, seconds: int) -> None:
+    assert lab20.at_worst(probe) == seconds
+
+
 @pytest.mark.parametrize(
     ("more", "files", "said"),
     [

@@ -26,7 +26,21 @@ from .scenario import (
     opened,
     shows_newest,
 )
-from .why import AGAIN, BOARD, BOOK, BUDGET, COLLECTOR, FORGOTTEN, HUNG, LARGE, MODEL, NO_FILE, OTHERS, SHOWN
+from .why import (
+    AGAIN,
+    BOARD,
+    BOOK,
+    BUDGET,
+    COLLECTOR,
+    FORGOTTEN,
+    HUNG,
+    JUST_AFTER,
+    LARGE,
+    MODEL,
+    NO_FILE,
+    OTHERS,
+    SHOWN,
+)
 
 BUDGET_MIB = 256
 
@@ -127,10 +141,13 @@ async def board_shows(lab: Lab) -> None:
 async def hung_book_comes_back(lab: Lab) -> None:
     """The checker makes a book hang that has just opened: within 40 s a new container, and then it answers again.
 
+    By the numbers of its liveness probe it is so as well for a book that hangs just after a good answer.
+
     Where the liveness probe is a program (exec), it does so once more, with a new pod, and without the drill's file.
     """
-    anew, answers = await hung_and_back(lab)
+    anew, at_worst, answers = await hung_and_back(lab)
     expect(anew).because(HUNG)
+    expect(at_worst).because(JUST_AFTER)
     expect(answers).because(AGAIN)
     expect(await hung_without_a_file(lab)).because(NO_FILE)
 
@@ -144,12 +161,15 @@ async def hung_book_comes_back(lab: Lab) -> None:
 async def lasts(lab: Lab) -> None:
     """All pods of the four are deleted: within 90 s the board shows what it did, and no report is lost.
 
-    Then reports of release v2 come into the book again.
+    The model answers for 500 routes at once as before. Then reports of release v2 come into the book again.
     """
     back, shown, kept, again = await kept_over_new_pods(lab)
     expect(back).because(
         "a pod that is made anew is made from its Deployment's template: what was changed in a pod alone is gone"
     )
-    expect(shown).because("kubectl get pods says which of the four is not as it was before")
+    expect(shown).because(
+        "kubectl get pods says which of the four is not as it was before. A new pod has the resources of its "
+        "Deployment's template, and not those that were given to a pod while it ran"
+    )
     expect(kept).because(FORGOTTEN)
     expect(again).because("the new pod of the collector reports as the one before did: kubectl logs deploy/collector")

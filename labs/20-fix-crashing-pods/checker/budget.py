@@ -18,23 +18,25 @@ _ENDED = ("Failed", "Succeeded")
 async def accounted(lab: Lab) -> tuple[Observation, Decimal, tuple[str, ...]]:
     """Has each container a limit; what the pods of the four may take in bytes, all together; and each pod in a line."""
     pods = [each for part in PARTS for each in await _pods(lab, part)]
-    free = [f"{name(pod)}: {each}" for pod in pods for each in unlimited(pod["spec"])]
-    most = {name(pod): limit(pod["spec"]) for pod in pods}
+    free = [f"{name(pod)}: {each}" for pod, _ in pods for each in unlimited(pod["spec"])]
+    # A pod's limits can be changed while it runs; the next one has the template's again.
+    most = {name(pod): max(limit(pod["spec"]), limit(template["spec"])) for pod, template in pods}
     lines = tuple(f"Pod {pod}: {float(bytes_ / MIB):g}Mi" for pod, bytes_ in sorted(most.items()))
     expected = "a memory limit for each container"
     seen = f"none for {', '.join(free)}" if free else f"all containers of {len(pods)} pods have one"
     return Observation(not free, expected, seen, None, lines), sum(most.values(), Decimal()), lines
 
 
-async def _pods(lab: Lab, part: str) -> list[Object]:
-    """A Deployment's pods that may take memory; its template where there is none, since that is what it asks for."""
+async def _pods(lab: Lab, part: str) -> list[tuple[Object, Object]]:
+    """A Deployment's pods that may take memory, each with the template; that alone where there is no pod."""
     there = [
         pod
         for pod in await owned_pods(lab, part)
         if not leaving(pod) and (pod.get("status") or {}).get("phase") not in _ENDED
     ]
     template = (await lab.objects.deployment(part).present())["spec"]["template"]
-    return there or [{"metadata": {"name": f"of {part}, when there is one"}, "spec": template["spec"]}]
+    to_come = {"metadata": {"name": f"of {part}, when there is one"}, "spec": template["spec"]}
+    return [(pod, template) for pod in there or [to_come]]
 
 
 def unlimited(spec: Object) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from mlops_lab.checks import Lab, LabError, Observation, absent, holds, is_ready
+from mlops_lab.checks import Lab, LabError, Observation, absent, at_most, holds, is_ready, observe
 from mlops_lab.kit.deployments import owned_pods, rolled_out
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.endpoints import some_pod
@@ -168,10 +168,11 @@ async def shows_newest(lab: Lab, answer: Answer) -> Observation:
     return holds(ok, "it shows the book's newest report", f"it shows {str(shown)[:160]}")
 
 
-async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
+async def hung_and_back(lab: Lab) -> tuple[Observation, Observation, Observation]:
     """Make a book hang that has just opened: is its container started anew, and does it answer again then?
 
-    A pod that goes on to hang is replaced.
+    A pod that goes on to hang is replaced. When it hangs is the checker's moment; so its liveness probe's numbers must
+    do as well for the worst one.
     """
     pod = await _fresh(lab)
     now = await lab.objects.named("Pod", pod).present()
@@ -184,7 +185,17 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation]:
     if anew.ok and answer.status != 200:  # the file has outlived the container
         await lab.objects.kill(pod, grace=0)
     await rolled_out(lab, "book", within=OPEN_WITHIN)
-    return anew, _answered(answer.status == 200, "the book answers again", answer)
+    worst = at_worst(now["spec"]["containers"][0].get("livenessProbe") or {})
+    what = "until its liveness probe ends a book that hangs, at worst"
+    noticed = observe(what, worst, at_most(ANEW_WITHIN), unit="s", timed=False)
+    return anew, noticed, _answered(answer.status == 200, "the book answers again", answer)
+
+
+def at_worst(probe: Object) -> int:
+    """The seconds that a probe takes for what hangs just after a good answer: so many questions in a row must fail."""
+    usual = {"periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3}
+    every, answer, times = (int(probe.get(key) or number) for key, number in usual.items())
+    return every + (times - 1) * max(every, answer) + answer
 
 
 async def hung_without_a_file(lab: Lab) -> Observation:
@@ -271,6 +282,8 @@ async def kept_over_new_pods(lab: Lab) -> tuple[Observation, Observation, Observ
         back = replace(back, evidence=await lab.objects.evidence("Deployment", back.value[0]))
         return back, back, back, back
     _, shown = await board_of(lab)
+    if shown.ok:  # a pod's limit can be changed while it runs
+        shown = await large_requests(lab, drawn(lab, "routes").choices(sorted(ROUTES), k=AT_ONCE))
     answer = await lab.traffic.first_answer(
         lambda: lab.traffic.get("book", f"/reports?last={2 * KNOWN}"), within=NODES_KNOW_WITHIN
     )

@@ -46,6 +46,10 @@ HUNG = (
     "failed question to the kill it takes about periodSeconds times failureThreshold, and each question takes "
     "timeoutSeconds"
 )
+JUST_AFTER = (
+    "a book may hang just after it has answered the probe. Then the first question that fails comes periodSeconds "
+    "later, failureThreshold of them must fail, and the last one fails after timeoutSeconds"
+)
 NO_DRILL = (
     "the file is for drills alone: a book that hangs in earnest makes none. What the probe is to notice is that it "
     "does not answer"
