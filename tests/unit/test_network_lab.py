@@ -123,7 +123,7 @@ class World:
     """The pods of the lab, and what a variant's policies let through between them."""
 
     def __init__(self, lab21: Any, variant: Variant | None = None) -> None:
-        self.objects = applied(variant)
+        self.objects, self.others_of = applied(variant), lab21.others_of
         self.policies = [each for (kind, _), each in self.objects.items() if kind == "NetworkPolicy"]
         self.pods = {}
         for number, name in enumerate(FOUR, 1):
@@ -171,6 +171,10 @@ class World:
         ports = {f"10.0.0.{number}": 7000 if name == "store" else 8080 for number, name in enumerate(FOUR, 1)}
         return any(passes(self.policies, self.pods[to], other, port, "Ingress", "TCP") for to, port in ports.items())
 
+    def names_others(self) -> bool:
+        here = {"kubernetes.io/metadata.name": "here"}
+        return any(said for policy in self.policies for said in self.others_of(policy, here))
+
     def step(self, asker: str, other: str) -> bool:
         """Does one of the four get through to the next one, as far as policies, ports, labels and names go?"""
         number = FOUR.index(other) + 1
@@ -178,7 +182,7 @@ class World:
         service = self.asks(asker).removeprefix("http://").partition(":")[0]
         resolves = self.lets(labels, DNS, 53, "UDP")
         through = self.lets(labels, f"10.0.0.{number}", 7000 if other == "store" else 8080)
-        return resolves and through and self.leads(service, other)
+        return resolves and through and service == other and self.leads(service, other)
 
     def leads(self, name: str, other: str, port: int = 80) -> bool:
         """Is there a Service of that name that leads from a port to the pods of one of the four, where they listen?"""
@@ -213,7 +217,9 @@ def failing(world: World) -> list[str]:
         "model_asks_the_features": world.step("model", "features"),
         "features_asks_the_store": world.step("features", "store"),
         "the_rest_goes_on": all(map(world.is_open, world.open)),
-        "others_stay_out": not any(map(world.is_open, [*world.shut, *world.away])) and not world.lets_in_a_namespace(),
+        "others_stay_out": not any(map(world.is_open, [*world.shut, *world.away]))
+        and not world.lets_in_a_namespace()
+        and not world.names_others(),
     }
     return [name for name, good in steps.items() if not good]
 
@@ -328,7 +334,7 @@ def listens(port: int) -> tuple[bool | None, str]:
 def asked_in_a_pod(lab21: Any, port: int) -> list[str]:
     command = [sys.executable, "-c", lab21._ASK, str(port), "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    return [str(each) for each in json.loads(done.stdout.splitlines()[-1])]
+    return [str(each) for each in json.loads(done.stdout.splitlines()[-1])[0]]
 
 
 def test_a_step_that_works_is_answered_by_the_next_one(lab21: Any, tmp_path: Path) -> None:
@@ -352,6 +358,13 @@ def test_a_step_that_fails_says_how(lab21: Any, tmp_path: Path) -> None:
         assert lab21.wrong(fine, ["model-a"], "model") == ""
 
 
+def test_where_a_program_leads_is_the_service_of_the_next_one(lab21: Any) -> None:
+    one, both = ["10.96.0.7"], ["10.96.0.7", "fd00::7"]
+    fine = [(one, one), (one, both), (both, both), ([], one), (["10.0.0.2"], [])]  # a name unknown, a headless Service
+    assert [lab21.elsewhere(leads, at, "model") for leads, at in fine] == [""] * len(fine)
+    assert lab21.elsewhere(["10.96.0.9"], one, "model") == "it asks 10.96.0.9, which is not Service model"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"who": null}', '{"who": ["model-a"]}', '{"error": 7}'])
 def test_whatever_a_program_says_is_no_answer_of_a_pods(lab21: Any, text: str) -> None:
     assert lab21.wrong(text, ["model-a"], "model")
@@ -360,7 +373,8 @@ def test_whatever_a_program_says_is_no_answer_of_a_pods(lab21: Any, text: str) -
 SYMPTOMS = (
     "http://x: [Errno -2] Name or service not known", "http://x: [Errno -3] Temporary failure in name resolution",
     "http://x: [Errno 113] No route to host", "http://x: [Errno 111] Connection refused", "http://x: timed out",
-    "store-a answers, which is no ready pod of model", "no pod of model runs",
+    "store-a answers, which is no ready pod of model", "it asks 10.96.0.9, which is not Service model",
+    "no pod of model runs",
 )  # fmt: skip
 
 
@@ -409,7 +423,10 @@ class Space(NothingThere):
             pod = self.made[name] | {"status": {"phase": "Running"}}
             return Observation(test(pod), expected, shown(pod))
 
-        return SimpleNamespace(now=now, present=present, until=until, kube=None)
+        return SimpleNamespace(now=now, present=present, until=until, kube=None, namespace="here")
+
+    async def all(self, kind: str, selector: str = "") -> list[Object]:
+        return self.world.policies if kind == "NetworkPolicy" else []
 
     async def apply(self, objects: Any) -> None:
         self.made |= {each["metadata"]["name"]: each for each in objects}
@@ -583,7 +600,8 @@ def test_where_the_namespace_of_the_dns_takes_no_pods_the_others_ask(
     (one,) = [each for each in wrongs(LAB) if each.name == "others_stay_out--answers-of-the-dns"]
     world = World(lab21, one)
     space = Space(world, full=world.who.dns.name)
-    assert asked(lab21, monkeypatch, space) == [] and not space.made
+    said = "others_stay_out: NetworkPolicy answers lets in pods of another namespace"  # by its text alone
+    assert asked(lab21, monkeypatch, space) == [said] and not space.made
 
 
 def test_a_listener_that_does_not_listen_is_nobodys_failure(lab21: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,12 @@
 """Lab 21: does each of the chain get its answers from the next one, and does everybody else stay out?
 
 Asked is from inside pods: by the chain's own programs in their own pods, and by pods of the checker's whose names and
-labels are drawn. No file of the learner's is read, and no policy.
+labels are drawn. No file of the learner's is read, and policies only for the namespaces that they name.
 """
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab, Observation, check, expect
+from mlops_lab.checks import Lab, Observation, check, expect, holds
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import judged
 
@@ -20,7 +20,7 @@ DOMAINS = ("cka/troubleshooting", "cka/services-and-networking", "ckad/services-
 
 @check(points=2, domains=DOMAINS)
 async def gateway_asks_the_model(lab: Lab) -> None:
-    """What the gateway asks is answered by pods of Deployment `model`, and by nobody else.
+    """What the gateway asks, by Service `model`, is answered by pods of Deployment `model`, and by nobody else.
 
     The gateway's own program asks in each of its pods, six times, for up to 15 s until all is well. That the model
     itself can't go on from there is not this check's.
@@ -31,7 +31,7 @@ async def gateway_asks_the_model(lab: Lab) -> None:
 
 @check(points=2, domains=DOMAINS)
 async def model_asks_the_features(lab: Lab) -> None:
-    """What the model asks is answered by pods of Deployment `features`, and by nobody else.
+    """What the model asks, by Service `features`, is answered by pods of that Deployment, and by nobody else.
 
     Asked as for the gateway.
     """
@@ -41,7 +41,7 @@ async def model_asks_the_features(lab: Lab) -> None:
 
 @check(points=2, domains=DOMAINS)
 async def features_asks_the_store(lab: Lab) -> None:
-    """What the features ask is answered by pods of Deployment `store`, and by nobody else.
+    """What the features ask, by Service `store`, is answered by pods of that Deployment, and by nobody else.
 
     Asked as for the gateway.
     """
@@ -78,7 +78,8 @@ async def others_stay_out(lab: Lab) -> None:
     New pods with drawn names try what is not on the list: strangers, pods with the labels of the chain, of clients, of
     the loader and of monitoring where they have no business, and pods of another namespace, and of that of the DNS,
     with such labels. They try the four, and each other, on the ports of the list, that of the DNS and a drawn one, by
-    TCP and UDP. All four programs must be at work meanwhile on both ports, by what they say in their own pods.
+    TCP and UDP. All four programs must be at work meanwhile on both ports, by what they say in their own pods. And no
+    policy names another namespace, but for the model's way to that of the DNS.
     """
     seen = await lab.once(asked)
     must(
@@ -98,6 +99,7 @@ async def others_stay_out(lab: Lab) -> None:
     expect(judged(seen.gave, seen.away, "closed to pods of another namespace that have the list's labels")).because(
         OF_NAMESPACES
     )
+    must(holds(not seen.named, "policies that name no other namespace", "; ".join(seen.named)), OF_NAMESPACES)
 
 
 @check(points=1, needs=(*_CHAIN, the_rest_goes_on), owns="the pods", domains=DOMAINS)

@@ -20,11 +20,11 @@ UP_WITHIN = 60  # s, for pods that were changed just before
 _ANSWERED_WITHIN = 15.0  # s; nodes learn of a change of Services and policies a moment later
 _TIMES = 6  # of other pods behind the Service one would answer then
 _NOBODY = "the pod's own program does not answer"
-# Has a pod's program ask the next one, and prints a list of what it says of that.
+# Has a pod's program ask the next one, and prints what it says of that; and where NEXT leads, if somebody was there.
 _ASK = f"""
-import json, sys, threading, urllib.error, urllib.request
+import json, os, socket, sys, threading, urllib.error, urllib.parse, urllib.request
 port, times = sys.argv[1:]
-said = []
+said, leads = [], []
 def ask():
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
@@ -38,12 +38,18 @@ def ask():
 asks = [threading.Thread(target=ask) for _ in range(int(times))]
 [each.start() for each in asks]
 [each.join() for each in asks]
-print(json.dumps(said))
+if any('"who"' in each for each in said):
+    try:
+        host = urllib.parse.urlsplit(os.environ.get("NEXT", "")).hostname
+        leads = sorted({{each[4][0] for each in socket.getaddrinfo(host, None)}})
+    except OSError:
+        pass
+print(json.dumps([said, leads]))
 """
 
 
 async def answered(lab: Lab, asker: str, other: str) -> Observation:
-    """Wait until all that a Deployment's pods ask the next one is answered by that one's pods.
+    """Wait until all that a Deployment's pods ask the next one, by its Service, is answered by that one's pods.
 
     Returns:
         The observation; its `value` has what is wrong with each answer, an empty text where nothing is.
@@ -57,8 +63,10 @@ async def answered(lab: Lab, asker: str, other: str) -> Observation:
     async def look() -> list[str]:
         pods = [each for each in await owned_pods(lab, asker) if is_running(each) and not leaving(each)]
         own = [name(each) for each in await pods_at_work(lab, other)]
+        at = await _addresses(lab, other)
         said = await together(*(_asked(lab, each, PORTS[asker]) for each in pods))
-        return [wrong(text, own, other) for texts in said for text in texts] or [f"no pod of {asker} runs"]
+        found = [wrong(text, own, other) or elsewhere(leads, at, other) for texts, leads in said for text in texts]
+        return found or [f"no pod of {asker} runs"]
 
     def shown(seen: list[str]) -> str:
         bad = [each for each in seen if each]
@@ -86,12 +94,26 @@ def wrong(text: str, own: Collection[str], deployment: str) -> str:
     return "" if who in own else f"{who[:80]} answers, which is no ready pod of {deployment}"
 
 
-async def _asked(lab: Lab, pod: Object, port: int) -> list[str]:
-    """What the program in a pod says, as often as it was asked."""
+def elsewhere(leads: Collection[str], at: Collection[str], service: str) -> str:
+    """What is wrong with the addresses that a program asks; empty if they are the Service's, or it has none."""
+    others = sorted({*leads} - {*at})
+    return f"it asks {', '.join(others)[:80]}, which is not Service {service}" if at and others else ""
+
+
+async def _addresses(lab: Lab, service: str) -> list[str]:
+    """The addresses of a Service; none if it is not there, or leads to its pods by their own addresses."""
+    found: Object = await lab.objects.named("Service", service).now() or {"spec": {}}
+    known = found["spec"].get("clusterIPs") or [found["spec"].get("clusterIP")]
+    return [str(each) for each in known if each and each != "None"]
+
+
+async def _asked(lab: Lab, pod: Object, port: int) -> tuple[list[str], list[str]]:
+    """What the program in a pod says, as often as it was asked; and the addresses that it asks."""
     done = await printed(lab, pod, "python3", "-c", _ASK, str(port), str(_TIMES), within=30)
     if done.code != 0 or not done.lines:
-        return [json.dumps({"error": f"python3 in {name(pod)} printed {done.errors[-100:] or 'nothing'}"})]
-    return [str(each) for each in json.loads(done.lines[-1])]
+        return [json.dumps({"error": f"python3 in {name(pod)} printed {done.errors[-100:] or 'nothing'}"})], []
+    said, leads = json.loads(done.lines[-1])
+    return [str(each) for each in said], [str(each) for each in leads]
 
 
 async def _at_home(lab: Lab, deployment: str) -> tuple[str, ...]:

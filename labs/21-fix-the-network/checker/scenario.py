@@ -11,6 +11,7 @@ from mlops_lab.kit.probes import Probe, Way, standing_probes
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 
+from .namespaces import named_by_policies
 from .places import METRICS, PORTS, Place, places
 from .visitors import DNS, WEB, Guest, Listener, Sender, Visitors
 
@@ -52,6 +53,7 @@ class Asked:
         gave: what each of them gave.
         missing: ports on which one of the four does not listen, in words.
         let_in: Services that answered a pod of another namespace.
+        named: what policies say of other namespaces, in words.
     """
 
     open: Sequence[Way]
@@ -60,6 +62,7 @@ class Asked:
     gave: Mapping[Way, str]
     missing: Sequence[str]
     let_in: Sequence[str]
+    named: Sequence[str]
 
 
 async def asked(lab: Lab) -> Asked:
@@ -92,7 +95,8 @@ async def asked(lab: Lab) -> Asked:
             opened = await _tried(lab, ways, within=_OPEN_WITHIN)
             others, away = shut_ways(who, to, of), ways_from_away((*who.guests, *of_the_dns), who, to, of)
             closed = await _tried(lab, [*others, *away], within=_SHUT_WITHIN)
-    return Asked(ways, others, away, opened | closed, await _missing(lab, to), await _let_in(lab))
+    gave, missing = opened | closed, await _missing(lab, to)
+    return Asked(ways, others, away, gave, missing, await _let_in(lab), await named_by_policies(lab))
 
 
 def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:

@@ -37,6 +37,11 @@ _SAID: tuple[tuple[tuple[str, ...], str], ...] = (
         "nothing comes back: on many networks that is how a policy keeps somebody out, on either end of the way. "
         "kubectl describe networkpolicies says whom each lets in and out, by labels and by the pods' ports",
     ),
+    (
+        ("which is not Service",),
+        "each asks the next one by the Service of its name: another one, such as was made to find a fault, may go one "
+        "day. Whom a pod asks is in its variable NEXT: kubectl exec deploy/gateway -- printenv NEXT",
+    ),
     (("answers, which is no",), "whom a Service leads to, its selector says: kubectl get endpointslices -o wide"),
 )
 _ELSE = "kubectl logs of the pod that asks says what it gets; its variable NEXT is whom it asks"
