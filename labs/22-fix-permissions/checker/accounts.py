@@ -55,7 +55,7 @@ _SPECIAL = (
     *(Right("create", "serviceaccounts", account, subresource="token") for account in ACCOUNTS.values()),
     *(Right("create", "pods", subresource=name) for name in ("exec", "attach", "eviction")),
     Right("get", "pods", subresource="log"),
-    Right("patch", "deployments", "model", _APPS, "scale"),
+    *(Right(verb, "deployments", "model", _APPS, "scale") for verb in ("patch", "update")),
     Right("patch", "deployments", "model", _APPS, "status"),
 )
 _ELSEWHERE = (Right("get", "configmaps"), Right("get", "secrets"), Right("list", "pods"), Right("create", "pods"))
@@ -70,7 +70,8 @@ _MAKERS = (
     ("", "replicationcontrollers"), (_APPS, "deployments"), (_APPS, "replicasets"), (_APPS, "statefulsets"),
     (_APPS, "daemonsets"), (_BATCH, "cronjobs"),
 )  # fmt: skip
-_LIKE = {"get": ("list", "watch"), "patch": ("update",)}  # verbs by which an object is read or changed as well
+# Verbs by which an object is read or changed as well. A list may be of one name, and a rule may allow no other.
+_LIKE = {"get": ("list", "watch"), "patch": ("update", "delete", "deletecollection")}
 
 
 @dataclass(frozen=True)
@@ -140,12 +141,13 @@ def strangers_may_not() -> list[Right]:
 
 
 def _alike(needed: Iterable[Right]) -> list[Right]:
-    """The same done to data, or to the service, by other verbs."""
+    """The same done to data, or to the service, by other verbs: to what has the name, and to all of the kind."""
     found = [
-        Right(verb, each.resource, "" if each.verb == "get" else each.name, each.group)
+        Right(verb, each.resource, name, each.group)
         for each in needed
         if each.group != _BATCH
         for verb in _LIKE[each.verb]
+        for name in ("", each.name)
     ]
     return list(dict.fromkeys(found))
 
