@@ -46,10 +46,9 @@ class Feed:
     apart: tuple[int, int] = (10, 60)
 
 
-IN_ORDER, MIXED, AGAIN, LOST, SLOW = (
-    Feed(delay=(35, 35)), Feed(), Feed(again=2), Feed(lost=0.5), Feed(more=150)
-)  # fmt: skip
-LATEST = Feed(late=(206, 210))  # as late as it may be
+IN_ORDER, MIXED, AGAIN, LOST = Feed(delay=(35, 35)), Feed(), Feed(again=2), Feed(lost=0.5)
+SLOW = Feed(more=150, again=2)  # who waits for so many labels, and not predictions, waits too short a time in a storm
+LATEST = Feed(late=(206, 210), again=2)  # as late as it may be
 FILED_LATER = Feed(again=2, apart=(200, 260))  # repeated when nobody waits for that flight any more
 
 

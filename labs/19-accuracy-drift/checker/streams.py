@@ -248,13 +248,17 @@ def kinds(detector: Detector, flights: Flights, rng: np.random.Generator) -> Ite
 
 
 def over(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
-    """A drift; at the alarm the model is replaced, and labels for the old one still come; later another drift.
+    """A drift; at the alarm the model is replaced, and the old one's labels go on for long; later another drift.
 
     Then once more, with a model that is replaced some flights after it went wrong, whether there is an alarm or not.
     """
-    for about, flown, later in (("first", 2 * SHOWN, (500, 800)), (UNHEARD, some(rng, *UNHEARD_OF), (2000, 3500))):
+    for about, flown, feed, later in (
+        ("first", 2 * SHOWN, SLOW, (500, 800)), (UNHEARD, some(rng, *UNHEARD_OF), MIXED, (2000, 3500))
+    ):  # fmt: skip
         before, stream = some(rng, 700, 1500), Stream(detector, about)
-        events = flights.events(flights.draw(before + flown), MIXED, drift=before, kind="more")
+        right = flights.events(flights.draw(before), MIXED)
+        wrong = flights.events(flights.draw(flown), feed, drift=0, kind="more", start=before)
+        events = sorted(right + wrong, key=lambda event: event.time)
         last = stream.run([event for event in events if event.time < before + flown])
         yield stream
         if about == "first" and stream.found is None:
