@@ -155,9 +155,15 @@ def test_each_kind_of_column_drifts_and_nothing_runs_out(judge: Any, monkeypatch
     assert max(max(each.sizes) for each in checks["takes_any_batches"]) >= 600
     together = checks["keeps_streams_apart"]
     assert [each.reference is None for each in together].count(True) == 3
-    one, other = (each for each in together if each.feature)
+    (summer,) = [each for each in together if each.reference is not None]
+    assert together.index(summer) and summer.feature == "temp"
+    one, other = (each for each in together if each.feature and each is not summer)
     assert one.feature == other.feature and one.begin < other.begin and len(one.rows) > len(other.rows)
     assert together.index(other) == together.index(one) + 1, "no calm one between them, that would begin anew"
+    gaps = [each for each in checks["finds_missing_values"] if each.begin]
+    missing = [name for each in gaps for name in (each.feature, each.second) if name]
+    assert sorted(missing) == sorted({*reference} - {"month", "day", "weekday"})
+    assert all(0.3 < each.rows[each.feature].iloc[each.begin :].isna().mean() < 0.7 for each in gaps)
 
 
 def test_codes_of_carriers_are_taken_over_and_airports_misspelt(judge: Any, monkeypatch: pytest.MonkeyPatch) -> None:

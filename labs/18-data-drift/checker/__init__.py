@@ -77,27 +77,28 @@ async def stays_quiet(lab: Lab) -> None:
 
 @check(points=1, needs=stays_quiet, domains=DOMAINS)
 async def keeps_streams_apart(lab: Lab) -> None:
-    """Four detectors in one process watch four streams at once: what drifts in two is named there and nowhere else.
+    """Four detectors in one process watch four streams at once: what drifts in one is named there and nowhere else.
 
-    It is the same feature, and drifts in one stream after the other. Of the calm ones one has the same reference as
-    these two. The other is of a summer month, and so is its detector's reference: what is normal is what that one has.
+    In two it is the same feature, in one after the other; a third, with the same reference, stays calm. The fourth is
+    of a summer month, and so is its detector's reference: what is normal is what that one has, until it gets hotter.
     """
     why = (
         "a list or dict that belongs to the class or to the module is one for all detectors, or for all that have the "
         "same reference. What a detector has seen belongs to it, and so does its reference, which need not be of "
-        "February: make both in __init__, as attributes of self"
+        "February: make both in __init__, as attributes of self, and bins as well"
     )
     notes = (await lab.once(others)).notes["keeps_streams_apart"]
     answered(notes, f"Each of the streams flows well alone: {why}")
     mixed = [each for each in notes if false_names(each)]
     expect(
-        observed(notes, "the calm streams' detectors name nothing, the other two what drifts", mixed, "no other name")
+        observed(notes, "each detector names what drifts in its own stream, and nothing else", mixed, "no other name")
     ).because(why)
     late = [each for each in notes if each["feature"] and not in_time(each)]
     expect(observed(notes, f"what drifts, named within {WITHIN} rows", late)).because(
         "such a drift was found when a stream flowed alone. In two of these streams the same feature drifts, and each "
         "detector has to name it: another one has changed what this one keeps, as a list of the class or of the module "
-        "of what has been named already"
+        "of what has been named already. In a summer's stream it is `temp`, of which all is in one bin if the bins are "
+        "those of February: each detector makes its own, of its own reference"
     )
 
 
@@ -125,22 +126,6 @@ async def finds_categories(lab: Lab) -> None:
     )
 
 
-@check(points=2, needs=(finds_categories, finds_what_was_there_at_first), domains=DOMAINS)
-async def finds_missing_values(lab: Lab) -> None:
-    """What is missing in 40 to 60 % of the rows, at random, with the values left as ever; and what is missing in all.
-
-    Five streams: `precip`, `visib` and `dest`, another number and another code. In a sixth a feed of the weather had
-    ended before the first row: no value comes at all.
-    """
-    await finds(
-        lab,
-        "finds_missing_values",
-        "whoever drops missing values looks at the others, and those have not changed. How many are missing is part of "
-        "the distribution, of a code as of a number: a bin of its own, or a test of its own. And every column but the "
-        "calendar's is watched, however dull it is",
-    )
-
-
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_other_shapes(lab: Lab) -> None:
     """A feature that spreads or shrinks about its mean, and a clock that is in UTC: the mean hardly moves.
@@ -155,6 +140,22 @@ async def finds_other_shapes(lab: Lab) -> None:
         "calendar's is watched, however dull it is. Compare whole distributions: shares in bins that the "
         "reference gives (PSI), or the largest distance between the two distribution functions (Kolmogorov-Smirnov). "
         "And if only the second of two is missing: judge each feature by itself, not only the one that is farthest off",
+    )
+
+
+@check(points=2, needs=(finds_categories, finds_what_was_there_at_first, finds_other_shapes), domains=DOMAINS)
+async def finds_missing_values(lab: Lab) -> None:
+    """What is missing in 40 to 60 % of the rows, at random, with the values left as ever; and what is missing in all.
+
+    Each of the nine features is missing once, in five streams: in four of them a second one some hundred rows after the
+    first. In a sixth a feed of the weather had ended before the first row: no value comes at all.
+    """
+    await finds(
+        lab,
+        "finds_missing_values",
+        "whoever drops missing values looks at the others, and those have not changed. How many are missing is part of "
+        "the distribution, of a code as of a number: a bin of its own, or a test of its own. And every column but the "
+        "calendar's is watched, however dull it is, and also if no value of it was ever missing",
     )
 
 

@@ -28,8 +28,8 @@ PATIENCE = 600  # s for the checker's pod, on a busy machine; what takes its lim
 LARGEST = 500_000  # bytes of the learner's programs
 FIRST = "finds_a_shift"
 OTHERS = (
-    "stays_quiet", "keeps_streams_apart", "finds_what_was_there_at_first", "finds_categories", "finds_missing_values",
-    "finds_other_shapes", "finds_after_a_long_calm", "takes_any_batches", "sees_a_real_summer",
+    "stays_quiet", "keeps_streams_apart", "finds_what_was_there_at_first", "finds_categories", "finds_other_shapes",
+    "finds_missing_values", "finds_after_a_long_calm", "takes_any_batches", "sees_a_real_summer",
 )  # fmt: skip
 
 

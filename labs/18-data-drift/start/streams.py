@@ -21,12 +21,14 @@ WITHIN = 1000  # rows after the first that has drifted
 CALM, ROWS = 10, 2000  # streams in which nothing drifts, and their rows
 BEGINS = range(200, 500)  # a drift's first row is one of these
 LATER = range(200, 300)  # rows after the first drift, the second one begins
+AT_LAST = 1000  # rows before the drift, in a summer month
 SOON, LATE = range(200, 300), range(400, 500)  # of two streams side by side, in which the same feature drifts
 IN_A_ROW = 4  # days, whose flights are other ones by the calendar
 LONG = range(11_000, 16_000)  # rows before the drift, after a long calm
 CARRIERS = ("UA", "B6", "EV", "DL")  # each has a seventh of the flights or more
 AIRPORTS = ("EWR", "JFK", "LGA")
 WEATHER, NUMBERS = ("temp", "wind_speed"), ("temp", "wind_speed", "distance")
+FEATURES = ("hour", "carrier", "origin", "dest", *NUMBERS, "precip", "visib")  # all but the calendar
 
 Change = Callable[[pd.Series], pd.Series]
 
@@ -96,11 +98,13 @@ class World:
         """Nothing drifts."""
         return Stream(name, self.rows(ROWS))
 
-    def calm_elsewhere(self, month: int) -> Stream:
-        """Nothing drifts in another month's flights, of which the detector has the reference."""
+    def elsewhere(self, month: int) -> Stream:
+        """Another month's flights, of which the detector has the reference; at last it is hotter than ever there."""
         reference, others = self.halves(month)
-        rows = others.sample(ROWS, random_state=self.chance, ignore_index=True)
-        return Stream(f"calm beside it, in month {month} as its reference", rows, reference=reference)
+        rows = others.sample(AT_LAST + WITHIN, random_state=self.chance, ignore_index=True)
+        rows["temp"] += np.where(rows.index < AT_LAST, 0.0, self.between(1.5, 2) * reference["temp"].std())
+        name = f"temp higher in month {month}, that is its reference, too"
+        return Stream(name, rows, "temp", AT_LAST, reference=reference)
 
     def drift(
         self,
@@ -183,14 +187,23 @@ class World:
         """No value comes any more, from the first row on."""
         return self.drift("missing in all rows", feature, lambda values: values.mask(values.notna()), range(1))
 
-    def gaps(self, feature: str) -> Stream:
-        """Two of five values are missing, or more."""
+    def missing(self, feature: str) -> tuple[str, str, Change]:
+        """Two of five values are missing, or more: in words, of what, and what makes it so."""
         share = self.between(0.4, 0.6)
 
         def change(values: pd.Series) -> pd.Series:
             return values.mask(self.chance.random(len(values)) < share)
 
-        return self.drift(f"missing in {share:.0%} of the rows", feature, change)
+        return f"missing in {share:.0%} of the rows", feature, change
+
+    def gaps(self) -> list[Stream]:
+        """Values of each feature are missing once, those of a second one some hundred rows after those of the first."""
+        one, *others = self.shuffled(FEATURES)
+        streams = [self.drift(*self.missing(one))]
+        for first, second in zip(others[::2], others[1::2], strict=True):
+            stream = self.drift(*self.missing(first), more=max(LATER))
+            streams.append(self.then(stream, *self.missing(second)))
+        return streams
 
     def stuck(self, feature: str) -> Stream:
         """A sensor says the same all the time: a number that the reference has, and one of its larger ones."""
@@ -224,14 +237,15 @@ class World:
         ]
 
     def all_four(self) -> list[Stream]:
-        """Streams that flow side by side: one feature drifts in two of them, and nothing does in the others.
+        """Streams that flow side by side: one feature drifts in two of them, nothing in one, `temp` in a summer's.
 
-        The drift that begins first ends last.
+        Of the two drifts of one feature that which begins first ends last. The summer's stream is not the first.
         """
         feature = self.some(NUMBERS)
         both = [self.shift(feature, SOON, more=max(LATE)), self.shift(feature, LATE)]
-        calm = self.calm("calm beside it, with the same reference"), self.calm_elsewhere(self.some((6, 7, 8)))
-        return [stream for streams in self.shuffled([both, *([each] for each in calm)]) for stream in streams]
+        groups = self.shuffled([both, [self.calm("calm beside it, with the same reference")]])
+        groups.insert(self.some((1, 2)), [self.elsewhere(self.some((6, 7, 8)))])
+        return [stream for streams in groups for stream in streams]
 
     def new_code(self) -> str:
         """A carrier that the reference does not know."""
@@ -295,11 +309,7 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
             *world.misspelt(),
             world.drift("in codes of four letters", "dest", icao),
         ],
-        "finds_missing_values": [
-            world.gaps(feature)
-            for feature in ("precip", "visib", "dest", world.some(NUMBERS), world.some(("carrier", "origin")))
-        ]
-        + [world.ended(world.some((*WEATHER, "visib")))],
+        "finds_missing_values": [*world.gaps(), world.ended(world.some((*WEATHER, "visib")))],
         "finds_other_shapes": [
             world.spread(world.some(WEATHER), world.between(2.5, 3)),
             world.spread(world.some(NUMBERS), world.between(0.2, 0.3)),
