@@ -63,8 +63,8 @@ async def keeps_quiet(lab: Lab) -> None:
     """Of 10,000 flights, their labels out of order, none causes an alarm, in any of four streams: the model is right.
 
     Each label comes once, 10 to 60 flights after the prediction. Beside one of the streams the checker makes a second
-    detector, for another model that is asked about the same flights; that one goes wrong, and its detector alone says
-    so.
+    detector, for another model that is asked about the same flights; that one goes wrong, and stays in service after
+    the alarm. Its own detector alone says so.
     """
     seen = await result(lab, "quiet")
     before = sum(stream["alarms"] for stream in (await result(lab, "finds"))["streams"])
