@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
@@ -47,7 +50,8 @@ def judged(check: str, record: Record, *, failed: bool = False, **answers: Any) 
     lab = made_up_lab("08")
 
     async def once(function: Any) -> Any:
-        known = {"first": run, "again": run, "first_content": dict.fromkeys(("rows", "held_out"), FOUND)}
+        content = dict.fromkeys(("rows", "held_out"), FOUND)
+        known = {"first": run, "again": run, "first_content": content, "compiled": {}}
         return (known | answers)[function.__name__]
 
     lab.once = once  # type: ignore[method-assign]
@@ -75,6 +79,47 @@ def test_what_a_step_reads_is_said_by_who_made_it() -> None:
     step = replace(STEPS["train"], inputs={"data": ["2", "9"]})
     with pytest.raises(Failure, match="prepare's held_out, something else"):
         judged("passes_artifacts", left(train=step))
+
+
+def spec_with(kind: str, *, within: bool) -> dict[str, Any]:
+    """A pipeline whose `train` gets a parameter that `prepare` returns; in a pipeline within the pipeline, or not."""
+    made = {"taskOutputParameter": {"producerTask": "prepare", "outputParameterKey": "Output"}}
+    handed = {"componentInputParameter": "names"}
+
+    def task(component: str, **parameters: Any) -> dict[str, Any]:
+        return {"componentRef": {"name": component}, "inputs": {"parameters": parameters}}
+
+    days = {"componentInputParameter": "first_day"}
+    prepare, train = task("comp-prepare", first_day=days), task("comp-train", known=handed if within else made)
+    learn = {"comp-learn": {"dag": {"tasks": {"train": train}}}} if within else {}
+    second = {"learn": task("comp-learn", names=made)} if within else {"train": train}
+    return {
+        "root": {"dag": {"tasks": {"prepare": prepare, **second}}},
+        "components": {
+            "comp-prepare": {"outputDefinitions": {"parameters": {"Output": {"parameterType": kind}}}},
+            "comp-train": {"executorLabel": "exec-train"},
+            **learn,
+        },
+    }
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "right"), [("STRUCT", False), ("LIST", False), ("STRING", False), ("NUMBER_INTEGER", True)]
+)
+def test_what_a_step_tells_train_beside_artifacts(kind: str, right: bool, within: bool) -> None:
+    spec = spec_with(kind, within=within)
+    for given in (spec, {"pipeline_spec": spec, "platform_spec": {}}):
+        with contextlib.nullcontext() if right else pytest.raises(Failure, match="known: Output of prepare"):
+            judged("passes_artifacts", left(), compiled=given)
+
+
+def test_it_is_another_day_when_a_pipeline_is_compiled_again() -> None:
+    scenario, days = loaded("08", "scenario"), set()
+    for zone in (scenario.ZONE, scenario.AHEAD):
+        program = [sys.executable, "-c", "import datetime; print(datetime.date.today())"]
+        days.add(subprocess.run(program, env={"TZ": zone}, capture_output=True, text=True, check=True).stdout)
+    assert len(days) == 2
 
 
 def test_what_came_from_the_cache() -> None:

@@ -460,7 +460,10 @@ def test_a_data_set_of_another_form_is_said(text: str, monkeypatch: pytest.Monke
     ("text", "missing", "weather"),
     [(COLUMNS + FLIGHTS, 0, 0), (COLUMNS, 2, 0), (f"{COLUMNS}1{REST}", 1, 0),
      (COLUMNS + FLIGHTS.replace("39.02", "39.020000457"), 0, 0), (COLUMNS + FLIGHTS.replace("39.02", "39.0"), 0, 2),
-     (COLUMNS + FLIGHTS.replace(",,", ",0.0,"), 0, 2), (COLUMNS + FLIGHTS.replace("12.65858", "calm"), 0, 2)],
+     (COLUMNS + FLIGHTS.replace(",,", ",0.0,"), 0, 2), (COLUMNS + FLIGHTS.replace("12.65858", "calm"), 0, 2),
+     (COLUMNS + FLIGHTS.replace(",,", ",NA,"), 0, 2), (COLUMNS + FLIGHTS.replace(",,", ",NaN,"), 0, 2),
+     (COLUMNS + FLIGHTS.replace("12.65858", "12.66"), 0, 2),
+     (COLUMNS + FLIGHTS.replace("12.65858", "12.658579999999999"), 0, 0)],
 )  # fmt: skip
 def test_a_data_set_is_compared(text: str, missing: int, weather: int, monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(lambda url: text.encode(), monkeypatch)
@@ -599,8 +602,14 @@ def test_a_logged_number_of_any_form(number: Any, right: bool) -> None:
     asyncio.run(check) if right else refuses(check)
 
 
-@pytest.mark.parametrize(("own", "right"), [({"auc": 0.75}, True), ({"auc": 0.7501}, False), ({"error": "no"}, True)])
-def test_the_number_of_other_days_is_true_as_well(own: dict[str, Any], right: bool) -> None:
+@pytest.mark.parametrize(
+    ("own", "missing", "right"),
+    [
+        ({"auc": 0.75}, 0, True), ({"auc": 0.7501}, 0, False), ({"error": "Input X contains NaN"}, 0, False),
+        ({"auc": 0.75}, 1, True), ({"auc": 0.7501}, 1, False), ({"error": "what prepare wrote is no flight"}, 1, True),
+    ],
+)  # fmt: skip
+def test_the_number_of_other_days_is_true_as_well(own: dict[str, Any], missing: int, right: bool) -> None:
     whole = lab_globals("08")
     made = {
         "m": Artifact("metrics", "system.Metrics", "", {"auc": 0.75}),
@@ -613,9 +622,11 @@ def test_the_number_of_other_days_is_true_as_well(own: dict[str, Any], right: bo
         "train": Step("train", "SUCCEEDED", outputs={"model": ["f"]}),
         "evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]}),
     }
-    run = whole["Run"]({}, Observation(True, "", ""), Record(steps, made))
+    days = {"first_day": "2013-09-29", "last_day": "2013-11-03", "held_out_days": 3}
+    run = whole["Run"](days, Observation(True, "", ""), Record(steps, made))
     data = {"held_out": {"score": {"auc": 0.75}, **ASKED}, "rows": {"score": {"auc": 1.0}}}
-    other = {"held_out": {"score": own}}
+    found = {"wanted": 7, "rows": 7, "ends": ["09-29", "11-03"], "missing": 0, "other": 0, "weather": 0}
+    other = {"rows": found | {"missing": missing}, "held_out": found | {"score": own}}
     check = whole["metric_is_true"](told("08", first=run, first_content=data, other_days=run, other_content=other))
     asyncio.run(check) if right else refuses(check)
 

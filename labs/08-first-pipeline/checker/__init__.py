@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.checks import Lab, Observation, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
 
 from .anew import knows_only_rows
+from .parameters import given_by_steps
 from .run import (
     METRIC,
     STEPS,
@@ -73,8 +74,8 @@ async def passes_artifacts(lab: Lab) -> None:
     """`prepare` writes the Datasets `rows` and `held_out` with the right flights, and the later steps read them.
 
     `held_out` has every flight of the last days, `rows` of those before them; both have the files' columns and no
-    others. `train` reads `rows`, no other artifact, and writes a Model; `evaluate` reads that Model and a Dataset of
-    `prepare`.
+    others. `train` reads `rows`, no other artifact, gets no text, list or dict that a step has made, and writes a
+    Model; `evaluate` reads that Model and a Dataset of `prepare`.
     """
     run = await lab.once(first)
     expect(outputs(run)).because(
@@ -85,7 +86,8 @@ async def passes_artifacts(lab: Lab) -> None:
     for name in ("rows", "held_out"):
         expect(has_flights(run, name, data[name])).because(
             "the days' files are put one below another as they are: a CSV file with their columns (to_csv writes the "
-            "index as one more, unless index=False). What is held out is held out because nobody has learnt from it"
+            "index as one more, unless index=False), and no number in them rounded. What is held out is held out "
+            "because nobody has learnt from it"
         )
     for step, wanted in (("train", ["rows"]), ("evaluate", ["rows", "held_out"])):
         given = {each for name in wanted for each in run.made("prepare", "Dataset", name)}
@@ -103,6 +105,11 @@ async def passes_artifacts(lab: Lab) -> None:
     expect(Observation(not beside, "train reads no artifact but rows", reads(run, "train"))).because(
         "what is fitted to `rows` needs nothing else. A third Dataset with more days in it, or with the destinations "
         "that only the held-out days have, tells train what it can't know on the day when the model is used"
+    )
+    told = given_by_steps(await lab.once(compiled), "train")
+    expect(holds(not told, "train gets no text, list or dict that a step has made", ", ".join(told))).because(
+        "an output parameter tells as much as an artifact: the destinations that only the held-out days have, or their "
+        "flights. What is fitted to `rows` is learnt from `rows`, categories too"
     )
     expect(
         Observation(
@@ -122,8 +129,8 @@ async def metric_is_true(lab: Lab) -> None:
     The checker loads the Model with joblib, gives its predict_proba the rows of `held_out` without `late`, and computes
     roc_auc_score itself. A few of those flights, asked about by themselves, must have the same probabilities. On
     `rows`, which it was fitted to, the AUC must be 0.55 at least: a coin has 0.5. The run with other days, of which
-    some held-out flights have gaps in their weather, logs what its Model is worth on all of them; asked about by
-    themselves, those with gaps have the same probabilities, too.
+    some held-out flights have gaps in their weather, logs what its Model is worth on all of them. That Model answers
+    for rows with gaps as they are; asked about by themselves, those flights have the same probabilities, too.
     """
     run, data = await lab.once(first), await lab.once(first_content)
     number = logged(run)
@@ -156,9 +163,15 @@ async def metric_is_true(lab: Lab) -> None:
     later = await lab.once(other_days)
     if not later.ended.ok or later.cached or not outputs(later).ok:
         return  # what is wrong then is another check's matter
-    number, held_out = logged(later), (await lab.once(other_content))["held_out"]
-    score = held_out["score"]
+    number, whole = logged(later), await lab.once(other_content)
+    held_out, score = whole["held_out"], whole["held_out"]["score"]
     expect(number).because("a run's number is that of its own days: evaluate logs it each time")
+    if all(has_flights(later, name, whole[name]).ok for name in later.days):  # else that is another check's matter
+        wanted = "the Model of other days answers for their flights, some of which have gaps in their weather"
+        expect(holds("auc" in score, wanted, str(score.get("error")))).because(
+            "it is loaded as the first one was, and gets the rows as they are. What fills gaps belongs into it "
+            "(SimpleImputer in the pipeline): what train and evaluate fill beforehand nobody else fills"
+        )
     if "auc" in score:
         expect(true(number.value, score["auc"])).because(
             "these are other days, and some of their flights have gaps in their weather. The number is that of all "
@@ -174,7 +187,8 @@ async def metric_is_true(lab: Lab) -> None:
 async def rerun_hits_the_cache(lab: Lab) -> None:
     """Compiled anew and run with the same arguments, all three steps come from the cache.
 
-    A delivery pipeline compiles at every commit. That run succeeds within 120 s, as no step runs.
+    A delivery pipeline compiles at every commit: this time it is another day, by the time zone that the program gets.
+    That run succeeds within 120 s, as no step runs.
     """
     run = await lab.once(again)
     expect(run.ended).because("a step from the cache does nothing: what failed here ran once more")
@@ -185,8 +199,8 @@ async def rerun_hits_the_cache(lab: Lab) -> None:
         )
     ).because(
         "KFP compares a step's image, command (its code too) and inputs with those of earlier runs. Something differs "
-        "each time: caching is off for the step, its inputs have the time or a random number in them, or a step before "
-        "it was run anew, so that it reads a new artifact. lab open pipelines shows each step's inputs"
+        "each time: caching is off for the step, its inputs have the time, the day or a random number in them, or a "
+        "step before it was run anew, so that it reads a new artifact. lab open pipelines shows each step's inputs"
     )
 
 
@@ -207,7 +221,8 @@ async def changed_days_miss_the_cache(lab: Lab) -> None:
                 "can't know that something has changed. Hand the pipeline's parameters to the step"
                 if "prepare" in run.cached
                 else "The step ran. A month ends before the held-out days do, so they are counted as dates, and not by "
-                "their number in the month; and what is missing in a file stays missing: the Model deals with gaps"
+                "their number in the month; and an empty field stays empty, with no 0 and no NA in it: the Model deals "
+                "with gaps"
             )
         )
     stale = [step for step in ("train", "evaluate") if step in run.cached]

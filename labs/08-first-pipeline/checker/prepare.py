@@ -26,7 +26,7 @@ FOLDER = Path("/data/flights")
 Found = dict[str, Any]
 # What tells flights apart; no weather, as numbers with a fraction may change when they are written again.
 KEY = ["month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance", "late"]
-WEATHER, DIGITS = ["temp", "wind_speed", "precip", "visib"], 2  # of these numbers two decimals have to be the same
+WEATHER, DIGITS = ["temp", "wind_speed", "precip", "visib"], 5  # the files have no more decimals; rounding noise aside
 LARGEST, LARGEST_MODEL = 64 << 20, 256 << 20  # bytes of a data set, and of a model
 PATIENCE = 30.0  # s until the network knows a new pod
 
@@ -69,10 +69,14 @@ def read(source: Path | IO[bytes] | IO[str]) -> pd.DataFrame:
 
 
 def counted(rows: pd.DataFrame, weather: bool = False) -> collections.Counter[tuple[Any, ...]]:
-    """How often there is each flight; those in other weather are others, if that is to be told apart."""
+    """How often there is each flight; those in other weather are others, if that is to be told apart.
+
+    A text is no gap, whatever reader may take it for one.
+    """
     if not weather:
         return collections.Counter(rows[KEY].itertuples(index=False, name=None))
-    numbers = rows[WEATHER].apply(pd.to_numeric, errors="coerce").round(DIGITS).fillna(-1000.0)
+    numbers = rows[WEATHER].apply(pd.to_numeric, errors="coerce").round(DIGITS)
+    numbers = numbers.mask(numbers.isna() & rows[WEATHER].notna(), -2000.0).fillna(-1000.0)
     return collections.Counter(pd.concat([rows[KEY], numbers], axis=1).itertuples(index=False, name=None))
 
 
