@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.checks.rooms.work import Command
 from mlops_lab.measure.services.rest import RefusedRequest
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
@@ -66,6 +67,34 @@ def test_where_no_version_more_was_made_a_hand_moves_the_alias_to_the_first() ->
     known = {str(number) for number in registry.numbers}
     assert asyncio.run(prepared.another_version(lab_with(registry), "1", known)) == "1"
     assert asyncio.run(prepared.another_version(lab_with(registry), "1", known - {"9", "11"})) == "11"
+
+
+@pytest.mark.parametrize(("code", "means"), [(1, "12"), (0, "13")])
+def test_a_refusal_goes_back_to_what_was_in_production_and_no_further(code: int, means: str) -> None:
+    """Version 13 serves, and 12 did before it."""
+    lab09, called, put_back = loaded("09"), list[str](), list[bool]()
+    runs = {name: SimpleNamespace(name=name, run_id=name) for name in ("next", "more", "broken")}
+    known = {"candidates": SimpleNamespace(**runs), "promoted": SimpleNamespace(version={"version": "12"})}
+    lab = made_up_lab("09", platform=SimpleNamespace(mlflow=None))
+
+    async def once(function: Any) -> Any:
+        return known.get(function.__name__)
+
+    async def program(lab: Any, *words: str) -> Command:
+        called.append(words[-1])
+        return Command(code if words[-1] == "broken" else 0, "", 1.0)
+
+    async def in_production(lab: Any) -> Any:
+        return {"version": means if called[-1] == "broken" else "13"}
+
+    async def back_as_found(lab: Any) -> None:
+        put_back.append(True)
+
+    lab.once = once  # type: ignore[method-assign]
+    lab09.called, lab09.in_production, lab09.back_as_found = program, in_production, back_as_found
+    again = asyncio.run(lab09.rolled_back(lab)).again
+    assert (again.ok, called, put_back) == (False, ["more", "broken"], [True])
+    assert ("it means 12" in again.seen) is (code == 1)
 
 
 def test_tags_are_put_back_as_they_were_found() -> None:

@@ -177,18 +177,19 @@ async def refuses_broken(lab: Lab) -> None:
 async def rolls_back(lab: Lab) -> None:
     """After `./promote` with another run, `./rollback` exits 0 within 60 s, and the version before serves again.
 
-    Between the two a run whose model can't be loaded is refused once more. What comes back is the version itself, not a
-    copy. None of 20 requests a second fails during the rollback. After that the checker moves the alias by hand and has
-    a run promoted: `./rollback` brings back the version that the hand had put there. At the end one more run is
-    promoted. While a pod does not reach MLflow, `./rollback` ends within 60 s, and with 0 only if every pod serves what
-    it brought back. While another pod does not, `./promote` exits with 0 only if every pod serves the new version; else
-    it leaves the alias where it was.
+    Between the two a run whose model can't be loaded is refused once more, and the alias means what it meant. What
+    comes back is the version itself, not a copy. None of 20 requests a second fails during the rollback. After that the
+    checker moves the alias by hand and has a run promoted: `./rollback` brings back the version that the hand had put
+    there. At the end one more run is promoted. While a pod does not reach MLflow, `./rollback` ends within 60 s, and
+    with 0 only if every pod serves what it brought back. While another pod does not, `./promote` exits with 0 only if
+    every pod serves the new version; else it leaves the alias where it was.
     """
     step = await lab.once(rolled_back)
     expect(step.again).because(
         "after a candidate that was refused the next good one has to come through. The servers take another version "
         "at their next look, whatever failed before: was the new version registered, did the alias move to it, and "
-        "does the program wait for longer than MODEL_POLL_SECONDS?"
+        "does the program wait for longer than MODEL_POLL_SECONDS? And one that is refused leaves the alias on what "
+        "it meant when the program began, not on the version before that, which a rollback would bring back"
     )
     expect(step.exited).because(
         "a rollback is a promotion of what is known to be good: move the alias, and wait until all pods serve it. If "

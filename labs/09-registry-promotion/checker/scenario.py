@@ -187,11 +187,16 @@ async def nothing_promoted(lab: Lab, bare: Run, good: str) -> Observation:
     ended = exited(
         await called(lab, "promote", bare.run_id), f"./promote with {bare.name}, which has no model", well=False
     )
+    return await unmoved(lab, ended, good)
+
+
+async def unmoved(lab: Lab, ended: Observation, version: str) -> Observation:
+    """A program ended as it should, and the alias means this version."""
     if not ended.ok:
         return ended
     number = str((await in_production(lab)).get("version"))
     return replace(
-        ended, ok=number == good, expected=f"{ended.expected}; the alias means version {good}",
+        ended, ok=number == version, expected=f"{ended.expected}; the alias means version {version}",
         seen=f"{ended.seen}; it means {number}",
     )  # fmt: skip
 
@@ -206,11 +211,12 @@ async def rolled_back(lab: Lab) -> Rollback:
         again = exited(await called(lab, "promote", more.run_id), f"./promote with the run {more.name}")
         if not again.ok:
             return Rollback(again)
-        # What is refused is never in production: it is not what a rollback goes back from, or to.
-        once_more = exited(
-            await called(lab, "promote", models.broken.run_id),
-            f"./promote with the run {models.broken.name}",
-            well=False,
+        # What is refused is never in production: it is not what a rollback goes back from, or to. And what was in
+        # production before is another version now than the one to go back to: those were the same one at first.
+        serving = str((await in_production(lab)).get("version"))
+        refusal = await called(lab, "promote", models.broken.run_id)
+        once_more = await unmoved(
+            lab, exited(refusal, f"./promote with the run {models.broken.name}", well=False), serving
         )
         if not once_more.ok:
             return Rollback(once_more)
