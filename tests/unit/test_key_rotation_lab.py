@@ -405,6 +405,66 @@ def test_probes_that_need_not_come_are_run_while_a_container_is_watched() -> Non
     assert not run
 
 
+HOOK = {"lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", "ask"]}}}}
+
+
+@pytest.mark.parametrize(
+    ("more", "there"),
+    [
+        ({"initContainers": [{"name": "look"}]}, True),
+        ({"containers": [{"name": "server", "image": "workbench:1", **HOOK}]}, True),
+        ({"containers": [{"name": "server", "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}]}, False),
+        ({}, False),
+    ],
+)
+def test_a_copy_is_watched_where_something_runs_before_the_server(more: Object, there: bool) -> None:
+    lab07, made = loaded("07"), list[Object]()
+    one = pod() | {"spec": {"containers": [{"name": "server", "image": "workbench:1"}], **more}}
+
+    async def service(name: str) -> Object:
+        return {"spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
+
+    async def now() -> Object:
+        return {"status": {"phase": "Succeeded"}}
+
+    async def logs(name: str, container: str, *, tail: int | None) -> str:
+        return f"== /proc/7/cmdline\nask\n{KEY}\n"
+
+    @contextlib.asynccontextmanager
+    async def standing(lab: Any, objects: list[Object], *, grace: int) -> AsyncIterator[None]:
+        made.extend(objects)
+        yield
+
+    lab07.standing = standing
+    lab = with_objects(service=service, logs=logs, named=lambda kind, name: SimpleNamespace(now=now))
+    found = asyncio.run(lab07.begun(lab, one, lab07.WATCH, lab07.forms(KEY)))
+    if not there:
+        assert (found, made) == ([], [])
+        return
+    assert found == ["pod model-1, container of any name, while it starts: command line (/proc/7/cmdline)"]
+    (copy,) = made
+    watcher, *others = copy["spec"]["initContainers"]
+    assert copy["spec"]["shareProcessNamespace"] and watcher["restartPolicy"] == "Always"
+    assert others == [{"name": "look", "volumeMounts": []}] * ("initContainers" in more)
+
+
+RUNS, WAITS = {"state": {"running": {}}}, {"state": {"waiting": {}}}
+
+
+@pytest.mark.parametrize(
+    ("status", "over"),
+    [
+        ({"containerStatuses": [RUNS, WAITS]}, False),
+        ({"containerStatuses": [RUNS, {"state": {"terminated": {}}}]}, True),
+        ({"phase": "Failed", "containerStatuses": [WAITS]}, True),
+        ({"phase": "Pending"}, False),
+    ],
+)
+def test_a_pods_beginning_is_over_once_all_its_containers_run(lab07: Any, status: Object, over: bool) -> None:
+    assert lab07.has_begun(pod(**status)) is over
+    assert lab07.has_begun(None)
+
+
 @pytest.mark.parametrize("changeable", [True, False])
 def test_the_new_key_is_looked_for_too_where_there_can_be_one(changeable: bool) -> None:
     lab07 = loaded("07")

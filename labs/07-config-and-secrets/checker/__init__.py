@@ -163,7 +163,8 @@ async def key_only_in_the_secret(lab: Lab) -> None:
     that have run, by their templates, and through all kinds of objects that Kubernetes itself has in a namespace, but
     for events; for the key and its base64, within other text too. It looks once more when the vault has changed the key
     and the new one is served; and meanwhile it watches a pod for 12 s, for programs that come and go, such as probes.
-    What a startup probe runs, or one that comes less often, it runs there itself.
+    What a startup probe runs, or one that comes less often, it runs there itself. A pod with init containers or
+    postStart hooks is copied, and the copy watched while it starts.
     """
     processes, objects = await shown(lab, (await lab.once(read_keys)).current)
     expect(nowhere(processes, "the key in no environment and no command line")).because(

@@ -14,6 +14,7 @@ from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import is_running, leaving, lives_long
 from mlops_lab.kube.client import Object
 
+from .beginning import begun
 from .exposure import running, told
 from .keys import HEADER
 from .sync import of_pod
@@ -98,14 +99,15 @@ async def watching(lab: Lab, signs: Sequence[str]) -> AsyncIterator[asyncio.Task
 async def watched(lab: Lab, signs: Sequence[str]) -> list[str]:
     """Where a key shows, in words, in what processes of one pod are given in the next `WATCHED` seconds.
 
-    Those that are there for a moment are seen as well, such as what a probe runs. A container that ends meanwhile, or
-    that has no room, is passed over.
+    Those that are there for a moment are seen as well, such as what a probe runs; of init containers and hooks in a
+    copy of the pod. A container that ends meanwhile, or that has no room, is passed over.
     """
     pod = await one_pod(lab)
     if pod is None:
         return []
     those = [each for each in lives_long(pod["spec"]) if has_room(each) and each["name"] in running(pod)]
-    found = await asyncio.gather(*(_watched(lab, pod, each, signs) for each in those[:MOST]))
+    looks = [_watched(lab, pod, each, signs) for each in those[:MOST]]
+    found = await asyncio.gather(begun(lab, pod, WATCH, signs), *looks)
     return [place for each in found for place in each]
 
 
