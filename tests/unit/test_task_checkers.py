@@ -338,7 +338,7 @@ def test_a_namespace_is_let_in_by_its_label_alone(
 
 @pytest.mark.parametrize(
     ("probe", "seconds"),
-    [({"periodSeconds": 4}, 12), ({"periodSeconds": 5, "failureThreshold": 2}, 10), ({"initialDelaySeconds": 5}, 35)],
+    [({"periodSeconds": 4}, 12), ({"periodSeconds": 5, "failureThreshold": 2}, 10), ({"initialDelaySeconds": 5}, 30)],
 )
 def test_a_probe_takes_all_its_periods_at_worst(checker: Callable[[str], Any], probe: Any, seconds: int) -> None:
     async def present() -> Any:

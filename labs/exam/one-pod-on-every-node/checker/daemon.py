@@ -101,8 +101,7 @@ async def started_anew(lab: TaskLab, pod: str, *, within: float, ready_within: f
 async def longest(lab: TaskLab, pod: str) -> float:
     """The seconds that a pod's livenessProbe takes at worst to find that its container hangs."""
     probe = (await lab.objects.named("Pod", pod).present())["spec"]["containers"][0].get("livenessProbe") or {}
-    failures = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
-    return float(probe.get("initialDelaySeconds", 0) + failures)
+    return float(probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3))
 
 
 async def left_alone(lab: TaskLab, *, watched_for: float) -> Observation:
