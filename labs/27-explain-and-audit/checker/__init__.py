@@ -168,9 +168,9 @@ async def replays(lab: Lab) -> None:
     """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or refuses.
 
     While another model decides, and once more after the pod was deleted. Then records that never were: another id,
-    another income, another day, another model, also one that nobody has approved. One application says more than the
-    others. Two copies of the pod with empty volumes: one with the same files gives the same answers, one with a comment
-    more in one of its files is another program, and refuses.
+    another income, another day, another model, also one that nobody has approved. Two copies of the pod with empty
+    volumes: one with the same files gives the same answers, one with a comment more in one of its files is another
+    program, and refuses.
     """
     credit, model, other, kept = await records.prepared(lab)
     # A trail may have lines of its owner's for whoever reads it, but none for replays.
