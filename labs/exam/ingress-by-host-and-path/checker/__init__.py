@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.edge import Ask, Said, asked
-from mlops_lab.kit.pods import name
+from mlops_lab.kit.ingresses import others_for
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -14,7 +14,6 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 _WITHIN = 15.0
-_TOO = (D.host, "*.example.org", "", None)  # hosts of rules that are for it, too
 # Paths and the Service that they lead to.
 _LEADS = {"/": D.front, "/cart/7": D.front, f"/{D.path}": D.api, f"/{D.path}/7": D.api, f"/{D.path}/a/b": D.api}
 
@@ -41,10 +40,7 @@ async def leads_to_both(lab: TaskLab) -> None:
     expect(observe("its class", ingress_class, equal_to("traefik"))).because(
         "the class says which controller serves it"
     )
-    more = sorted(
-        name(each) for each in await lab.objects.all("Ingress")
-        if name(each) != D.ingress and any(rule.get("host") in _TOO for rule in each["spec"].get("rules") or [])
-    )  # fmt: skip
+    more = await others_for(lab, D.host, D.ingress)
     expect(holds(not more, f"{D.host} is led by Ingress {D.ingress} alone", f"by {', '.join(more)}, too")).because(
         "an Ingress has as many paths of a host as are wanted: with a second one there are two to look after"
     )

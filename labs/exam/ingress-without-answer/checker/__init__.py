@@ -6,7 +6,7 @@ from pathlib import Path
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.edge import Ask, Said, asked
-from mlops_lab.kit.pods import name
+from mlops_lab.kit.ingresses import others_for
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
@@ -19,7 +19,6 @@ _DOMAINS = ("cka/troubleshooting", "ckad/services-and-networking")
 _WITHIN = 12.0
 _PATHS = ("/", "/shop", "/orders/7")
 _HOST = f"{D.app}.example.org"
-_TOO = (_HOST, "*.example.org", "", None)  # hosts of rules that are for it, too
 _START = Path(__file__).parents[1] / "start"
 
 
@@ -37,10 +36,7 @@ async def answers(lab: TaskLab) -> None:
     expect(observe("the Service that it names", named, equal_to(D.app))).because(
         "another Service before the same pods is one more thing to look after"
     )
-    more = sorted(
-        name(each) for each in await lab.objects.all("Ingress")
-        if name(each) != D.app and any(rule.get("host") in _TOO for rule in each["spec"].get("rules") or [])
-    )  # fmt: skip
+    more = await others_for(lab, _HOST, D.app)
     expect(holds(not more, f"{_HOST} is led by Ingress {D.app} alone", f"by {', '.join(more)}, too")).because(
         "the Ingress itself was to be mended: with one more for its host there are two to look after, and one is wrong"
     )
