@@ -16,8 +16,8 @@ from .exposure import told
 COPY, WATCHER = "checker-copy-that-begins", "checker-watcher"
 LOOKS = 300  # s that the watcher goes on; the copy is gone long before
 BEGINS_WITHIN = 60  # s for the copy's containers to run: then init containers and hooks have ended
-MARK = "/tmp/checker-watches"
-BEGUN = f"open({MARK!r}, 'w').close()\n"
+STARTED = "/tmp/checker-watches"
+BEGUN = f"open({STARTED!r}, 'w').close()\n"
 
 
 async def begun(lab: Lab, pod: Object, watch: str, signs: Sequence[str]) -> list[str]:
@@ -57,7 +57,7 @@ def with_watcher(spec: Object, watch: str) -> None:
         "image": first["image"],
         "restartPolicy": "Always",
         "command": ["python3", "-u", "-c", BEGUN + watch, str(LOOKS), "/proc"],
-        "startupProbe": {"exec": {"command": ["test", "-e", MARK]}, "periodSeconds": 1, "failureThreshold": 60},
+        "startupProbe": {"exec": {"command": ["test", "-e", STARTED]}, "periodSeconds": 1, "failureThreshold": 60},
         # The same user, who may read the others' environments.
         "securityContext": {**(first.get("securityContext") or {}), "readOnlyRootFilesystem": False},
     }
