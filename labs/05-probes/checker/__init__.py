@@ -19,7 +19,7 @@ from mlops_lab.measure.traffic.flights import numbers
 
 from .beyond import not_yours
 from .copies import BUSY, LATE, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL, cleared
-from .hanging import kept_for, longest, patience
+from .hanging import at_most_by, kept_for, longest, patience
 from .scenario import incidents
 from .why import NEVER_UP, why_asked, why_not_restarted
 
@@ -163,15 +163,8 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
             "the readiness probe must ask often enough: see its periodSeconds and successThreshold. A command that "
             "asks must say how things are now, and not how they were"
         )
-    kept = kept_for(found.spec)
-    expect(
-        holds(
-            kept is None or kept <= OUT_WITHIN,
-            f"a pod that hangs is out within {OUT_WITHIN} s whenever that begins",
-            f"up to {kept or 0:g} s by the readiness probe's numbers",
-            evidence=found.probes,
-        )
-    ).because(
+    out = f"a pod that hangs is out within {OUT_WITHIN} s whenever that begins"
+    expect(at_most_by(kept_for(found.spec), OUT_WITHIN, out, "the readiness probe's numbers", found.probes)).because(
         "where a hang begins just after a probe that succeeded, the pod stays in the Service for failureThreshold x "
         "periodSeconds and the last one's timeoutSeconds; this time it may have begun later. The nodes hear of it a "
         "second or two after that, so leave some room"
@@ -200,15 +193,8 @@ async def hung_pod_is_restarted(lab: Lab) -> None:
             (*found.probes, *hung.events),
         )
     ).because(why_not_restarted(found))
-    seconds = longest(found.spec)
-    expect(
-        holds(
-            seconds is None or seconds <= RESTARTED_WITHIN,
-            f"a hang is over within {RESTARTED_WITHIN} s whenever it begins",
-            f"up to {seconds or 0:g} s by the probe's numbers",
-            evidence=found.probes,
-        )
-    ).because(
+    over = f"a hang is over within {RESTARTED_WITHIN} s whenever it begins"
+    expect(at_most_by(longest(found.spec), RESTARTED_WITHIN, over, "the probe's numbers", found.probes)).because(
         "where a hang begins just after a probe that succeeded, it lasts failureThreshold x periodSeconds, the last "
         "one's timeoutSeconds, and the whole grace period, as a process that hangs does nothing about SIGTERM"
     )

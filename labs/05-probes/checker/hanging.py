@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from mlops_lab.checks import Observation, holds
+from mlops_lab.kit.probe_times import numbers, periods, silent_at_worst, silent_for
 from mlops_lab.kube.client import Object
 
 from .copies import serving
 
 GRACE = 30  # s of a pod that says nothing
-
-
-def numbers(probe: Object) -> tuple[float, int, float]:
-    """A probe's period, failures and timeout, with the defaults."""
-    return (
-        float(probe.get("periodSeconds") or 10),
-        int(probe.get("failureThreshold") or 3),
-        float(probe.get("timeoutSeconds") or 1),
-    )
 
 
 def longest(spec: Object) -> float | None:
@@ -29,10 +24,8 @@ def longest(spec: Object) -> float | None:
     probe = serving(spec).get("livenessProbe")
     if not probe:
         return None
-    period, failures, timeout = numbers(probe)
-    each = period if "exec" in probe else max(period, timeout)
-    grace = probe.get("terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds", GRACE))
-    return period + (failures - 1) * each + timeout + float(grace)
+    found = periods(probe) + numbers(probe)[1] if "exec" in probe else silent_at_worst(probe)
+    return found + float(probe.get("terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds", GRACE)))
 
 
 def kept_for(spec: Object) -> float | None:
@@ -43,10 +36,7 @@ def kept_for(spec: Object) -> float | None:
     probe = serving(spec).get("readinessProbe")
     if not probe:
         return None
-    period, failures, timeout = numbers(probe)
-    if "exec" in probe:
-        return period * failures
-    return period + (failures - 1) * max(period, timeout) + timeout
+    return periods(probe) if "exec" in probe else silent_at_worst(probe)
 
 
 def patience(spec: Object) -> float | None:
@@ -57,5 +47,9 @@ def patience(spec: Object) -> float | None:
     probe = serving(spec).get("livenessProbe")
     if not probe or "httpGet" not in probe:
         return None
-    period, failures, timeout = numbers(probe)
-    return (failures - 1) * max(period, timeout) + timeout
+    return silent_for(probe)
+
+
+def at_most_by(seconds: float | None, limit: float, expected: str, of: str, evidence: Sequence[str]) -> Observation:
+    """Whether it takes so many seconds at most by some numbers; without a probe nothing is held against it."""
+    return holds(seconds is None or seconds <= limit, expected, f"up to {seconds or 0:g} s by {of}", evidence=evidence)

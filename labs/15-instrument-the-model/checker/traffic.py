@@ -245,10 +245,10 @@ def done(plan: Plain, found: Plain) -> None:
     wait_for_a_way(pods)
     fell: set[str] = set()
     found["answers"] = sender.answers
+    faults = len(refused(plan["rows"][0], MANY_ROWS))
     # Every kind once at every pod: what a first request of a kind makes is there before anything is compared.
     for pod in pods:
         sender.places = [2, 3]
-        faults = len(refused(plan["rows"][0], MANY_ROWS))
         for kind in (
             "predict", *["refused"] * faults, "unknown", "crash", "broken", "method", "quoted", "nameless", "odd",
             "alive", "again", "again", "misplaced", "misplaced",

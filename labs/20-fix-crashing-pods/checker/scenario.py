@@ -19,6 +19,7 @@ from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.inside import printed
 from mlops_lab.kit.pods import containers_of, gone_meanwhile, leaving, name, restarts
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.probe_times import silent_at_worst
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 
@@ -185,17 +186,10 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation, Observation
     if anew.ok and answer.status != 200:  # the file has outlived the container
         await lab.objects.kill(pod, grace=0)
     await rolled_out(lab, "book", within=OPEN_WITHIN)
-    worst = at_worst(now["spec"]["containers"][0].get("livenessProbe") or {})
+    worst = silent_at_worst(now["spec"]["containers"][0].get("livenessProbe") or {})
     what = "until its liveness probe ends a book that hangs, at worst"
     noticed = observe(what, worst, at_most(ANEW_WITHIN), unit="s", timed=False)
     return anew, noticed, _answered(answer.status == 200, "the book answers again", answer)
-
-
-def at_worst(probe: Object) -> int:
-    """The seconds that a probe takes for what hangs just after a good answer: so many questions in a row must fail."""
-    usual = {"periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3}
-    every, answer, times = (int(probe.get(key) or number) for key, number in usual.items())
-    return every + (times - 1) * max(every, answer) + answer
 
 
 async def hung_without_a_file(lab: Lab) -> Observation:

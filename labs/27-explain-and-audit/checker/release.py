@@ -12,6 +12,7 @@ from mlops_lab.kit.copies import Copy, of_pod
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.standing import standing
+from mlops_lab.kit.volumes import config_maps
 from mlops_lab.kube.client import Object
 
 from .scenario import pod_of
@@ -35,7 +36,7 @@ async def released(lab: Lab, name: str) -> AsyncIterator[Credit]:
         LabError: the copy can't be started.
     """
     pod = await pod_of(lab)
-    maps = {each: await lab.objects.named("ConfigMap", each).now() for each in sorted(config_maps(pod))}
+    maps = {each: await lab.objects.named("ConfigMap", each).now() for each in sorted({*config_maps(pod["spec"])})}
     changed, names = others(drawn(lab, "release"), {each: found for each, found in maps.items() if found})
     must(
         Observation(bool(names), "the program's .py files in ConfigMaps that the pod mounts", "there are none"),
@@ -56,16 +57,6 @@ async def released(lab: Lab, name: str) -> AsyncIterator[Credit]:
             "it must start where there is nothing yet, and with another comment in one of its files",
         )
         yield Credit(lab, name)
-
-
-def config_maps(pod: Object) -> set[str]:
-    """The names of the ConfigMaps that a pod mounts."""
-    found = set()
-    for volume in pod["spec"].get("volumes") or []:
-        for source in (volume, *((volume.get("projected") or {}).get("sources") or [])):
-            if name := (source.get("configMap") or {}).get("name"):
-                found.add(name)
-    return found
 
 
 def others(draw: Random, maps: dict[str, Object]) -> tuple[list[Object], dict[str, str]]:

@@ -15,6 +15,7 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import every_container, leaving, name, states
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.side_by_side import together
+from mlops_lab.kube.client import Object
 
 from .bank import Member, staff
 from .loans import Model, applicant, trained
@@ -136,7 +137,7 @@ async def at_once(credit: Credit, applications: list[dict[str, object]]) -> list
     return made
 
 
-async def pod_of(lab: Lab) -> dict[str, object]:
+async def pod_of(lab: Lab) -> Object:
     """The pod that answers."""
     pods = [each for each in await owned_pods(lab, "credit") if not leaving(each)]
     return pods[0]

@@ -82,7 +82,9 @@ async def followed(lab: Lab) -> Story:
         first = story.first = await it.change(
             base=story.start, model=_model(draw, up.value, SAME), replicas=3, image="v2" if tag == "v1" else "v1",
             key={"name": _word(draw, "model-key"), "values": values}, extra={"name": extra, "text": text}, more=more,
-            after=draw.choice([each.__name__ for kinds in FAULTS.values() for some in kinds for each in some]),
+            after={
+                "fault": draw.choice([each.__name__ for kinds in FAULTS.values() for some in kinds for each in some])
+            },
         )  # fmt: skip
         story.keys.append(key)
         await _accepted(it, story, first, key, "a commit that is right, pushed with one that is not before it,")
@@ -169,7 +171,7 @@ async def broken(lab: Lab, *, short: bool) -> list[tuple[Observation, str]]:
                         looks.append((Observation(True, many, many), "stopped"))
                         break
                     model = _model(draw, wanted["version"], SAME)
-                    right = {"model": _model(draw, wanted["version"], SAME)} if len(made) == outrun else ""
+                    right = {"model": _model(draw, wanted["version"], SAME)} if len(made) == outrun else None
                     commit = await it.change(base=wanted["commit"], fault=fault, model=model, after=right)
                     made.append(commit | {"version": model["version"]})
                     what = f"a commit ({fault.replace('_', ' ')})"

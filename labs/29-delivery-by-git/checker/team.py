@@ -49,19 +49,15 @@ class Team:
         first = self._repository.git("rev-list", "--max-parents=0", "HEAD").split()[-1]
         return {"commit": tip, "first": first, **self._wanted()}
 
-    def change(self, message: str, seed: int, base: str = "", after: str | Said = "", **how: Any) -> Said:
+    def change(self, message: str, seed: int, base: str = "", after: Said | None = None, **how: Any) -> Said:
         """A commit; see `_laid`.
 
         Args:
-            after: a fault of a commit before it that is pushed together with it, or how that one is laid; for a change
-                that has a base.
+            after: how a commit before it is laid that is pushed together with it; for a change that has a base.
         """
         self._repository.newest()
         if after:
-            self._repository.commit(
-                f"{message}, to begin with",
-                self._laid(base, seed, **({"fault": after} if isinstance(after, str) else after)),
-            )
+            self._repository.commit(f"{message}, to begin with", self._laid(base, seed, **after))
         files = self._laid(base, seed, **how)
         commit = self._repository.push(message, files)
         return {"commit": commit, **({} if isinstance(files[SERVICE], str) else self._wanted())}

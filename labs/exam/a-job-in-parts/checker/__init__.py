@@ -1,11 +1,11 @@
 """The checks."""
 
 import hashlib
-import json
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.jobs import ended, pods_of
+from mlops_lab.kit.volumes import config_maps
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -34,8 +34,8 @@ async def each_part_is_done(lab: TaskLab) -> None:
     expect(observe("its pods run", f"{started_with(first)} in {first['image']}", equal_to(wanted_start))).because(
         "the program is given, and so is the image: a copy of either does not change when they do"
     )
-    mounted = f'"{D.program}"' in json.dumps(job["spec"]["template"]["spec"].get("volumes") or [])
-    expect(holds(mounted, f"a volume of ConfigMap {D.program}", "its pods have none")).because(
+    mounted = config_maps(job["spec"]["template"]["spec"])
+    expect(holds(D.program in mounted, f"a volume of ConfigMap {D.program}", "its pods have none")).because(
         "the program is in that ConfigMap: one of your own does not change when it does"
     )
     expect(await ended(lab, D.job, within=_ENDED_WITHIN)).because("kubectl logs job/... says what the program said")

@@ -6,6 +6,7 @@ from mlops_lab.checks import LabError, Observation, absent, is_ready
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import containers_of, gone_meanwhile, lasting, leaving, ready, restarts
 from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kit.probe_times import periods
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
@@ -80,4 +81,4 @@ def _ended(pod: Object) -> bool:
 def noticed_after(pod: Object) -> int:
     """Seconds until a pod's quickest liveness probe has failed as often as it must, at most; 0 for none."""
     probes = [each["livenessProbe"] for each in lasting(pod) if each.get("livenessProbe")]
-    return min((each.get("periodSeconds", 10) * each.get("failureThreshold", 3) for each in probes), default=0)
+    return min(map(periods, probes), default=0)

@@ -1,0 +1,32 @@
+"""How long a pod's probe takes, by its numbers: what it finds may begin at any moment, and a trial has only one."""
+
+from __future__ import annotations
+
+from mlops_lab.kube.client import Object
+
+
+def numbers(probe: Object) -> tuple[int, int, int]:
+    """A probe's period and timeout in seconds, and how often it must fail; with the defaults of Kubernetes.
+
+    https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
+    """
+    usual = {"periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3}
+    period, timeout, failures = (int(probe.get(key) or number) for key, number in usual.items())
+    return period, timeout, failures
+
+
+def periods(probe: Object) -> int:
+    """The seconds of as many periods as a probe must fail; what answers at once, if badly, is found by then."""
+    period, _, failures = numbers(probe)
+    return period * failures
+
+
+def silent_for(probe: Object) -> int:
+    """The seconds until a probe has failed that gets no answer, where it asks first just as the silence begins."""
+    period, timeout, failures = numbers(probe)
+    return (failures - 1) * max(period, timeout) + timeout
+
+
+def silent_at_worst(probe: Object) -> int:
+    """The seconds until a probe has failed that gets no answer, where the silence begins just after a good one."""
+    return numbers(probe)[0] + silent_for(probe)
