@@ -194,10 +194,10 @@ def test_what_is_added_to_the_container_is_a_probe_or_how_it_ends(container: Obj
 def test_a_container_that_ends_just_as_it_is_to_compute_again_was_restarted() -> None:
     for said in (LabError("it does not run", ""), Printed(137, [], "")):
         lab05, pod = copy([said], [0, 1])
-        assert asyncio.run(lab05.once_more(pod)) is False
+        assert asyncio.run(lab05.once_more(pod, "busy", "10")) is False
         assert pod.ended is not None and pod.begun.expected == "ready"
     lab05, pod = copy([Printed(0, ["ok"], "")])
-    assert asyncio.run(lab05.once_more(pod)) is True and pod.ended is None
+    assert asyncio.run(lab05.once_more(pod, "busy", "10")) is True and pod.ended is None
 
 
 @pytest.mark.parametrize(
@@ -288,3 +288,39 @@ def test_a_container_that_ends_before_it_is_ready_is_followed_by_the_next_one(re
     pod.start = start
     assert asyncio.run(pod.renewed()) is ready
     assert starts == [None, None] and pod.earlier == (21.0,)
+
+
+def test_a_container_that_is_ended_as_it_is_to_hang_again_is_followed_by_the_next_one() -> None:
+    lab05, pod = copy([Printed(137, [], ""), Printed(0, ["ok"], "")], [0, 1])
+    pod.earlier, pod.start = (24.0,), lambda: asyncio.sleep(0, True)
+    assert asyncio.run(lab05.hangs_again(pod)) is True
+    assert pod.ended is None and pod.earlier == (24.0,)
+
+
+def test_containers_that_are_ended_each_time_before_they_hang_are_no_hang() -> None:
+    lab05, pod = copy([Printed(137, [], "")] * 5, range(20))
+    pod.start = lambda: asyncio.sleep(0, True)
+    assert asyncio.run(lab05.hangs_again(pod)) is False and not pod.begun.ok
+
+
+def test_a_container_that_lives_on_and_does_not_hang_says_why() -> None:
+    lab05, pod = copy([Printed(1, [], "no such file")])
+    pod.watch = lambda *words: asyncio.sleep(0)
+    assert asyncio.run(lab05.hangs_again(pod)) is False and "no such file" in pod.begun.seen
+
+
+def test_a_pod_that_leaves_the_service_keeps_the_mark_of_the_checker() -> None:
+    patched = []
+
+    class Pod(Watched):
+        async def present(self) -> Any:
+            return {"metadata": {"labels": {"app": "model", "tier": "serving", "mlops-lab/checker": "copy"}}}
+
+    async def patch(*words: Any) -> Object:
+        patched.append(words)
+        return {}
+
+    objects = NothingThere(named=lambda kind, name: Pod(cast(Any, None), kind, name, "lab"), patch=patch)
+    never = absent("ready", "not looked at")
+    asyncio.run(loaded("05").Copy(made_up_lab(objects=objects), "checker-1", "server", 2, 0.0, never).leave())
+    assert patched == [("Pod", "checker-1", {"metadata": {"labels": {"app": None, "tier": None}}})]

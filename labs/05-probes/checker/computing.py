@@ -1,11 +1,10 @@
-"""A pod that computes, more than once: how long it rests between, and what becomes of one that is being restarted."""
+"""A pod that computes more than once: how long it rests between."""
 
 from __future__ import annotations
 
-from mlops_lab.checks import LabError
 from mlops_lab.kube.client import Object
 
-from .copies import BUSY, Copy
+from .copies import BUSY
 
 SETTLED = 8  # s in which a restart that was decided on has begun, the preStop wait included
 TIMES, LONGEST = 3, 64  # times at most, s for all of them
@@ -26,24 +25,3 @@ def rests_between(probe: Object | None) -> list[float]:
     rest += min(part * period - apart for part in (1 / 3, 2 / 3, 4 / 3) if part * period >= apart)
     times = min(TIMES, 1 + int((LONGEST - BUSY - SETTLED) / (BUSY + rest)))
     return [rest] * (times - 1) + [SETTLED]
-
-
-async def once_more(pod: Copy) -> bool:
-    """Have a pod compute again; False if its container ends instead, as was decided on the time before.
-
-    Raises:
-        LabError: it could not be told, and its container lives on.
-    """
-    begun, why = pod.begun, pod.why
-    trouble: LabError | None = None
-    try:
-        if await pod.drill("busy", str(BUSY)):
-            return True
-    except LabError as caught:
-        trouble = caught
-    await pod.watch(SETTLED, lambda: pod.ended is not None)
-    if pod.ended is not None:
-        pod.begun, pod.why = begun, why
-    elif trouble:
-        raise trouble
-    return False

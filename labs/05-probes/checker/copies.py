@@ -149,11 +149,15 @@ class Copy:
             await self.watch(LOOK_EVERY)
 
     async def renewed(self) -> bool:
+        """Note when the container that hung has ended, and wait until the next one is ready; False if it is not."""
+        self.earlier += (self.ended,) if self.ended is not None else ()
+        return await self.anew()
+
+    async def anew(self) -> bool:
         """Wait until the container that has come in place of one that ended is ready; False if it is not in time.
 
         On a busy machine that one may end, too, before it is ready: then the next one is waited for.
         """
-        self.earlier += (self.ended,) if self.ended is not None else ()
         for _ in range(RENEWALS):
             self.since, self.ended, self.before, self.ready = time.monotonic(), None, self.renewals, False
             if await self.start():
@@ -161,6 +165,12 @@ class Copy:
             if self.ended is None:
                 break
         return False
+
+    async def leave(self) -> None:
+        """Leave the Service: a pod whose incident is over gets no more requests, whatever becomes of it."""
+        pod = await self.lab.objects.named("Pod", self.name).present()
+        labels = {each: None for each in pod["metadata"]["labels"] if each != LABEL}
+        await self.lab.objects.patch("Pod", self.name, {"metadata": {"labels": labels}})
 
     async def listens(self) -> bool:
         """Whether the server says that it has loaded its model."""

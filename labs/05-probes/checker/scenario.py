@@ -14,7 +14,8 @@ from mlops_lab.kit.pods import restarts
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 
-from .computing import SETTLED, once_more, rests_between
+from .again import hangs_again, once_more
+from .computing import SETTLED, rests_between
 from .copies import (
     BACK_OFF,
     BUSY,
@@ -93,12 +94,14 @@ async def incidents(lab: Lab) -> Incidents:
             if not ready:
                 return
             began = load.elapsed
-            begun = await pod.drill("hang")
+            begun = await (hangs_again(pod) if turn else pod.drill("hang"))
             excuse(began, OUT_WITHIN)
             if not begun:
                 return
             await pod.watch(RESTARTED_WITHIN + turn * BACK_OFF, lambda: pod.ended is not None)
             ready = pod.ended is not None and turn + 1 < hangs and await pod.renewed()
+        if pod.ended is not None:
+            await pod.leave()
 
     async def unready(pod: Copy) -> None:
         if await pod.start():
@@ -131,9 +134,10 @@ async def incidents(lab: Lab) -> Incidents:
     async def busy(pod: Copy) -> None:
         if not await pod.start():
             return
+        work = ("busy", str(BUSY))
         for turn, rest in enumerate(rests):
             began, due = load.elapsed, time.monotonic() + BUSY + rest
-            if await (once_more(pod) if turn else pod.drill("busy", str(BUSY))):
+            if await (once_more(pod, *work) if turn else pod.drill(*work)):
                 await pod.watch(due - LOOK_EVERY - time.monotonic(), lambda: pod.ended is not None)
             elif pod.ended is None:
                 return
