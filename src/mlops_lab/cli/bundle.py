@@ -24,7 +24,7 @@ ALL = "all"
 
 
 @click.command()
-@click.option("--with", "parts", metavar="PART,...", multiple=True, help="Also what these parts need, or a `class`.")
+@click.option("--with", "parts", metavar="PART,...", multiple=True, help="Also what these parts need, or a `class`; `all` for all parts that learners use.")
 @click.option("--labs", metavar="NN,...", multiple=True, help="Also what these labs need; `all` for all labs.")
 @click.option("--exams", is_flag=True, help="Also what the exams' tasks need.")
 @mode_option
@@ -44,7 +44,7 @@ def bundle(parts: tuple[str, ...], labs: tuple[str, ...], exams: bool, mode: Mod
       lab bundle core.bundle
       lab bundle class.bundle --labs 04,10,11
       lab bundle tracking.bundle --with tracking
-      lab bundle everything.bundle --labs all --exams
+      lab bundle everything.bundle --with all --labs all --exams
     """
     from mlops_lab.base.progress import Progress
     from mlops_lab.cluster.bundle_make import make
