@@ -172,7 +172,7 @@ def shown(
             taken = handed(learner, lab)
             while not events.empty():
                 events.get()
-            began = time.monotonic()
+            before, began = row_of(learner, pages.get("/map")), time.monotonic()
             tell(taken)
             wanted = {"kind": "result", "learner": learner, "lab": lab}
             while True:
@@ -185,10 +185,15 @@ def shown(
                 if event == wanted:
                     break
             time.sleep(SOON)
-            if learner.encode() not in pages.get("/map"):
-                raise SystemExit(f"the map does not show {learner}")
+            if row_of(learner, pages.get("/map")) == before:
+                raise SystemExit(f"the map does not show the result of {learner}")
             took.append(time.monotonic() - began)
     return took
+
+
+def row_of(learner: str, page: bytes) -> bytes:
+    """What the map says of a learner."""
+    return page.partition(f'/learners/{learner}"'.encode())[2].partition(b"</tr>")[0]
 
 
 def slowest(call: Callable[[], object], times: int = ASKED) -> float:

@@ -11,10 +11,20 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import names, second, traefik
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import current
+from mlops_lab.exam.sitting import go_on, under_way
+from mlops_lab.exam.state import Store
 
 
 def nodes() -> dict[str, Any]:
-    """Seconds until they serve when nothing has to be built any more, and MiB of memory after a minute of rest."""
+    """Seconds until they serve when nothing has to be built any more, and MiB of memory after a minute of rest.
+
+    Raises:
+        SystemExit: an exam is under way, or somebody has the second cluster.
+    """
+    if theirs := Store().open():
+        raise SystemExit(f"nothing was measured: {under_way(theirs)}\n  next: {go_on(theirs)}")
+    if second.found():
+        raise SystemExit("nothing was measured: somebody has the second cluster")
     progress = Progress()
     for remove in (second.down, traefik.down):
         remove(progress)

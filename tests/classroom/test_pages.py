@@ -283,6 +283,19 @@ def test_records_that_somebody_has_edited_are_seen_by_the_teacher_and_stop_the_s
     assert "classroom_records_whole 0.0" in at_class.metrics()
 
 
+def test_a_server_that_has_just_started_has_checked_all_records_whatever_the_roster_is(tmp_path: Path) -> None:
+    file = tmp_path / "roster.csv"
+    file.write_text("id,name\nada,Ada\n")
+    with served(tmp_path) as at_class:
+        at_class.graded("ada", "scales")
+        with at_class.service.database.transaction() as connection:
+            connection.exec_driver_sql("DROP TRIGGER results_stay_update")
+            connection.exec_driver_sql("UPDATE results SET record = replace(record, '\"points\":7', '\"points\":9')")
+    file.write_text("id\nNot an id\n")
+    with served(tmp_path, roster=file) as at_class:  # which waits until it is ready, and no longer
+        assert "not those that were signed" in at_class.service.broken
+
+
 def test_the_roster_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
     file = tmp_path / "roster.csv"
     file.write_text("id,name\nada,Ada\n")

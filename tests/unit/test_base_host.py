@@ -189,9 +189,10 @@ def test_the_kubeconfig_is_a_copy_that_keeps_what_was_set_in_it(programs: Path, 
     (tmp_path / "config").write_text(changed)  # the cluster was made anew
     shell.environment()
     assert yaml.safe_load(file.read_text()) == yaml.safe_load(changed)
-    file.write_text("{a: [")
-    shell.environment()
-    assert yaml.safe_load(file.read_text()) == yaml.safe_load(changed)
+    for spoilt in (b"{a: [", b"\xff\xfe{a"):
+        file.write_bytes(spoilt)
+        shell.environment()
+        assert yaml.safe_load(file.read_text()) == yaml.safe_load(changed)
 
 
 def test_a_task_has_a_kubeconfig_of_its_own(programs: Path) -> None:

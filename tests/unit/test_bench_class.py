@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import queue
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -362,6 +363,29 @@ def test_the_slowest_namespace_counts_and_the_others_are_there_by_then(
         "a class of 25: 15 namespaces asked for at once, until the last is ready": (60.0, "s", ""),
         "a class of 25: the operator's time for one namespace, the slowest of 10": (9.0, "s", "at most 2"),
     }
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_a_result_counts_once_the_map_shows_it(bench: Any, monkeypatch: pytest.MonkeyPatch, shows: bool) -> None:
+    events: queue.Queue[Any] = queue.Queue()
+    state = {"ada": "being graded", "bo": "being graded"}
+
+    def tell(learner: str) -> None:
+        state[learner] = "stuck" if shows else state[learner]
+        events.put({"kind": "result", "learner": learner, "lab": "05"})
+
+    def get(path: str) -> bytes:
+        rows = [f'<tr><a href="/learners/{name}">{name}</a><td>{each}</td></tr>' for name, each in state.items()]
+        return "".join(rows).encode()
+
+    monkeypatch.setattr(bench.class_many, "SOON", 0)
+    pages: Any = SimpleNamespace(get=get, live=lambda: contextlib.nullcontext(events))
+    timed = lambda: bench.class_many.shown(pages, ["ada", "bo"], "05", lambda learner, lab: learner, tell)  # noqa: E731
+    if shows:
+        assert len(timed()) == 2
+    else:
+        with pytest.raises(SystemExit, match="ada"):
+            timed()
 
 
 def test_the_dispatcher_comes_back(bench: Any) -> None:

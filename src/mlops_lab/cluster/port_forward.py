@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import ended
@@ -150,5 +150,11 @@ def forwarding(
                 text = said.decode(errors="replace").strip()
                 raise ForwardFailed(f"{target} can't be reached: {text or 'no answer'}", hint)
         # It tells of every connection; unread, that would fill the pipe and hold it up.
-        threading.Thread(target=child.stdout.read, daemon=True).start()
+        threading.Thread(target=_discard, args=(child.stdout,), daemon=True).start()
         yield child, int(found.group(1))
+
+
+def _discard(stream: IO[bytes]) -> None:
+    """Read it to its end, and keep nothing: a forward may go on for days."""
+    while stream.read(1 << 16):
+        pass

@@ -164,7 +164,7 @@ def _copy_kubeconfig(file: Path) -> None:
     if file.exists():
         try:
             before = yaml.safe_load(file.read_text()) or {}
-        except yaml.YAMLError:  # whoever has spoilt it gets it back
+        except (yaml.YAMLError, ValueError, RecursionError):  # whoever has spoilt it gets it back
             before = {}
     parts = ("clusters", "users")
     if not isinstance(before, dict) or any(before.get(part) != whole.get(part) for part in parts):

@@ -43,7 +43,9 @@ def gitlab(text: str) -> list[str]:
     """What `script` of the jobs says, the hidden ones left out, and no `before_script`; raises as `github`."""
     jobs = [job for name, job in _loaded(text).items() if name not in _NO_JOBS and not str(name).startswith(".")]
     scripts = [_mapping(job, "a job").get("script") for job in jobs]
-    return _commands(each for script in scripts for each in ([script] if isinstance(script, str) else script or []))
+    return _commands(
+        each for script in scripts for each in ([script] if isinstance(script, str) else _list(script or [], "script"))
+    )
 
 
 def jenkins(text: str) -> list[str]:

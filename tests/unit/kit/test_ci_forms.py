@@ -43,6 +43,7 @@ def test_a_step_of_jenkins_may_name_what_it_is_given(step: str) -> None:
 
 @pytest.mark.parametrize(("read", "text"), [
     (github, "a: ["), (github, "[1]"), (github, "jobs: 3"), (github, "jobs: {a: {steps: 7}}"), (gitlab, "check: 3"),
+    (gitlab, "check: {script: true}"), (gitlab, "check: {script: 3}"),
     (gitlab, "- a"), (gitlab, "a: " + "[" * 3000), (jenkins, "sh 'a'"), (jenkins, "pipeline { sh 'a'"),
     (jenkins, "x" * 100_000),
 ])  # fmt: skip

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 NEW, AGAIN = 0, 1
 _FIRST, _LONGEST = 0.5, 60.0  # s before what failed is tried again
+_DOUBLED = 10  # times that the wait doubles at most, which is beyond the longest
 
 
 class Turns:
@@ -68,7 +69,7 @@ class Turns:
             lane = self._anew.pop(name, None)
             if failed:
                 count = self._failures[name] = self._failures.get(name, 0) + 1
-                wait = min(_LONGEST, _FIRST * 2 ** (count - 1))
+                wait = min(_LONGEST, _FIRST * 2 ** min(count - 1, _DOUBLED))
                 heapq.heappush(self._later, (self._clock() + wait, next(self._order), name, AGAIN))
             else:
                 self._failures.pop(name, None)

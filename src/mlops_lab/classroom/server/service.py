@@ -76,7 +76,7 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Was the database there, and its schema made?"""
+        """Was the database there, with its schema made and its chain of records checked?"""
         return bool(self.secret)
 
     async def run(self, function: Callable[..., Answer], *given: object, **more: object) -> Answer:
@@ -130,7 +130,7 @@ class Service:
     async def audit(self) -> None:
         """Check the whole chain; until it is whole, nothing is signed."""
         try:
-            await self.run(self.ledger.audit)
+            await self._run(self.ledger.audit)
             self.broken = ""
         except Broken as found:
             self._not_whole(found.message)
@@ -154,15 +154,15 @@ class Service:
         self.database.close()
 
     async def settle(self) -> None:
-        """Bring the database to the server's schema, and read what is in it."""
+        """Bring the database to the server's schema, and read and check what is in it; then the server is ready."""
         await asyncio.get_running_loop().run_in_executor(self._pool, self.database.settle)
         secret = await self._run(_secret)
         await self._run(self.book.read_on)
+        await self.audit()
         self.secret = secret
         if self.platforms:
             self.platforms.news()
         await self._enrol()
-        await self.audit()
 
     async def _live(self) -> None:
         while not self.ready:
