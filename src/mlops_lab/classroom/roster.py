@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from mlops_lab.base.errors import UsageError
@@ -40,6 +40,11 @@ class Learner:
 def namespace(learner: str, lab: str) -> str:
     """The namespace of a learner's work on a lab, such as `l-ada-lab-10`."""
     return f"l-{learner}-lab-{lab}"
+
+
+def end_of(day: date) -> datetime:
+    """The end of the last day on which somebody takes part: it counts as a whole, in UTC."""
+    return datetime.combine(day, time.max, UTC).replace(microsecond=0)
 
 
 def read(path: Path) -> list[Learner]:

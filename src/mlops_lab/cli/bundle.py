@@ -24,7 +24,10 @@ ALL = "all"
 
 
 @click.command()
-@click.option("--with", "parts", metavar="PART,...", multiple=True, help="Also what these parts need, or a `class`; `all` for all parts that learners use.")
+@click.option(
+    "--with", "parts", metavar="PART,...", multiple=True,
+    help="Also what these parts need, or a `class`; `all` for all parts that learners use.",
+)  # fmt: skip
 @click.option("--labs", metavar="NN,...", multiple=True, help="Also what these labs need; `all` for all labs.")
 @click.option("--exams", is_flag=True, help="Also what the exams' tasks need.")
 @mode_option

@@ -194,11 +194,12 @@ def reset(learner: str, exercise: Exercise, yes: bool, context: str) -> None:
     Examples:
       lab class reset ada 10
     """
+    from mlops_lab.classroom.roster import namespace
     from mlops_lab.classroom.teacher import kits, place
 
     klass = place.of(context)
     who = place.learner(klass, learner)
-    agree(f"Delete all that {who.name} has in l-{who.id}-lab-{exercise.number}?", yes or not klass.told().shared)
+    agree(f"Delete all that {who.name} has in {namespace(who.id, exercise.number)}?", yes or not klass.told().shared)
     space = kits.begin_again(klass, who, exercise.number)
     click.echo(f"{space} is as at the beginning")
 

@@ -8,16 +8,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.classroom.api_server import addresses
 from mlops_lab.classroom.grader import settings
 from mlops_lab.classroom.grader.asking import Server
 from mlops_lab.classroom.grader.dispatcher import Dispatcher, base
 from mlops_lab.classroom.grader.grading import log
 from mlops_lab.classroom.grader.kubelets import ways
-from mlops_lab.kube.client import Kube
 from mlops_lab.kube.inside import connect_inside
 
 _LOOK_EVERY = 300.0  # s after which what all Jobs need is made anew, should it be gone
@@ -41,14 +40,6 @@ def run(dispatcher: Dispatcher, alive: Path, stop: threading.Event, certificate:
         stop.wait(wait)
 
 
-def api(kube: Kube) -> Sequence[tuple[str, int]]:
-    """Where the API server is, for programs that a task lets talk to it."""
-    found = kube.find("EndpointSlice", "kubernetes", "default") or {}
-    ports = [int(each["port"]) for each in found.get("ports") or []]
-    addresses = [str(address) for each in found.get("endpoints") or [] for address in each["addresses"]]
-    return sorted((address, port) for address in addresses for port in ports)
-
-
 def main() -> int:
     """Run the dispatcher; the exit code is an error's own."""
     stop = threading.Event()
@@ -61,7 +52,8 @@ def main() -> int:
         token, secret = (_secret(name) for name in ("CLASS_GRADER_TOKEN_FILE", "CLASS_SEED_FILE"))
         dispatcher = Dispatcher(
             kube, told, Server(told.server, token, certificate),
-            lambda own: Server(told.server, own, certificate), secret, socket.gethostname(), log, lambda: api(kube),
+            lambda own: Server(told.server, own, certificate), secret, socket.gethostname(), log,
+            lambda: addresses(kube),
         )  # fmt: skip
         run(dispatcher, Path(sys.argv[2]), stop, certificate.read_text("utf-8") if certificate else "")
     except LabError as trouble:

@@ -231,7 +231,7 @@ def job(settings: Settings, given: Task, owner: Object) -> Objects:
         "suspend": True,  # until its turn has come
         "parallelism": 1, "completions": 1, "backoffLimit": 0,
         "activeDeadlineSeconds": int(given.limit) + 900,
-        "template": {"metadata": {"labels": meta["labels"]}, "spec": _pod(settings, given, name, queue)},
+        "template": {"metadata": {"labels": meta["labels"]}, "spec": _pod(settings, name, queue)},
     }  # fmt: skip
     return [
         account,
@@ -239,7 +239,7 @@ def job(settings: Settings, given: Task, owner: Object) -> Objects:
     ]  # fmt: skip
 
 
-def _pod(settings: Settings, given: Task, name: str, queue: str) -> Object:
+def _pod(settings: Settings, name: str, queue: str) -> Object:
     cpu = settings.job_cpu if queue == names.ANY else _times(settings.job_cpu, settings.places)
     container = {
         "name": "grader", "image": settings.image,

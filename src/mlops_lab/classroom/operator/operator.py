@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.classroom import roster
+from mlops_lab.classroom import api_server, roster
 from mlops_lab.classroom.operator import names, queue
 from mlops_lab.classroom.operator.reconcile import Reconciler
 from mlops_lab.classroom.operator.seeding import Seeding
@@ -87,11 +87,7 @@ class Operator:
             self._workers.append(worker)
 
     def _look(self) -> None:
-        found = self._kube.find("EndpointSlice", "kubernetes", "default")
-        if found:
-            ports = [int(each["port"]) for each in found.get("ports") or []]
-            addresses = [str(address) for each in found.get("endpoints") or [] for address in each["addresses"]]
-            self._api = sorted((address, port) for address in addresses for port in ports)
+        self._api = api_server.addresses(self._kube) or self._api
         self._watching.look()
 
     def _again(self) -> None:

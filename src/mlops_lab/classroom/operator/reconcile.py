@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from datetime import time as clock
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.gradable import table
@@ -21,7 +20,7 @@ from mlops_lab.classroom.operator.requests import GOING, MAKING, OVER, READY, RE
 from mlops_lab.classroom.operator.seen import Seen
 from mlops_lab.classroom.operator.settings import Settings
 from mlops_lab.classroom.operator.spaces import Foreign, Spaces
-from mlops_lab.classroom.roster import Learner
+from mlops_lab.classroom.roster import Learner, end_of
 from mlops_lab.classroom.roster import namespace as namespace_of
 from mlops_lab.kube.client import Kube, Object
 from mlops_lab.kube.exact import delete_exactly
@@ -36,7 +35,7 @@ def takes_part(learner: Learner | None, now: datetime) -> bool:
     if learner is None:
         return False
     ends: date | None = learner.ends
-    return ends is None or datetime.combine(ends, clock.max, UTC) > now
+    return ends is None or end_of(ends) > now
 
 
 @dataclass

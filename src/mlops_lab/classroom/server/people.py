@@ -7,12 +7,12 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.classroom.roster import Learner
+from mlops_lab.classroom.roster import Learner, end_of
 from mlops_lab.classroom.server.database import insert_into
 from mlops_lab.classroom.server.schema import kits, learners
 
@@ -139,7 +139,7 @@ def still(connection: Connection, kit: str, now: datetime) -> Known | None:
 def takes_part(connection: Connection, learner: str, now: datetime) -> bool:
     """Is this learner on the roster, and not at the end?"""
     row = connection.execute(select(learners).where(learners.c.id == learner)).one_or_none()
-    return row is not None and not row.gone and (row.ends is None or _end_of(row.ends) > now)
+    return row is not None and not row.gone and (row.ends is None or end_of(row.ends) > now)
 
 
 def _kit(connection: Connection, name: str) -> Row[tuple[str, ...]] | None:
@@ -150,9 +150,5 @@ def _kit(connection: Connection, name: str) -> Row[tuple[str, ...]] | None:
 def _working(row: Row[tuple[str, ...]] | None, now: datetime) -> Known | None:
     if row is None or row.revoked or row.gone:
         return None
-    ends = min(row.ends, _end_of(row.last)) if row.last else row.ends
+    ends = min(row.ends, end_of(row.last)) if row.last else row.ends
     return Known(row.learner, row.id, ends) if ends > now else None
-
-
-def _end_of(day: datetime) -> datetime:
-    return datetime.combine(day, time.max, UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -15,7 +15,8 @@ from mlops_lab.base.waiting import wait_until
 from mlops_lab.classroom import kit as kits
 from mlops_lab.classroom.kit import Kit, spelled
 from mlops_lab.classroom.operator import accounts, names, requests
-from mlops_lab.classroom.roster import Learner
+from mlops_lab.classroom.roster import Learner, end_of
+from mlops_lab.classroom.roster import namespace as namespace_of
 from mlops_lab.classroom.teacher.asking import Server, asking, trust
 from mlops_lab.classroom.teacher.place import NAMESPACE, Place
 from mlops_lab.kube.client import Kube
@@ -52,11 +53,6 @@ class _Token(msgspec.Struct):
 
 class _Count(msgspec.Struct):
     kits: int
-
-
-def end_of(day: date) -> datetime:
-    """The end of a day, in UTC, as the server has it for the roster's `ends`."""
-    return datetime.combine(day, time.max, UTC).replace(microsecond=0)
 
 
 def end_for(learner: Learner, until: date | None, now: datetime) -> datetime:
@@ -154,7 +150,7 @@ def begin_again(place: Place, learner: Learner, lab: str) -> str:
     kube, key = _connected(place), f"lab-{lab}"
     wanted = requests.read(_asked(kube, learner.id) or {}).begin(lab)
     requests.ask(kube, NAMESPACE, learner.id, {key: wanted})
-    space = f"l-{learner.id}-lab-{lab}"
+    space = namespace_of(learner.id, lab)
 
     def probe() -> tuple[bool | None, str]:
         state = requests.states(_asked(kube, learner.id)).get(key)

@@ -23,7 +23,7 @@ _PACKAGE = project() / "src" / "mlops_lab" if (project() / "src").is_dir() else 
 _PARTS = (
     *("classroom/lti", "classroom/operator", "classroom/server", "classroom/__init__.py"),
     *(f"classroom/{each}.py" for each in ("analysis", "audit", "chain", "gradable", "in_place", "kit", "packing")),
-    *("classroom/gradable.toml", "classroom/roster.py", "classroom/signing.py"),
+    *("classroom/api_server.py", "classroom/gradable.toml", "classroom/roster.py", "classroom/signing.py"),
     *("__init__.py", "base", "kube", "desk/page/static/desk.css"),
     *(f"cluster/{each}.py" for each in ("__init__", "kubectl", "names", "own", "port_forward", "record")),
     *(f"engine/{each}.py" for each in ("__init__", "docker", "host")),
