@@ -111,6 +111,19 @@ def test_a_reset_of_nothing_keeps_nothing(tmp_path: Path) -> None:
     assert keep(tmp_path / "w") is None
 
 
+def test_folders_without_a_file_of_the_learners_go_and_are_not_called_a_copy(tmp_path: Path) -> None:
+    """As they are when an exam is stopped again, since something of it did not go the first time."""
+    (tmp_path / "exam/01-storage-class/.lab").mkdir(parents=True)
+    (tmp_path / "exam/01-storage-class/.lab/kubeconfig").write_text("a key")
+    (tmp_path / "exam/02-empty").mkdir()
+    assert keep(tmp_path / "exam") is None
+    assert list(tmp_path.iterdir()) == [tmp_path / "exam"] and list((tmp_path / "exam").iterdir()) == []
+    (tmp_path / "exam/02").mkdir()
+    (tmp_path / "exam/02/link").symlink_to(tmp_path)
+    kept = keep(tmp_path / "exam")
+    assert kept is not None and (kept / "02/link").is_symlink()
+
+
 def test_a_copy_that_fails_leaves_the_folder_as_it_was(
     tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

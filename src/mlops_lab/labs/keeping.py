@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 from datetime import datetime
@@ -42,6 +43,9 @@ def keep(folder: Path) -> Path | None:
     """
     if not folder.is_dir() or not any(path.name != _OURS for path in folder.iterdir()):
         return None
+    if not _has_files(folder):
+        _emptied(folder)
+        return None
     kept = _free(folder.with_name(f"{folder.name}.{datetime.now():%Y%m%d-%H%M%S}"))
     part = kept.with_name(f".{kept.name}.part")
     try:
@@ -56,6 +60,22 @@ def keep(folder: Path) -> Path | None:
     if stays := _emptied(folder):
         raise NotEmptied(folder, kept, stays) from stays
     return kept
+
+
+def _has_files(folder: Path) -> bool:
+    """Is there anything but folders, and what is ours? What can't be read counts as something."""
+
+    def unreadable(trouble: OSError) -> None:
+        raise trouble
+
+    try:
+        for place, folders, files in os.walk(folder, onerror=unreadable):
+            folders[:] = [each for each in folders if each != _OURS]
+            if files or any(Path(place, each).is_symlink() for each in folders):
+                return True
+    except OSError:
+        return True
+    return False
 
 
 def _not_copied(folder: str, names: list[str]) -> set[str]:
