@@ -190,7 +190,8 @@ def test_a_check_without_end_is_the_checkers_own_error(monkeypatch: pytest.Monke
     async def hangs(lab: Any) -> None:
         await asyncio.sleep(30)
 
-    assert verdicts([made("hangs", hangs)]) == [Verdict.ERROR]
+    (found,) = results([made("hangs", hangs)])
+    assert (found.verdict, found.why) == (Verdict.ERROR, "the check did not end within 0.05 s")
 
 
 def test_waiting_is_told_apart_from_the_checks_own_time() -> None:
@@ -230,3 +231,23 @@ def test_a_pass_reports_what_it_saw() -> None:
 
     (found,) = results([made("looks", looks)])
     assert found.seen == "failed requests: 0; p99: 0.031 s"
+
+
+def test_what_a_check_had_no_answer_from_in_time_is_not_the_checks_own_limit() -> None:
+    async def unanswered(lab: Any) -> None:
+        raise TimeoutError("no banner came")
+
+    (found,) = results([made("unanswered", unanswered)])
+    assert found.verdict is Verdict.ERROR
+    assert "TimeoutError: no banner came" in found.why and any("unanswered" in line for line in found.evidence)
+
+
+def test_a_lab_knows_which_checks_are_of_this_run() -> None:
+    known: list[bool] = []
+
+    async def asks(lab: Any) -> None:
+        known.extend([lab.runs(other, first), lab.runs(other)])
+
+    first, other = made("first", asks), made("other", passes)
+    asyncio.run(run_checks(made_up_lab(), [first]))
+    assert known == [True, False]

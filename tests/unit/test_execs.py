@@ -23,7 +23,7 @@ from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.rooms.objects import Objects
 from mlops_lab.kube import execs
 from mlops_lab.kube.errors import NotFound, Refused, Unreachable
-from mlops_lab.kube.execs import Beyond, ExecStream, Unending, open_exec
+from mlops_lab.kube.execs import Beyond, ExecStream, NotStarted, Unending, open_exec
 
 SUCCESS = {"status": "Success", "metadata": {}}
 LOST = websocket.WebSocketConnectionClosedException("Connection to remote host was lost.")
@@ -121,7 +121,7 @@ def test_the_exit_code_is_the_commands(status: Any, code: int) -> None:
 
 def test_a_program_that_is_not_there_is_told_as_the_server_tells_it() -> None:
     failed = {"status": "Failure", "reason": "InternalError", "message": 'exec: "bash": executable file not found'}
-    with pytest.raises(LabError, match=r'could not be run: exec: "bash": executable file not found'):
+    with pytest.raises(NotStarted, match=r'could not be run: exec: "bash": executable file not found'):
         said(Client((ERROR_CHANNEL, json.dumps(failed))))
 
 

@@ -141,6 +141,11 @@ def test_a_single_choice_is_no_regular_expression() -> None:
         ({"type": "constant", "query": "5m"}, "5m"),
         ({"type": "custom", "query": "1,2", "current": {"value": "2"}}, "2"),
         ({"type": "interval", "current": {"value": "1m"}}, "1m"),
+        ({"type": "interval", "query": "5m,1h"}, "5m"),
+        ({"type": "custom", "query": "two : 2, 1", "current": {}}, "2"),
+        ({"type": "custom", "query": r",a\,b,c"}, "a,b"),
+        ({"type": "custom", "query": ""}, ""),
+        ({"type": "query", "query": "up,down"}, ""),
     ],
 )
 def test_variables_that_nobody_chose_keep_what_they_have(variable: dict[str, Any], written: str) -> None:

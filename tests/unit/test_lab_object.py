@@ -55,9 +55,10 @@ def pod(name: str, **metadata: str) -> dict[str, Any]:
     return {"metadata": {"name": name, **metadata}}
 
 
-def test_the_pods_of_a_service_are_watched_without_those_that_leave(tmp_path: Path) -> None:
+def test_the_pods_of_a_service_are_watched_without_those_that_leave_or_have_ended(tmp_path: Path) -> None:
     told: list[str] = []
     leaving = pod("b", deletionTimestamp="now")
+    evicted, done = ({**pod(phase), "status": {"phase": phase}} for phase in ("Failed", "Succeeded"))
     selector = {"app": "a", "track": "b"}
 
     async def story(kube: MadeUpKube) -> Any:
@@ -69,7 +70,7 @@ def test_the_pods_of_a_service_are_watched_without_those_that_leave(tmp_path: Pa
         await asyncio.sleep(0)
         return found
 
-    found = asyncio.run(story(MadeUpKube(selector, [leaving], [pod("a"), leaving])))
+    found = asyncio.run(story(MadeUpKube(selector, [leaving], [pod("a"), leaving, evicted, done])))
     assert found.ok and [each["metadata"]["name"] for each in found.value] == ["a"]
     assert told == ["0 pods"]
     found = asyncio.run(story(MadeUpKube(selector, [leaving])))
@@ -321,6 +322,29 @@ def test_what_nobody_waits_for_any_more_is_ended_and_puts_back_what_it_changed()
 
     asyncio.run(main())
     assert told == ["changed", "put back", "ended"]
+
+
+def test_what_runs_beside_the_checks_begins_once_holds_nobody_up_and_puts_back_at_their_end() -> None:
+    told: list[str] = []
+
+    async def kept(lab: Lab) -> None:
+        told.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            told.append("put back")
+
+    async def main() -> None:
+        lab = lab_at(Path())
+        lab.beside(kept)
+        lab.beside(kept)
+        await asyncio.sleep(0.01)
+        told.append("checked")
+        await lab.end()
+
+    asyncio.run(main())
+    assert told == ["begun", "checked", "put back"]
 
 
 def test_a_change_ends_before_it_is_taken_back_however_often_the_check_is_cancelled() -> None:

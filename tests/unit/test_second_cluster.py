@@ -54,7 +54,7 @@ class Engine(Docker):
 
     def run(self, *args: str | Path, stdin: Any = None, check: bool = True, **_: Any) -> Completed:
         words = [str(each) for each in args]
-        self.told.append(" ".join(words))
+        self.told.append(" ".join([*words, packed(stdin)] if words[:2] == ["cp", "-"] else words))  # by several threads
         code, said = 0, ""
         if words[0] == "ps":
             label = next(word for word in words if word.startswith("label=")).split("=")
@@ -87,8 +87,6 @@ class Engine(Docker):
             code = int(not self.editors)
             if self.dropped:
                 raise TimedOut("docker did not end within 120 s", "try again")
-        elif words[:2] == ["cp", "-"]:
-            self.told[-1] += f" {packed(stdin)}"
         return Completed(code, said, "")
 
     def names(self) -> list[str]:

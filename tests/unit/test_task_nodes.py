@@ -90,7 +90,11 @@ def test_a_program_that_fails_on_a_node_has_printed_nothing(done: Completed, pri
 
 @pytest.mark.parametrize(
     ("done", "pods"),
-    [(Completed(0, '{"items": [{"kind": "Pod"}]}', ""), [{"kind": "Pod"}]), (Completed(1, "", "no"), [])],
+    [
+        (Completed(0, '{"items": [{"kind": "Pod"}]}', ""), [{"kind": "Pod"}]),
+        (Completed(0, '{"items": null}', ""), []),
+        (Completed(1, "", "no"), []),
+    ],
 )
 def test_a_kubelet_says_what_pods_it_has_or_nothing(done: Completed, pods: list[Any]) -> None:
     assert asyncio.run(nodes.kubelets_pods(lab(machines=Machines(done)), WORKER)) == pods

@@ -68,6 +68,7 @@ class Lab:
         time: waiting.
         mistake: in the verification of a mistake, the check that it must fail; else empty.
         machine: watches how much CPU the machine can give while checks run; None where nobody does.
+        asked: the names of the checks of this run.
         seed: with which this run's names, dates and numbers are drawn; see `kit.drawn`.
     """
 
@@ -83,6 +84,7 @@ class Lab:
     mistake: str = ""
     machine: Starvation | None = None
     seed: int = field(default_factory=seed_of_a_run)
+    asked: frozenset[str] = frozenset()
     _memory: dict[Any, tuple[asyncio.Task[Any], Trace]] = field(default_factory=dict)
 
     @classmethod
@@ -125,6 +127,10 @@ class Lab:
         """
         return not self.mistake or self.mistake in [item.name for item in checks]
 
+    def runs(self, *checks: Check) -> bool:
+        """Whether one of these checks is of this run: `lab check 12 NAME` has only that one, and what it needs."""
+        return any(item.name in self.asked for item in checks)
+
     async def once(self, function: Callable[[Lab], Awaitable[T]]) -> T:
         """The result of `function(lab)`, run once however many checks ask for it; its exception likewise."""
         if function not in self._memory:
@@ -140,6 +146,17 @@ class Lab:
         with current.waits():
             result: T = await asyncio.shield(task)
         return result
+
+    def beside(self, function: Callable[[Lab], Awaitable[Any]]) -> None:
+        """Run `function(lab)` once beside the checks, until they are over: it is cancelled then, and may put back."""
+        if function not in self._memory:
+            apart = Trace()
+
+            async def alone() -> None:
+                with current.traced(apart):
+                    await function(self)
+
+            self._memory[function] = asyncio.create_task(alone()), apart
 
     async def end(self) -> None:
         """End what checks share (a load, say) and nobody waits for any more, let it put back what it changed, and

@@ -147,6 +147,8 @@ async def run_checks(
         for result in results:
             listener.finished(result)
         return results
+    if isinstance(lab, Lab):
+        lab.asked = frozenset(item.name for item in checks)
     turns = _Turns(checks)
     states = {item: Running(item, listener.waiting) for item in checks}
     tasks: dict[Check, asyncio.Task[Result]] = {}
@@ -208,8 +210,9 @@ async def _judge(
         began = time.monotonic()
         timed: bool | None = None
         token = running.set(state)
+        limit = asyncio.timeout(CHECK_LIMIT)
         try:
-            async with asyncio.timeout(CHECK_LIMIT):
+            async with limit:
                 await item.run(lab)
             found = _result(item, Verdict.PASS, seen="; ".join(state.met))
         except Failure as failure:
@@ -224,17 +227,12 @@ async def _judge(
                 why=f"{trouble.message}; {trouble.hint}",
                 evidence=tuple(trouble.detail.splitlines()),
             )
-        except TimeoutError:
-            found = _result(
-                item, Verdict.ERROR, seen=state.state, why=f"the check did not end within {CHECK_LIMIT:g} s"
-            )
         except Exception as bug:
-            found = _result(
-                item,
-                Verdict.ERROR,
-                why=_bug(bug),
-                evidence=tuple(traceback.format_exc().splitlines()),
-            )
+            if isinstance(bug, TimeoutError) and limit.expired():
+                late = f"the check did not end within {CHECK_LIMIT:g} s"
+                found = _result(item, Verdict.ERROR, seen=state.state, why=late)
+            else:
+                found = _result(item, Verdict.ERROR, why=_bug(bug), evidence=tuple(traceback.format_exc().splitlines()))
         finally:
             running.reset(token)
         seconds = time.monotonic() - began

@@ -13,9 +13,11 @@ from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import is_running, leaving, lives_long, name
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.execs import NotStarted
 
 _WITHIN = 15.0  # s until addresses of pods that have just come or gone are up to date
 _SLICES = "kubernetes.io/service-name"
+_NO_PROGRAM = 126, 127  # exit codes by which a runtime, or a shell, says that there is no such program
 # Printed by a container: does it hold every socket that listens on a port? Pods share the network, not the processes.
 _LISTENS = """
 import os, sys
@@ -137,8 +139,28 @@ async def _others_that_listen(lab: Lab, pod: Object, service: Object, port: int)
     if any(each != first["name"] for each in having):
         return [f"in pod {name(pod)} container {', '.join(having)} has port {target}, not {first['name']} alone"]
     number = next((one["containerPort"] for one in ports[first["name"]] if one.get("name") == target), target)
-    command = ("python3", "-c", _LISTENS, str(number))
-    printed = await lab.objects.run_in(name(pod), *command, container=first["name"])
-    if printed.code == 0 and printed.lines == ["listens"]:
+    own = await _listens(lab, pod, first["name"], number)
+    if own is None:  # its image can't tell: then does another one?
+        own = not any([await _listens(lab, pod, each["name"], number) for each in others])
+    if own:
         return []
     return [f"in pod {name(pod)} it is not container {first['name']} alone that listens on port {number}"]
+
+
+async def _listens(lab: Lab, pod: Object, container: str, number: object) -> bool | None:
+    """Does a container hold all that listens on a port? None where it has no Python to tell it."""
+    if {"waiting", "terminated"} & _state(pod, container).keys():
+        return False
+    try:
+        printed = await lab.objects.run_in(name(pod), "python3", "-c", _LISTENS, str(number), container=container)
+    except NotStarted:
+        return None
+    return None if printed.code in _NO_PROGRAM else printed.code == 0 and printed.lines == ["listens"]
+
+
+def _state(pod: Object, container: str) -> Object:
+    """What a pod's status says of a container, by `running`, `waiting` or `terminated`; empty if nothing."""
+    status = pod.get("status") or {}
+    kinds = "containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"
+    told = [each for kind in kinds for each in status.get(kind) or []]
+    return next((each.get("state") or {} for each in told if each["name"] == container), {})

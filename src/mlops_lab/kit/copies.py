@@ -53,19 +53,26 @@ class Copy:
         Raises:
             LabError: the time is over, and the copy does not run: no node has room for it, say.
         """
-        end, phase = time.monotonic() + within, "gone"
+        end, phase, begun = time.monotonic() + within, "gone", False
         while time.monotonic() < end:
             pod: Object = await self._lab.objects.named("Pod", self.name).now() or {"status": {"phase": "gone"}}
-            phase = pod["status"].get("phase", "gone")
+            phase, begun = pod["status"].get("phase", "gone"), begun or _begun(pod)
             if phase in _ENDED:
                 self.ended = pod
                 return
             yield await self._lab.traffic.get(self.name, path, within=answer_within)
             await self._lab.time.pause(every)
-        if phase != "Running":
+        # Pending is also what waits for its own init containers.
+        if phase != "Running" and not (phase == "Pending" and begun):
             raise LabError(
                 f"the checker's copy of the pod is {phase} after {within:g} s", "see how the nodes are: lab status"
             )
+
+
+def _begun(pod: Object) -> bool:
+    """Has a container of it been started, of those too that only prepare something?"""
+    told = [each for kind in ("initContainerStatuses", "containerStatuses") for each in pod["status"].get(kind) or []]
+    return any({"running", "terminated"} & {*(each.get("state") or {})} for each in told)
 
 
 @contextlib.asynccontextmanager
@@ -116,6 +123,7 @@ def of_pod(
     spec["activeDeadlineSeconds"] = LIVES
     spec["volumes"] = [each for each in spec.get("volumes") or [] if each["name"] not in tokens] + list(volumes)
     for container in [*spec["containers"], *(spec.get("initContainers") or [])]:
+        container.pop("resizePolicy", None)  # restartPolicy Never allows none that restarts a container
         for probe in _PROBES:
             container.pop(probe, None)
         mounts = container.get("volumeMounts") or []

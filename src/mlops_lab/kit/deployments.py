@@ -12,7 +12,9 @@ from mlops_lab.kit import presence
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import images, leaving, made_by, newest
 from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import over
 
 NOTHING_RUNS = "nothing runs before it is applied: "
 
@@ -53,17 +55,27 @@ def selector(item: Object | None) -> Mapping[str, str]:
 
 async def pods_of(lab: Lab, name: str = "model") -> list[Object]:
     """All pods with the labels that the Deployment selects, those that are being deleted too; none without one."""
-    labels = selector(await lab.objects.deployment(name).now())
-    return await lab.objects.all("Pod", ",".join(f"{key}={value}" for key, value in labels.items())) if labels else []
+    found = await lab.objects.deployment(name).now()
+    if found is None:
+        return []
+    labels = ",".join(f"{key}={value}" for key, value in selector(found).items())
+    pods = await lab.objects.all("Pod", labels)
+    if not found["spec"]["selector"].get("matchExpressions"):
+        return pods
+    return [each for each in pods if selects(found["spec"]["selector"], each["metadata"].get("labels") or {})]
 
 
 async def owned_pods(lab: Lab, name: str = "model") -> list[Object]:
-    """The pods that a Deployment's ReplicaSets have made, those that are being deleted too; labels alone make none."""
+    """The pods that a Deployment's ReplicaSets have made, those that are being deleted too; labels alone make none.
+
+    One that has ended, as by a node's eviction, has a successor and is none: nobody deletes what is left of it.
+    """
     deployment = await lab.objects.deployment(name).now()
     if deployment is None:
         return []
     sets = [each for each in await lab.objects.all("ReplicaSet") if made_by(each, deployment)]
-    return [each for each in await lab.objects.all("Pod") if any(made_by(each, one) for one in sets)]
+    pods = [each for each in await lab.objects.all("Pod") if not over(each)]
+    return [each for each in pods if any(made_by(each, one) for one in sets)]
 
 
 async def all_its_own(lab: Lab, deployment: Object, service: str, *, image: str) -> Observation:
@@ -105,7 +117,9 @@ async def followed(
         yield
     finally:
         watch.cancel()
-        await asyncio.gather(watch, return_exceptions=True)
+        ended = (await asyncio.gather(watch, return_exceptions=True))[0]
+    if isinstance(ended, Exception):  # what came afterwards nobody has seen
+        raise ended
 
 
 def status_count(item: Object | None, field: str) -> int:

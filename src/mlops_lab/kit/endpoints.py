@@ -10,6 +10,8 @@ from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import gone_meanwhile, leaving, ready
 from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kit.restore import insist
+from mlops_lab.kube.objects import alive
 
 _ASKED = (
     6  # requests for each pod: of two pods one is left out by chance in 1 of 2,000 looks, and then looked for again
@@ -81,8 +83,14 @@ async def leaves_when_not_ready(
             return absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
         return await answered_by(lab, service, deployment, port=port, path=path, without=[pod], within=within)
     finally:
-        if await lab.objects.named("Pod", pod).now():
-            await lab.objects.run_in(pod, "touch", file)
+        await insist(lambda: _touched(lab, pod, file))
+
+
+async def _touched(lab: Lab, pod: str, file: str) -> None:
+    """The file is there again, if the pod is; in one that ends nothing can be run any more."""
+    now = await lab.objects.named("Pod", pod).now()
+    if now and alive([now]):
+        await lab.objects.run_in(pod, "touch", file)
 
 
 async def some_pod(lab: Lab, deployment: str) -> str:

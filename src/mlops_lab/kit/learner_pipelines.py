@@ -58,11 +58,13 @@ async def followed(lab: Lab, run_id: str, *, within: float, why: str = "") -> tu
     Raises:
         Failure: it did not end in time, and a reason is given why it must.
     """
-    ended = await lab.time.eventually(
-        lambda: lab.platform.pipelines.run(run_id), lab.platform.pipelines.over,
-        expected="a run ends", shown=progress, within=within,
-    )  # fmt: skip
-    await lab.platform.pipelines.end(run_id)
+    try:
+        ended = await lab.time.eventually(
+            lambda: lab.platform.pipelines.run(run_id), lab.platform.pipelines.over,
+            expected="a run ends", shown=progress, within=within,
+        )  # fmt: skip
+    finally:
+        await lab.platform.pipelines.end(run_id)
     if why:
         must(ended, why)
     return ended, await record(lab, run_id)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from mlops_lab.checks import Lab, LabError, Observation, absent, expect, is_ready
 from mlops_lab.checks.rooms.objects import Objects
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.errors import NotFound, Refused
 
@@ -56,11 +57,13 @@ class Probe:
         objects: of the namespace that it stands in: `lab.objects`, `lab.elsewhere(...)`.
         name: of the pod.
         labels: of the pod.
+        container: of the pod, where it is not the checker's own and may have more than one.
     """
 
     objects: Objects = field(compare=False)
     name: str
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+    container: str | None = field(default=None, compare=False, kw_only=True)
 
     async def tries(self, *targets: str) -> dict[str, str]:
         """What each target gave: the answer's beginning, `open`, addresses; an empty text if nothing came back.
@@ -72,7 +75,8 @@ class Probe:
             LabError: the pod does not run.
         """
         options = "RES_OPTIONS=timeout:1 attempts:2"
-        printed = await self.objects.run_in(self.name, "env", options, "python3", "-c", _TRY, *targets)
+        words = ("env", options, "python3", "-c", _TRY, *targets)
+        printed = await self.objects.run_in(self.name, *words, container=self.container)
         if printed.code != 0 or not printed.lines:
             raise LabError(f"probe {self.name} printed {printed.lines[-1:] or printed.errors[-200:]}", "check again")
         return {str(key): str(value) for key, value in json.loads(printed.lines[-1]).items()}
@@ -128,7 +132,7 @@ async def standing_probes(lab: Lab, *probes: Probe) -> AsyncIterator[None]:
     """
     image = lab.platform.image("v1")
     try:
-        await asyncio.gather(*(_stand(each, image) for each in probes))
+        await together(*(_stand(each, image) for each in probes))
         yield
     finally:
         ended = await asyncio.gather(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
 from mlops_lab.checks import Lab
+from mlops_lab.kit.restore import insist
 from mlops_lab.kube.errors import NotFound
 
 
@@ -28,4 +28,4 @@ async def scaled(lab: Lab, deployment: str, pods: int) -> AsyncIterator[None]:
         await scale(lab, deployment, pods)
         yield
     finally:
-        await asyncio.shield(scale(lab, deployment, int(before)))
+        await insist(lambda: scale(lab, deployment, int(before)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from mlops_lab.checks import Lab, LabError
 from mlops_lab.kube.client import Object
@@ -15,6 +16,8 @@ _METADATA = ("labels", "annotations")
 _REVISION = "deployment.kubernetes.io/revision"
 _PUT_BACK_WITHIN = 60.0  # s in which the API server may be away
 _EVERY = 1.0  # s
+
+T = TypeVar("T")
 
 
 def owned(item: Object) -> Object:
@@ -52,14 +55,26 @@ async def put_back(lab: Lab, before: Object, *, within: float = _PUT_BACK_WITHIN
     Raises:
         LabError: it could not be done in time.
     """
-    return await asyncio.shield(_insist(lab, before, within))
+    return await insist(lambda: _written(lab, before), within=within)
 
 
-async def _insist(lab: Lab, before: Object, within: float) -> bool:
+async def insist(change: Callable[[], Awaitable[T]], *, within: float = _PUT_BACK_WITHIN) -> T:
+    """Do what puts something back, again while it can't be done; to its end even where the check is cancelled.
+
+    Args:
+        within: seconds.
+
+    Raises:
+        LabError: it could not be done in time.
+    """
+    return await asyncio.shield(_insist(change, within))
+
+
+async def _insist(change: Callable[[], Awaitable[T]], within: float) -> T:
     end = time.monotonic() + within
     while True:
         try:
-            return await _written(lab, before)
+            return await change()
         except LabError:
             if time.monotonic() > end:
                 raise

@@ -11,6 +11,7 @@ from datetime import datetime
 from mlops_lab.checks import Lab, LabError, Observation, absent
 from mlops_lab.kit.pods import restarts
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Unreachable
 
 _SAID = re.compile(r"asked=(\d+) lost=(\d+)")
 _MADE_WITHIN = 180.0  # s from the namespace's beginning: a task is set up by then
@@ -35,7 +36,7 @@ async def nothing_lost(lab: Lab, pod: str, *, namespace: str) -> Observation:
     try:
         said = _SAID.findall(await lab.objects.logs(pod, tail=5))
     except LabError as trouble:
-        if trouble.transient:
+        if trouble.transient or isinstance(trouble, Unreachable):
             raise
         return absent(expected, f"Pod {pod} has no log")
     if not said:

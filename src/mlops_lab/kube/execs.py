@@ -29,6 +29,10 @@ class Unending(Beyond):
     """A command still ran when its time was over."""
 
 
+class NotStarted(LabError):
+    """A command could not be started: its image may not have the program."""
+
+
 class ExecStream:
     """A running command; leaving the `with` block closes its stdin and the connection."""
 
@@ -153,7 +157,7 @@ def _exit_code(status: str | bytes, what: str) -> int:
     for cause in (said.get("details") or {}).get("causes") or []:
         if cause.get("reason") == "ExitCode":
             return int(cause["message"])
-    raise LabError(f"{what} could not be run: {said.get('message')}", "see whether its image has that program")
+    raise NotStarted(f"{what} could not be run: {said.get('message')}", "see whether its image has that program")
 
 
 @functools.cache

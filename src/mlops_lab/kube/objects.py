@@ -21,8 +21,13 @@ def is_ready(item: Object | None) -> bool:
 
 
 def alive(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The pods that are not being deleted."""
-    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    """The pods that are not being deleted, and have not ended (as one that a node evicted)."""
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and not over(pod)]
+
+
+def over(pod: Object) -> bool:
+    """Has a pod ended for good, as those of Jobs do, and one that was evicted? It stays until somebody deletes it."""
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def own_taints(node: Object) -> Objects:

@@ -52,7 +52,7 @@ async def kubelets_pods(lab: TaskLab, node: str) -> list[Object]:
     config = "/etc/kubernetes/admin.conf"
     words = ("kubectl", "--kubeconfig", config, "get", "--raw", f"/api/v1/nodes/{node}/proxy/pods")
     said = await printed(lab, control_plane(lab), *words)
-    return list(json.loads(said)["items"]) if said else []
+    return list(json.loads(said).get("items") or []) if said else []
 
 
 async def answering(lab: TaskLab, within: float = _ANSWERS_WITHIN) -> Observation:

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.base.errors import Failure
+from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kit.answering import _LISTENS, must_answer, own_answers
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.execs import NotStarted
 from tests.made_up import NothingThere, made_up_lab
 
 SERVER: Object = {"name": "server", "image": "v1", "ports": [{"name": "http", "containerPort": 8080}]}
@@ -72,8 +73,9 @@ OWN = pod("own", "10.0.0.1", owner("ReplicaSet", "rs"))
 OTHER = pod("other", "10.0.0.2", owner("ReplicaSet", "other-rs"))
 
 
-def test_pods_are_the_deployments_own_by_who_made_them() -> None:
-    objects = Objects(OWN, OTHER, item("bare", status={}, spec={}), addresses=[])
+def test_pods_are_the_deployments_own_by_who_made_them_until_they_have_ended() -> None:
+    ended = [OWN | {"status": {"phase": phase}} for phase in ("Failed", "Succeeded")]
+    objects = Objects(OWN, *ended, OTHER, item("bare", status={}, spec={}), addresses=[])
     assert [each["metadata"]["name"] for each in asyncio.run(owned_pods(made_up_lab(objects=objects)))] == ["own"]
     assert asyncio.run(owned_pods(made_up_lab(objects=objects), "nobody")) == []
 
@@ -153,3 +155,43 @@ def test_the_failure_is_the_learners_and_says_where_to_look() -> None:
     objects = Objects(OWN, OTHER, addresses=["10.0.0.2"])
     with pytest.raises(Failure, match="behind Service model the pods of Deployment model alone"):
         asyncio.run(must_answer(made_up_lab(objects=objects)))
+
+
+NO_PYTHON: list[LabError | Printed] = [
+    NotStarted("python3 in pod own could not be run", ""),
+    *(Printed(code, [], "") for code in (126, 127)),
+]
+
+
+def without_python(monkeypatch: pytest.MonkeyPatch, objects: Objects, how: LabError | Printed) -> Objects:
+    """Container server of these pods has no Python."""
+    run_in = objects.run_in
+
+    async def run(pod: str, *command: str, container: str) -> Printed:
+        if container != "server":
+            return await run_in(pod, *command, container=container)
+        if isinstance(how, LabError):
+            raise how
+        return how
+
+    monkeypatch.setattr(objects, "run_in", run)
+    return objects
+
+
+@pytest.mark.parametrize("how", NO_PYTHON)
+@pytest.mark.parametrize(("listens", "ok"), [("does not", True), ("listens", False)])
+def test_for_a_container_without_python_the_others_say_whether_they_have_the_port(
+    monkeypatch: pytest.MonkeyPatch, how: LabError | Printed, listens: str, ok: bool
+) -> None:
+    both = pod("own", "10.0.0.1", owner("ReplicaSet", "rs"), containers=[SERVER, sidecar()])
+    objects = without_python(monkeypatch, Objects(both, addresses=["10.0.0.1"], listens=listens), how)
+    assert (seen(objects).ok, objects.asked) == (ok, [("own", "8080", "quick")])
+
+
+def test_a_container_that_has_ended_listens_on_nothing_and_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = pod("own", "10.0.0.1", owner("ReplicaSet", "rs"), ephemeralContainers=[sidecar()])
+    both["status"]["ephemeralContainerStatuses"] = [{"name": "quick", "state": {"terminated": {"exitCode": 0}}}]
+    objects = without_python(monkeypatch, Objects(both, addresses=["10.0.0.1"]), NO_PYTHON[0])
+    assert seen(objects).ok and not objects.asked
+    both["status"]["containerStatuses"] = [{"name": "server", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]
+    assert not seen(objects).ok and not objects.asked

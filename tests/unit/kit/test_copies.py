@@ -61,10 +61,10 @@ def test_a_copy_may_run_on_any_node_and_not_for_ever_and_the_pod_stays_as_it_is(
 class Cluster:
     """Objects by kind and name, and what was done to them."""
 
-    def __init__(self, *phases: str, pods: int = 1) -> None:
+    def __init__(self, *phases: str, pods: int = 1, **status: Any) -> None:
         self.there: dict[tuple[str, str], Object] = {("Service", "model"): SERVICE}
         self.done: list[str] = []
-        self._phases, self._pods = list(phases), pods
+        self._phases, self._pods, self._status = list(phases), pods, status
 
     def lab(self) -> Lab:
         rooms = SimpleNamespace(objects=self, traffic=self, time=self)
@@ -75,7 +75,7 @@ class Cluster:
             found = self.there.get((kind, name))
             if found and kind == "Pod" and self._phases:
                 phase = self._phases.pop(0) if len(self._phases) > 1 else self._phases[0]
-                return found | {"status": {"phase": phase}}
+                return found | {"status": {"phase": phase, **self._status}}
             return found
 
         return SimpleNamespace(now=now)
@@ -130,11 +130,11 @@ def test_without_a_pod_there_is_nothing_to_copy() -> None:
         asyncio.run(run())
 
 
-def answered(*phases: str, within: float) -> tuple[list[int], Copy]:
+def answered(*phases: str, within: float, **status: Any) -> tuple[list[int], Copy]:
     """The statuses that a copy answers while its pod goes through these phases."""
 
     async def run() -> tuple[list[int], Copy]:
-        cluster = Cluster(*phases)
+        cluster = Cluster(*phases, **status)
         cluster.there["Pod", "copy"] = POD
         copy = Copy(cluster.lab(), "copy")
         return [answer.status async for answer in copy.answers("/readyz", within=within)], copy
@@ -157,3 +157,20 @@ def test_a_copy_that_runs_answers_until_the_time_is_over() -> None:
 def test_a_copy_that_finds_no_room_is_the_environments_fault() -> None:
     with pytest.raises(LabError, match=r"copy of the pod is Pending after 0\.05 s"):
         answered("Pending", within=0.05)
+
+
+@pytest.mark.parametrize("kind", ["initContainerStatuses", "containerStatuses"])
+def test_a_copy_whose_first_container_takes_its_time_has_found_room(kind: str) -> None:
+    began: dict[str, Any] = {kind: [{"state": {"running": {}}}]}
+    statuses, copy = answered("Pending", within=0.05, **began)
+    assert set(statuses) == {503} and copy.ended is None
+    with pytest.raises(LabError, match="Pending"):
+        answered("Pending", within=0.05, **{kind: [{"state": {"waiting": {"reason": "PodInitializing"}}}]})
+
+
+def test_a_copy_that_is_never_restarted_is_not_restarted_for_its_size_either() -> None:
+    policy = [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]
+    sized = {"name": "server", "resizePolicy": policy}
+    spec = POD["spec"] | {"containers": [sized], "initContainers": [sized | {"name": "fetch"}]}
+    spec = of_pod(POD | {"spec": spec}, SERVICE, "copy", change=note)[0]["spec"]
+    assert not any("resizePolicy" in each for each in (*spec["containers"], *spec["initContainers"]))

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import Failure
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.kit import deployments
 from tests.made_up import NothingThere, made_up_lab
 
-MODEL = {"metadata": {"name": "model"}, "spec": {"selector": {"matchLabels": {"app": "model", "tier": "b"}}}}
+LABELS = {"app": "model", "tier": "b"}
+MODEL = {"metadata": {"name": "model"}, "spec": {"selector": {"matchLabels": LABELS}}}
 
 
 def pod(name: str, made: str, **more: Any) -> dict[str, Any]:
-    return {"metadata": {"name": name, "creationTimestamp": made, **more}, "spec": {"containers": [{"name": "server"}]}}
+    meta = {"name": name, "creationTimestamp": made, "labels": LABELS, **more}
+    return {"metadata": meta, "spec": {"containers": [{"name": "server"}]}}
 
 
 def lab_with(item: Any, *pods: Any, rolled_out: bool = True) -> Lab:
@@ -28,7 +30,8 @@ def lab_with(item: Any, *pods: Any, rolled_out: bool = True) -> Lab:
         return Observation(rolled_out, "all pods", "2 pods", evidence=("an event",))
 
     async def every(kind: str, selector: str = "") -> list[Any]:
-        return list(pods) if (kind, selector) == ("Pod", "app=model,tier=b") else []
+        wanted = dict(each.split("=") for each in selector.split(",") if each)
+        return [each for each in pods if kind == "Pod" and wanted.items() <= each["metadata"]["labels"].items()]
 
     async def logs(name: str, container: str | None, *, tail: int) -> str:
         return f"{name} fails\n"
@@ -67,10 +70,18 @@ def test_the_newest_pod_tells_why_a_rollout_does_not_end() -> None:
 
 
 def test_pods_go_by_the_labels_that_it_selects() -> None:
-    one = pod("model-1", "2026-01-01")
-    assert asyncio.run(deployments.pods_of(lab_with(MODEL, one))) == [one]
+    one, bare = pod("model-1", "2026-01-01"), pod("bare", "2026-01-01", labels={"app": "model"})
+    assert asyncio.run(deployments.pods_of(lab_with(MODEL, one, bare))) == [one]
     assert asyncio.run(deployments.pods_of(lab_with(None, one))) == []
     assert deployments.selector({"spec": {}}) == {}
+
+
+@pytest.mark.parametrize("also", [{}, {"matchLabels": {"app": "model"}}])
+def test_pods_go_by_the_expressions_that_it_selects_by_too(also: dict[str, Any]) -> None:
+    rules = {"matchExpressions": [{"key": "tier", "operator": "In", "values": ["a", "b"]}], **also}
+    one, other = pod("model-1", "2026-01-01"), pod("other", "2026-01-01", labels={"app": "model", "tier": "c"})
+    lab = lab_with({"metadata": {"name": "model"}, "spec": {"selector": rules}}, one, other)
+    assert asyncio.run(deployments.pods_of(lab)) == [one]
 
 
 def test_pods_that_are_being_deleted_are_waited_for() -> None:
@@ -114,3 +125,30 @@ def test_pods_behind_a_service_are_a_deployments_own(behind: list[Any], others: 
     lab = made_up_lab(objects=NothingThere(all=every, pods_of=pods_of, deployment=lambda name: named))
     seen = asyncio.run(deployments.all_its_own(lab, {"metadata": {"name": "model", "uid": "1"}}, "model", image=V1))
     assert (seen.ok, seen.evidence) == (not others, others)
+
+
+def watched(trouble: LabError | None, failed: Failure | None = None) -> None:
+    """A block beside a Deployment's watch, which may break off at once; the block may fail after that."""
+
+    async def until(*given: Any, **more: Any) -> None:
+        if trouble:
+            raise trouble
+        await asyncio.sleep(60)
+
+    lab = made_up_lab(objects=NothingThere(named=lambda kind, name: SimpleNamespace(until=until)))
+
+    async def story() -> None:
+        async with deployments.followed(lab, lambda item: None, within=1):
+            await asyncio.sleep(0.01)
+            if failed:
+                raise failed
+
+    asyncio.run(story())
+
+
+def test_who_follows_a_deployment_hears_that_the_watch_broke_off() -> None:
+    watched(None)
+    with pytest.raises(LabError, match="away"):
+        watched(LabError("away", "wait"))
+    with pytest.raises(Failure, match="two pods"):
+        watched(LabError("away", "wait"), Failure("two pods", "one pod", ""))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
-from mlops_lab.kit import endpoints
+from mlops_lab.kit import endpoints, restore
 from mlops_lab.kube.errors import Refused, Unreachable
 from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
@@ -110,3 +110,34 @@ def test_a_trial_is_made_with_a_pod_that_is_ready(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Failure) as failed:
         asyncio.run(endpoints.some_pod(lab_with(monkeypatch, pods[:2], []).lab, "web"))
     assert failed.value.expected == "a ready pod of Deployment web"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries again at once."""
+    monkeypatch.setattr(restore, "_EVERY", 0.01)
+
+
+def test_a_file_is_put_back_also_where_the_api_server_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    troubles = [Unreachable("touch in pod a: no answer", ""), Refused("too many requests", "", 429)]
+    done: list[str] = []
+
+    async def run_in(name: str, *command: str) -> None:
+        if command[0] == "touch" and troubles:
+            raise troubles.pop()
+        done.append(command[0])
+
+    async def now() -> Any:
+        return pod("a")
+
+    found, _ = trial(monkeypatch, ["b"], run_in=run_in, named=lambda kind, name: SimpleNamespace(now=now))
+    assert (found.ok, done) == (True, ["rm", "touch"])
+
+
+@pytest.mark.parametrize("ending", [pod("a", leaving=True), pod("a", phase="Failed")])
+def test_nothing_is_put_back_in_a_pod_that_ends(monkeypatch: pytest.MonkeyPatch, ending: Any) -> None:
+    async def now() -> Any:
+        return ending
+
+    found, ran = trial(monkeypatch, ["b"], named=lambda kind, name: SimpleNamespace(now=now))
+    assert found.ok and ran == [("a", "rm", "-f", "/ready")]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.checks import Failure, Lab
+from mlops_lab.checks import Failure, Lab, LabError
 from mlops_lab.checks.rooms.work import Command
 from mlops_lab.kit import gateways
 from tests.made_up import made_up_lab
@@ -51,3 +51,16 @@ def test_one_is_served_once_its_controller_says_so(
     seen = asyncio.run(gateways.programmed(made_up_lab(), "amber", within=1))
     assert seen.ok is ok
     assert (f"Programmed {status}" if status else "nobody says anything") in seen.seen
+
+
+@pytest.mark.parametrize("code", [1, None])
+def test_a_kubectl_that_fails_has_not_seen_that_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    async def kubectl(lab: Lab, *given: str) -> Command:
+        return Command(code, "I am busy\nerror: the server said no\n", 0.1)
+
+    monkeypatch.setattr(gateways, "kubectl", kubectl)
+    with pytest.raises(LabError, match="kubectl get Gateway failed: error: the server said no") as failed:
+        asyncio.run(gateways.exists(made_up_lab(), "Gateway", "amber", "why"))
+    assert failed.value.transient

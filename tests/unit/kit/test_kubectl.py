@@ -62,3 +62,49 @@ def test_without_kubectl_it_is_the_environment(lab: Lab, monkeypatch: pytest.Mon
 )
 def test_json_behind_warnings(output: str, found: dict[str, str]) -> None:
     assert printed(Command(0, output, 0.1)) == found
+
+
+def failing(lab: Lab, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    """Its kubectl fails with this output."""
+    program = lab.work.folder.parent / "failing"
+    program.with_suffix(".txt").write_text(output)
+    program.write_text(f'#!/bin/sh\ncat "{program}.txt"\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(module, "find", lambda name: program)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Unable to connect to the server: net/http: TLS handshake timeout",
+        "The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?",
+        "Error from server: etcdserver: request timed out",
+        "Error from server (ServiceUnavailable): the server is currently unable to handle the request",
+        "Error from server (TooManyRequests): the server has received too many requests",
+        'error: error validating "x": error validating data: failed to download openapi: Get "https://127.0.0.1:6443"',
+    ],
+)
+@pytest.mark.parametrize("manifest", [None, {"kind": "Crew"}])
+def test_an_api_server_that_is_away_is_the_environment(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, said: str, manifest: dict[str, str] | None
+) -> None:
+    failing(lab, monkeypatch, f"Warning: old\n{said}\nmore\n")
+    with pytest.raises(LabError) as failed:
+        asyncio.run(kubectl(lab, "create", manifest=manifest))
+    assert failed.value.transient and failed.value.message.removeprefix("kubectl: ") in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["get", "crews"], 'Error from server (NotFound): crews "one" not found'),
+        (["create"], 'Error from server (InternalError): failed calling webhook "a": The connection to the server b'),
+        (["--kubeconfig", "theirs", "get", "pods"], "Unable to connect to the server: no such host"),
+    ],
+)
+def test_other_failures_and_those_with_a_kubeconfig_of_theirs_are_seen_as_they_are(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    failing(lab, monkeypatch, said)
+    done = asyncio.run(kubectl(lab, *words))
+    assert (done.code, done.output) == (1, said)

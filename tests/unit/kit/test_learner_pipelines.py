@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.base.errors import Failure
+from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Lab
 from mlops_lab.checks.observation import Unmet
 from mlops_lab.checks.rooms.work import Command
@@ -121,3 +121,14 @@ def test_a_run_that_goes_on_is_ended_and_a_failure_if_it_must_not() -> None:
     with pytest.raises(Failure, match="it is short"):
         asyncio.run(followed(on(engine), "run-7", within=9, why="it is short"))
     assert engine.ended == 2
+
+
+def test_a_run_is_ended_also_where_nobody_can_say_how_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(run_id: str) -> dict[str, Any]:
+        raise LabError("KFP does not answer", "lab status")
+
+    engine = Engine("RUNNING")
+    monkeypatch.setattr(engine, "run", away)
+    with pytest.raises(LabError, match="does not answer"):
+        asyncio.run(followed(on(engine), "run-7", within=9))
+    assert engine.ended == 1

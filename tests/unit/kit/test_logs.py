@@ -6,20 +6,25 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from mlops_lab.checks import Lab, LabError
 from mlops_lab.kit.logs import last_lines
+from mlops_lab.kube.errors import Unreachable
 
 POD = {"metadata": {"name": "model-1"}, "spec": {"containers": [{"name": "server"}, {"name": "proxy"}]}}
 
 
-def read(pod: Any, text: str | None, **more: Any) -> tuple[list[str], list[tuple[str, str | None, int]]]:
-    """The last lines, and whose log was asked for; text None is a log that can't be had."""
+def read(pod: Any, text: str | LabError | None, **more: Any) -> tuple[list[str], list[tuple[str, str | None, int]]]:
+    """The last lines, and whose log was asked for; text None, or trouble, is a log that can't be had."""
     read: list[tuple[str, str | None, int]] = []
 
     async def logs(pod: str, container: str | None, *, tail: int) -> str:
         read.append((pod, container, tail))
         if text is None:
             raise LabError("a container name must be specified", "")
+        if isinstance(text, LabError):
+            raise text
         return text
 
     lab = cast(Lab, SimpleNamespace(objects=SimpleNamespace(logs=logs)))
@@ -40,3 +45,11 @@ def test_a_container_is_read_by_its_name_and_a_pod_by_its_own() -> None:
 
 def test_a_log_that_is_not_there_yet_has_no_lines() -> None:
     assert read(POD, None)[0] == []
+
+
+@pytest.mark.parametrize("trouble", [LabError("status 503", "", transient=True), Unreachable("no answer", "")])
+def test_a_log_that_decides_is_not_empty_because_the_cluster_is_away(trouble: LabError) -> None:
+    assert read(POD, trouble)[0] == []
+    with pytest.raises(LabError, match=trouble.message):
+        read(POD, trouble, judged=True)
+    assert read(POD, None, judged=True)[0] == [], "it has not begun"

@@ -48,7 +48,7 @@ class Space(NothingThere):
     async def delete(self, kind: str, name: str, grace: int | None = None) -> None:
         self.pods.pop(name, None)
 
-    async def run_in(self, pod: str, *command: str) -> Printed:
+    async def run_in(self, pod: str, *command: str, container: str | None = None) -> Printed:
         assert pod in self.pods, "asked before it stands"
         targets = command[5:]
         self.asked.append(targets)
@@ -149,3 +149,35 @@ def test_the_program_says_of_each_target_what_it_gave(port: int) -> None:
     assert [seen[each] for each in targets[:5]] == ["hello", "status 404", "open", "", ""]
     assert "127.0.0.1" in seen["dns:localhost"]
     assert (seen["dns:no.such.name.invalid."], seen["tcp:no port"]) == ("", "")
+
+
+class SlowSpace(Space):
+    """A namespace that takes a pod also from who is cut off meanwhile, but then a moment later."""
+
+    async def apply(self, objects: Any) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            await super().apply(objects)
+
+
+def test_where_one_probe_can_not_stand_none_of_the_others_is_left() -> None:
+    refuses, slow = Space({}, refuses=Refused("forbidden", "", 403)), SlowSpace({})
+    ways = [Way(probe(refuses, "a"), "tcp:x:1", True, ""), Way(probe(slow, "b"), "tcp:x:1", True, "")]
+    with pytest.raises(Failure, match="take pods"):
+        asyncio.run(tried(made_up_lab(), ways))
+    assert not slow.pods
+
+
+def test_a_probe_in_a_pod_with_several_containers_is_run_in_the_one_that_is_named() -> None:
+    asked: list[str | None] = []
+
+    async def run_in(pod: str, *command: str, container: str | None = None) -> Printed:
+        asked.append(container)
+        return Printed(0, ['{"tcp:x:1": "open"}'], "")
+
+    objects = cast(Objects, SimpleNamespace(run_in=run_in))
+    assert asyncio.run(Probe(objects, "a", container="server").tries("tcp:x:1")) == {"tcp:x:1": "open"}
+    asyncio.run(Probe(objects, "a").tries("tcp:x:1"))
+    assert asked == ["server", None]

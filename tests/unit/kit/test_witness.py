@@ -11,6 +11,7 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kit.witness import nothing_lost
+from mlops_lab.kube.errors import Unreachable
 from tests.made_up import NothingThere, made_up_lab
 
 NOW = datetime.now(UTC)
@@ -56,6 +57,7 @@ def test_what_a_witness_says(pod: Any, log: str | LabError, ok: bool, seen: str)
     assert (found.ok, found.seen) == (ok, seen)
 
 
-def test_an_api_server_that_is_away_is_nobodys_loss() -> None:
+@pytest.mark.parametrize("trouble", [LabError("status 503", "", transient=True), Unreachable("no answer", "")])
+def test_an_api_server_that_is_away_is_nobodys_loss(trouble: LabError) -> None:
     with pytest.raises(LabError):
-        seen_of(made(990), LabError("status 503", "", transient=True))
+        seen_of(made(990), trouble)

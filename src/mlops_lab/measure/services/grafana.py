@@ -250,7 +250,9 @@ def _variable(raw: dict[str, Any]) -> Variable:
     query = query.get("query") if isinstance(query, dict) else query
     kind, current = str(raw.get("type") or ""), _dict(raw.get("current")).get("value")
     if current in (None, "", []):
-        current = query if kind in ("textbox", "constant") else ""
+        options = [each for each in re.split(r"(?<!\\),", str(query or "")) if each]
+        first = options[0].replace("\\,", ",").rpartition(" : ")[2].strip() if options else ""  # as Grafana chooses
+        current = query if kind in ("textbox", "constant") else first if kind in ("custom", "interval") else ""
     return Variable(
         str(raw.get("name") or ""),
         kind,
