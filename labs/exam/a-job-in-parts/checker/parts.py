@@ -19,7 +19,7 @@ async def printed_by_part(lab: Lab, job: str) -> dict[int, str]:
     for pod in await pods_of(lab, job):
         index = (pod["metadata"].get("annotations") or {}).get(_INDEX, "")
         if pod["status"].get("phase") == "Succeeded" and index.isdecimal():
-            lines = await last_lines(lab, pod, 1)
+            lines = await last_lines(lab, pod, 1, judged=True)
             text, _, host = (lines[-1] if lines else "").partition(" by ")
             found[int(index)] = text if host and name(pod).startswith(host) else ""
     return found

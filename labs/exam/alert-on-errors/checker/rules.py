@@ -34,7 +34,7 @@ def alerts(text: str) -> list[dict[str, Any]]:
     """The alerts of a rule file; none where it is no such file."""
     try:
         found = yaml.safe_load(text[:_LONGEST])
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError):  # the last of a wrong !!tag
         return []
     groups = _listed(found, "groups")
     rules = [rule for group in groups for rule in _listed(group, "rules")]

@@ -112,7 +112,7 @@ async def it_reports(lab: TaskLab) -> None:
     )
     async with started_from(lab, D.report) as job:
         expect(await ended(lab, job, within=_ENDED_WITHIN)).because("the program is to be as it was")
-        lines = [line for pod in await pods_of(lab, job) for line in await last_lines(lab, pod)]
+        lines = [line for pod in await pods_of(lab, job) for line in await last_lines(lab, pod, judged=True)]
     expect(observe("what its Job prints", "; ".join(lines), equal_to(f"report: {D.what}"))).because(
         "command and variables are the manifest's"
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops_lab.checks import LabError, absent, expect
 from mlops_lab.kit import presence
-from mlops_lab.kit.pods import is_running
+from mlops_lab.kit.pods import gone_meanwhile, is_running
 from mlops_lab.tasks.lab import TaskLab
 
 _HEARD_WITHIN = 15.0  # s for it to hear of the release that is served now
@@ -46,9 +46,14 @@ async def counted(lab: TaskLab, pod: str, release: str) -> Counts:
     async def look() -> Counts:
         try:
             said = await lab.objects.run_in(pod, "python3", "-c", _READ)
+        except LabError as trouble:
+            if not await gone_meanwhile(lab, pod, trouble):
+                raise
+            return Counts()
+        try:
             kept: Any = json.loads("".join(said.lines) or "{}")
             return Counts(int(kept["asked"]), int(kept["failed"]), dict(kept["releases"]))
-        except (LabError, ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError):
             return Counts()
 
     seen = await lab.time.eventually(

@@ -50,7 +50,8 @@ async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observati
 
     One that has ended counts: the kubelet starts it at once the first time, and later on waits for longer and longer.
     """
-    before = restarts(await lab.objects.named("Pod", pod).present())
+    found = await lab.objects.named("Pod", pod).present()
+    before = restarts(found)
     try:
         await lab.objects.run_in(pod, "touch", "/tmp/hung")
     except LabError as trouble:
@@ -61,11 +62,11 @@ async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observati
         lambda it: it is not None and (restarts(it) > before or _ended(it)),
         expected="its container is ended, to be started anew, once /alive answers with 500",
         shown=lambda it: f"{restarts(it)} starts anew, {before} before" if it else "gone",
-        within=_RESTARTED_WITHIN,
+        within=_RESTARTED_WITHIN + _ends_within(found),
     )
     now = await lab.objects.named("Pod", pod).now()
-    if now is not None and restarts(now) == before:
-        await lab.objects.kill(pod, grace=0)  # it would go on to hang, or to wait
+    if now is not None and (restarts(now) == before or _keeps_tmp(now)):
+        await lab.objects.kill(pod, grace=0)  # it would go on to hang, or to wait, or hang again and again
     await lab.objects.pods_until(
         drawn.name, lambda pods: bool(ready(pods)), expected="a ready pod", shown=lambda pods: f"{len(pods)} pods",
         within=_READY_WITHIN,
@@ -76,6 +77,21 @@ async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observati
 def _ended(pod: Object) -> bool:
     """Does a container of the pod not run?"""
     return any("running" not in (each.get("state") or {}) for each in containers_of(pod))
+
+
+def _ends_within(pod: Object) -> int:
+    """The seconds that a container gets to end once its probe has failed; Python as its first process takes all."""
+    spec = pod["spec"]
+    usual = spec.get("terminationGracePeriodSeconds", 30)
+    probes = [each.get("livenessProbe") or {} for each in lasting(pod)]
+    return min(60, max((int(each.get("terminationGracePeriodSeconds", usual)) for each in probes), default=usual))
+
+
+def _keeps_tmp(pod: Object) -> bool:
+    """Is there a volume at /tmp, so that what lies there is still there after a restart?"""
+    return any(
+        mount["mountPath"].rstrip("/") == "/tmp" for each in lasting(pod) for mount in each.get("volumeMounts") or []
+    )
 
 
 def noticed_after(pod: Object) -> int:

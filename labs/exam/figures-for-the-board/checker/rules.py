@@ -34,7 +34,7 @@ def records(text: str) -> list[str]:
     """The series that a rule file records; none where it is no such file."""
     try:
         found = yaml.safe_load(text[:_LONGEST])
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError):  # the last of a wrong !!tag
         return []
     groups = _listed(found, "groups")
     rules = [rule for group in groups for rule in _listed(group, "rules")]

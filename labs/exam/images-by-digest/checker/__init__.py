@@ -47,7 +47,7 @@ async def nightly_runs_by_digest(lab: TaskLab) -> None:
         expect(await jobs.ended(lab, job, within=20)).because(
             f"kubectl create job --from=cronjob/{D.nightly} NAME tries it; its events say why no pod of it runs"
         )
-        lines = [line for pod in await jobs.pods_of(lab, job) for line in await last_lines(lab, pod)]
+        lines = [line for pod in await jobs.pods_of(lab, job) for line in await last_lines(lab, pod, judged=True)]
     expect(
         holds(D.release in lines, f"it prints {D.release}", f"it prints {' '.join(lines)[:80] or 'nothing'}")
     ).because("what its program does stays as it was")

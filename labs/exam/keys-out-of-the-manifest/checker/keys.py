@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from mlops_lab.checks import LabError
 from mlops_lab.kit.json_lines import json_objects
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Unreachable
+from mlops_lab.kube.execs import Unending
 from mlops_lab.tasks.lab import TaskLab
 
 _KINDS = ("Deployment", "ReplicaSet", "Pod", "ConfigMap")
@@ -34,7 +36,7 @@ async def of_process(lab: TaskLab, pod: str, variable: str) -> str | None:
     try:
         said = await lab.objects.run_in(pod, "python3", "-c", _READ, variable, container="server")
     except LabError as gone:
-        if gone.transient:
+        if gone.transient or isinstance(gone, Unreachable | Unending):
             raise
         return None
     return next((each.get("value") for each in json_objects(said.lines)), None)

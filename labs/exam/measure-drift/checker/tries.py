@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.base import entries
 from mlops_lab.checks import Observation, absent, at_most, expect, observe
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.traffic.flights import difference
@@ -81,6 +82,6 @@ def _csv(columns: Mapping[str, Column], sample: str) -> str:
 
 def _read(file: Path) -> Any:
     try:
-        return json.loads(file.read_bytes()[:_LARGEST])
+        return json.loads(entries.text(file, _LARGEST))
     except (OSError, ValueError, RecursionError):
         return None

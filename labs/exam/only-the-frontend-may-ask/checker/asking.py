@@ -53,7 +53,9 @@ async def left_alone(lab: TaskLab) -> Observation:
 
 async def by_the_label(lab: Lab) -> Observation:
     """Whether the label alone lets a Namespace's readers in: those of one that gets it, not of one that loses it."""
-    rules = [rule for each in await lab.objects.all("NetworkPolicy") for rule in each["spec"].get("ingress") or []]
+    specs = [each["spec"] for each in await lab.objects.all("NetworkPolicy")]
+    own = [each for each in specs if selects(each.get("podSelector") or {}, {"app": D.server})]
+    rules = [rule for each in own for rule in each.get("ingress") or []]
     peers = [peer for rule in rules for peer in rule.get("from") or []]
 
     def let_in(**namespace: str) -> bool:

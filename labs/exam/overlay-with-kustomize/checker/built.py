@@ -122,16 +122,20 @@ def complaints(objects: dict[tuple[str, str], Object]) -> Iterator[str]:
         wanted = {"GREETING": D.greeting, "FAREWELL": D.farewell}
         if each.get("data") != wanted:
             yield f"in the ConfigMap {each.get('data')}"
-    ports = [each.get("port") for each in service["spec"].get("ports") or []]
+    ports = [each.get("port") for each in (service.get("spec") or {}).get("ports") or []]
     if ports != [D.port]:
         yield f"the Service's ports: {', '.join(map(str, ports))}"
 
 
 def _of_deployment(deployment: Object, config: str) -> Iterator[str]:
-    spec = deployment["spec"]
+    spec = deployment.get("spec") or {}
     if spec.get("replicas") != D.replicas:
         yield f"{spec.get('replicas')} replicas"
-    container = spec["template"]["spec"]["containers"][0]
+    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or []
+    if not containers:  # kustomize builds what the API server would not take
+        yield "no container"
+        return
+    container = containers[0]
     if not str(container.get("image")).endswith(f"/flight-delay:{_TAG}"):
         yield f"image {container.get('image')}"
     named = [(each.get("configMapRef") or {}).get("name") for each in container.get("envFrom") or []]

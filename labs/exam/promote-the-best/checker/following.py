@@ -1,9 +1,9 @@
 """The server, while an alias goes from one version to another."""
 
-import asyncio
 from collections.abc import Sequence
 
 from mlops_lab.checks import Observation
+from mlops_lab.kit.restore import insist
 from mlops_lab.tasks.lab import TaskLab
 
 _WITHIN = 15.0  # s for the server to follow
@@ -29,7 +29,7 @@ async def follows(lab: TaskLab, service: str, alias: str, versions: Sequence[str
             if not seen.ok:
                 break
     finally:
-        await asyncio.shield(lab.platform.mlflow.set_alias(alias, versions[0]))
+        await insist(lambda: lab.platform.mlflow.set_alias(alias, versions[0]))
     assert seen is not None
     if not seen.ok:
         return seen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
@@ -12,6 +11,7 @@ from mlops_lab.kit.pods import is_running, leaving, made_by
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.replicas import scaled
+from mlops_lab.kit.restore import insist
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.objects import own_taints
@@ -74,7 +74,7 @@ async def label_taken_away(lab: TaskLab) -> AsyncIterator[list[Object]]:
                     await _label(lab, each, None)
             yield had
         finally:
-            await asyncio.shield(_put_back(lab, had))
+            await insist(lambda: _put_back(lab, had))
 
 
 async def new_one_waits(lab: TaskLab) -> Observation:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.checks import LabError, check, equal_to, expect, holds, observe
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
@@ -44,6 +44,8 @@ async def status_is_written(lab: TaskLab) -> None:
     """The other file has the snapshot's status as JSON."""
     node = nodes.control_plane(lab)
     true = await _status(lab, _SAVED)
+    if not true:  # it was read a moment ago
+        raise LabError(f"etcdutl did not read {_SAVED} a second time", "check again")
     said = _fields(await nodes.printed(lab, node, "head", "-c", "4096", _STATUS))
     expect(holds(bool(said), f"{_STATUS} has a JSON object", "there is none")).because(
         "-w json has etcdutl print for programs"

@@ -13,6 +13,7 @@ from mlops_lab.kit import services
 from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import name, ready
 from mlops_lab.kit.standing import standing
+from mlops_lab.kube.errors import NotFound
 from mlops_lab.measure.traffic.http import Answer
 from mlops_lab.tasks.lab import TaskLab
 
@@ -58,10 +59,14 @@ async def _never_told(lab: TaskLab, pod: str) -> AsyncIterator[None]:
             "publishNotReadyAddresses": True,
         },
     }  # fmt: skip
-    async with standing(lab, [service]):
-        if not (await lab.traffic.first_answer(lambda: _asked(lab), within=_KNOWN_WITHIN)).status:
-            raise LabError(f"a new Service does not lead to pod {pod}", "the nodes have trouble; check again")
-        yield
+    try:
+        async with standing(lab, [service]):
+            if not (await lab.traffic.first_answer(lambda: _asked(lab), within=_KNOWN_WITHIN)).status:
+                raise LabError(f"a new Service does not lead to pod {pod}", "the nodes have trouble; check again")
+            yield
+    finally:
+        with contextlib.suppress(NotFound):  # it was deleted, as a rule
+            await lab.objects.patch("Pod", pod, {"metadata": {"labels": {_LATE_NODES: None}}})
 
 
 async def _answers_until(lab: TaskLab, began: float) -> float:

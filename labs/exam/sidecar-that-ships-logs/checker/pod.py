@@ -13,6 +13,7 @@ from mlops_lab.kit.pods import every_container, newest
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import changes
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Unreachable
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -77,7 +78,7 @@ async def printed_lines(lab: TaskLab, pod: Object) -> list[str]:
     try:
         log = await lab.objects.logs(pod["metadata"]["name"], _D.shipper, tail=None, limit=20_000)
     except LabError as not_yet:
-        if not_yet.transient:
+        if not_yet.transient or isinstance(not_yet, Unreachable):
             raise
         return []  # it has not begun
     return [line for line in log.splitlines() if not line.startswith("tail: ")]

@@ -12,6 +12,8 @@ _BOUND_WITHIN, _RELEASED_WITHIN = 90.0, 30.0
 async def deleted_claim(lab: TaskLab, storage_class: str) -> Observation:
     """Is the volume of a deleted claim still there?"""
     await remove_leftover(lab, _NAME)
+    await lab.objects.delete("PersistentVolumeClaim", _NAME)
+    await lab.objects.gone("PersistentVolumeClaim", _NAME, within=_RELEASED_WITHIN)
     claim = {
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": _NAME},
         "spec": {
@@ -46,8 +48,12 @@ async def deleted_claim(lab: TaskLab, storage_class: str) -> Observation:
             expected="the volume of a deleted claim is Released, and stays", shown=_phase, within=_RELEASED_WITHIN,
         )  # fmt: skip
     finally:
-        await lab.objects.delete("Pod", _NAME, grace=0)
-        await lab.objects.delete("PersistentVolumeClaim", _NAME)
+        left = await lab.objects.named("PersistentVolumeClaim", _NAME).now()
+        volume = volume or str(((left or {}).get("spec") or {}).get("volumeName") or "")
+        try:
+            await lab.objects.delete("Pod", _NAME, grace=0)
+        finally:
+            await lab.objects.delete("PersistentVolumeClaim", _NAME)
         if volume and await lab.objects.named("PersistentVolume", volume).now():
             await _delete_with_its_folder(lab, volume)
 

@@ -54,7 +54,11 @@ async def is_scaled(lab: TaskLab) -> None:
 @check(points=1, needs=answers_again, domains=_DOMAINS)
 async def all_else_is_as_before(lab: TaskLab) -> None:
     """It decides by the modes of before, with its plugins and addresses; without credentials nobody gets anything."""
-    pod = await _pod(lab)
+    seen = await lab.time.eventually(
+        lambda: _pod(lab), lambda it: it is not None, expected="its kubelet has it",
+        shown=lambda it: "it has it" if it else "it has no such pod", within=_READY_WITHIN,
+    )  # fmt: skip
+    pod = seen.value
     must(holds(pod is not None, "its kubelet has it", "its kubelet has no such pod"), "it is a static pod")
     container = (pod or {})["spec"]["containers"][0]
     words = [*(container.get("command") or []), *(container.get("args") or [])]
@@ -69,7 +73,12 @@ async def all_else_is_as_before(lab: TaskLab) -> None:
             "only one line of its manifest was wrong; what kubeadm makes anew by its defaults is another API server",
         )
     node = nodes.control_plane(lab)
-    status = await nodes.printed(lab, node, "curl", "-sk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", _SECRETS)
+    curl = ("curl", "-sk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", _SECRETS)
+    asked = await lab.time.eventually(
+        lambda: nodes.printed(lab, node, *curl), bool, expected="an answer", shown=lambda it: it or "none",
+        within=_READY_WITHIN,
+    )  # fmt: skip
+    status = asked.value
     expect(observe("status of a request for Secrets without credentials", status, one_of(["401", "403"]))).because(
         "who shows no credentials is system:anonymous, and RBAC gives it next to nothing"
     )
