@@ -7,6 +7,7 @@ import json
 import random
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -424,3 +425,54 @@ def test_a_responder_that_is_told_late_acts_all_the_same(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(World, "release", lambda self, lab: release(lab))
     assert notified(monkeypatch, own=OWN).changed == "v1"
+
+
+@pytest.mark.parametrize(
+    ("check", "fails", "timed"),
+    [
+        ("routes_and_groups", {"posted": notifications.Notifications(waited=60)}, True),
+        ("pages_within_two_minutes", {"failing": checks.Story(waited=120)}, True),
+        ("resolves", {"failing": checks.Story(waited_for_end=90), "posted": notifications.Notifications()}, True),
+        ("falls_back_once", {"failing": checks.Story(["v2"]), "posted": notifications.Notifications()}, True),
+        ("falls_back_once", {"failing": checks.Story(["v2", "v1", "v2"]), "posted": notifications.Notifications()},
+         None),
+    ],
+)  # fmt: skip
+def test_what_does_not_come_in_time_may_be_a_starved_machines_fault(
+    check: str, fails: dict[str, Any], timed: bool | None
+) -> None:
+    lab17, lab = loaded("17"), made_up_lab("17")
+
+    async def nothing(*given: Any, **more: Any) -> None: ...
+
+    async def once(stage: Any) -> Any:
+        return fails[stage.__name__]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    lab17.runs = lab17.settled = nothing
+    with pytest.raises(Failure) as failed:
+        asyncio.run(getattr(lab17, check).run(lab))
+    assert failed.value.timed is timed
+
+
+def test_a_day_and_the_faults_come_into_the_pod_one_after_the_other() -> None:
+    names = "namespace", "instance", "node", "pod", "pod_template_hash", "app", "job", "container", "endpoint"
+    targets = [{name: f"{name}-of-the-model-{each}" for name in names} for each in range(3)]
+    known = {"loaded": SimpleNamespace(groups=[], targets=targets, others=[]), "planned": checks.Plan(random.Random(1))}
+    given: list[list[str]] = []
+
+    async def once(stage: Any) -> Any:
+        return known[stage.__name__]
+
+    async def run(image: str, *command: str, files: dict[str, str], within: float) -> Any:
+        assert sum(len(text.encode()) for text in files.values()) < 1 << 20, "as much as a ConfigMap holds"
+        given.append([each["name"] for each in json.loads(files["replays.json"])["tests"]])
+        query = f'ALERTS{{replay!=\\"{given[-1][0]}/0/count\\"}}'
+        text = f'    expr: "{query}", time: 1h,\n        exp: nil\n        got: {{alertname="A"}} 1E+01\n'
+        return SimpleNamespace(code=1, text=text)
+
+    lab = made_up_lab("17", programs=SimpleNamespace(run=run))
+    lab.once = once  # type: ignore[method-assign,assignment]
+    fired = asyncio.run(loaded("17", "replay").replay(lab, 24))
+    assert given[0] == ["normal"] and given[1] == [*known["planned"].trials] and len(given) == 2
+    assert [*fired] == ["normal", given[1][0]], "what fired in both is told"

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.kit import sandbox
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, NoTraffic, made_up_lab
+from tests.made_up import NothingThere, NoTraffic, Room, made_up_lab
 
 LAB = project() / "labs" / "25-canary-and-ab-test"
 SOLUTIONS = ("fixed-horizon", "sequential")
@@ -884,3 +885,42 @@ def test_a_wrong_end_and_none_are_told_apart(lab25: Any, verdict: str, why: str)
     with pytest.raises(Failure) as failed:
         lab25.decided(lab25.Canary("errors", verdict=verdict, took=180), "taken back", "wrong", "late")
     assert failed.value.why == why
+
+
+def test_the_first_model_serves_again_also_after_who_breaks_off() -> None:
+    checker, done = loaded("25", "stage"), list[Any]()
+
+    async def ask(*given: Any, **more: Any) -> Any:
+        return {}
+
+    async def answered(*given: Any, **more: Any) -> Any:
+        return SimpleNamespace(status=200)
+
+    async def put(service: str, path: str, body: Any, **more: Any) -> None:
+        done.append((service, path, body))
+
+    async def now() -> Any:
+        return {"kind": "Service"}
+
+    @contextlib.asynccontextmanager
+    async def talk(*given: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(ask=ask)
+
+    @contextlib.asynccontextmanager
+    async def pod(*given: Any, **more: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(talk=talk, address="10.0.0.9")
+
+    lab = made_up_lab(
+        "25", programs=Room(pod=pod), traffic=Room(first_answer=answered, put=put),
+        objects=NothingThere(named=lambda *given: SimpleNamespace(now=now)),
+    )  # fmt: skip
+
+    async def play() -> None:
+        async with checker.staged(lab, "users"):
+            task = asyncio.current_task()
+            assert task is not None and task.cancel()
+            await asyncio.sleep(60)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(play())
+    assert done == [("model", "/canary", {"stable": checker.FIRST, "candidate": None})]

@@ -125,6 +125,15 @@ def test_the_token_that_the_folder_came_with_is_looked_for_always(checks: Module
     assert checks.plant(tmp_path / "c", tmp_path / "a")["the token that .env had before"] == b"of-my-own-99"
 
 
+@pytest.mark.parametrize(("token", "looked_for"), [("password", False), ("changeme", False), ("passw0rd", True)])
+def test_a_token_that_is_a_plain_word_stands_elsewhere_too(
+    checks: ModuleType, tmp_path: Path, token: str, looked_for: bool
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".env").write_text(f"ARCHIVE_TOKEN={token}\n")
+    assert (token.encode() in checks.plant(tmp_path / "b", tmp_path / "a").values()) is looked_for
+
+
 def test_the_given_files_that_stay_out_are_marked_too(checks: ModuleType, tmp_path: Path) -> None:
     planted = checks.plant(tmp_path, tmp_path)
     for name, kind in (
@@ -267,6 +276,8 @@ def test_a_link_out_of_the_copy_is_not_written_through(checks: ModuleType, tmp_p
         ("ARG HOST=example.org\nFROM a\nARG SITE=https://$HOST\nADD ${SITE}/x /x", 1),
         ("FROM a\nENV SITE https://example.org\nONBUILD ADD $SITE/x /x", 1),
         ("FROM a\nADD ${SITE:-https://example.org}/x /x", 1),
+        ("FROM a\nADD\thttps://example.org/x /x", 1),
+        ("FROM a\nARG\tSITE=https://example.org\nADD $SITE/x /x", 1),
         ("FROM a\nADD git@example.org:a/b.git /x", 1),
         ("# escape=`\nFROM a\nADD `\n  https://example.org/x /x", 1),
         ("FROM a\nADD serve requirements.txt /srv/", 0),

@@ -124,7 +124,7 @@ def showing(value: float) -> Any:
     """A lab in which each panel's query returns one number, of the world of seed 1."""
     world = checks.draw(random.Random(1), 1_700_000_000)
     panel = SimpleNamespace(title="Answer time p95", queries=[SimpleNamespace(expr="x")])
-    board = SimpleNamespace(panels=[panel], fill=lambda expr, *given, **more: expr)
+    board = SimpleNamespace(panels=[panel], variables={}, fill=lambda expr, *given, **more: expr)
 
     async def query(expr: str, at: float) -> list[Series]:
         return [Series({}, [(at, value)])]
@@ -289,3 +289,35 @@ def test_a_reader_sees_which_series_is_which(more: dict[str, Any], target: dict[
     panel = {"title": "x", "type": "stat", "targets": [{"expr": "y", **target}], **more}
     found = wording.wordings(json.dumps({"panels": [panel]}))["x"]
     assert bool(found.nameless("dest")) is said
+
+
+def test_all_values_are_chosen_of_variables_of_the_learners_own_too() -> None:
+    def variable(name: str, series: str, **more: Any) -> dict[str, Any]:
+        query = f"label_values({series}, {name})"
+        return {"name": name, "type": "query", "query": query, "includeAll": True, "multi": True, **more}
+
+    every = {"current": {"value": ["$__all"]}}
+    variables = [
+        variable("airline", "x"),
+        variable("dest", 'x{airline=~"$airline"}', **every),
+        variable("place", "broken{", allValue=".*", **every),
+    ]
+    panel = {"title": "Money saved", "targets": [{"expr": 'x{airline=~"$airline",dest=~"$dest",place=~"$place"}'}]}
+    board = read(json.dumps({"panels": [panel], "templating": {"list": variables}}))
+    has = {("x", "airline"): ["AA", "UA"], ('x{airline=~"(AA|UA)"}', "dest"): ["LAX", "ORD"],
+           ('x{airline=~"AA"}', "dest"): ["ORD", "SFO"]}  # fmt: skip
+
+    async def values(series: str, label: str) -> list[str]:
+        return has[series, label]
+
+    async def query(expr: str, at: float | None) -> list[Series]:
+        return []
+
+    lab = made_up_lab("16", platform=SimpleNamespace(prometheus=SimpleNamespace(query=query, values=values)))
+
+    def sent(*airlines: str) -> str:
+        (said,) = asyncio.run(checks.ask(lab, board, checks.MONEY, airlines)).queries
+        return str(said)
+
+    assert sent("AA") == 'x{airline=~"AA",dest=~"(ORD|SFO)",place=~".*"}'
+    assert sent("$__all") == 'x{airline=~"(AA|UA)",dest=~"(LAX|ORD)",place=~".*"}'

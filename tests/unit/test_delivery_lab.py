@@ -249,6 +249,26 @@ def test_a_repository_that_was_changed_is_the_learners_and_a_server_that_is_away
         asyncio.run(team.do("tip"))
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "RuntimeError: git fetch: fatal: unable to access 'http://git/delays.git/': Connection refused",
+        "TimeoutExpired: Command '['git', 'fetch']' timed out after 60.0 seconds",
+        "RuntimeError: git clone: fetch-pack: unexpected disconnect; fatal: early EOF",
+    ],
+)
+def test_a_server_that_was_away_for_a_moment_is_nobodys_failure(trouble: str) -> None:
+    async def ask(said: Any, *, within: float) -> Any:
+        return {"trouble": trouble}
+
+    async def get(*given: Any, **more: Any) -> Answer:
+        return Answer(200, {}, b"", 0.1, "", "")
+
+    team = loaded("29", "stage").Team(made_up_lab("29", traffic=Room(get=get)), SimpleNamespace(ask=ask))
+    with pytest.raises(LabError, match="Git server"):
+        asyncio.run(team.do("tip"))
+
+
 def test_the_forms_that_the_lab_gives_take_the_same_steps() -> None:
     steps = {tuple(read((LAB / "start" / "ci" / name).read_text())) for name, read in FORMS.items()}
     assert steps == {("python3 ci/steps.py check",)}
@@ -433,6 +453,41 @@ def test_files_that_were_refused_come_again_as_they_were(tmp_path: Path) -> None
     again = team.push("worse, again", team.files())
     names = [[run(there, "rev-parse", f"{each}:{folder}") for folder in checker.FOLDERS] for each in (refused, again)]
     assert refused != again and names[0] == names[1]
+
+
+def test_commits_of_weights_that_are_none_are_passed_over(tmp_path: Path) -> None:
+    checker, there = loaded("29", "repository"), tmp_path / "delays.git"
+    good = yaml.dump(repository()["service/weights.yaml"])
+    run = with_a_first_commit(checker, tmp_path, {checker.WEIGHTS: good})
+    seed = tmp_path / "seed"
+    for text in ("a: [", "[1, 2]", "data: {other: x}", None, good.replace("0.0", "1.0")):
+        (seed / checker.WEIGHTS).unlink() if text is None else (seed / checker.WEIGHTS).write_text(text)
+        run(seed, "add", "--all")
+        run(seed, "commit", "--quiet", "--message", "weights")
+        run(seed, "push", "--quiet", "origin", "HEAD:main")
+        (seed / "service").mkdir(exist_ok=True)
+    found = [json.loads(each)["bias"] for each in checker.Repository(str(there), tmp_path / "team").models()]
+    assert found == [1.0, 0.0]
+
+
+def test_what_is_no_model_is_not_among_those_that_the_team_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checker, (rows, late) = loaded("29", "team"), flights()
+    (tmp_path / "holdout.json").write_text(json.dumps([*zip(rows, late, strict=True)]))
+    fine = {"version": "m", "bias": 0.0, "weights": {"wind": 1.0}}
+    strange = [
+        fine | {"weights": {"wind": "x"}},
+        fine | {"bias": -1e9},
+        fine | {"version": []},
+        {"version": "n"},
+        [1],
+        7,
+    ]
+    texts = [json.dumps(fine), *map(json.dumps, strange), "{", "[" * 100_000]
+    kept = SimpleNamespace(folder=tmp_path, models=lambda: texts)
+    monkeypatch.setattr(checker, "Repository", lambda *given: kept)
+    assert checker.Team("url")._models == {"m": fine}
 
 
 def test_models_that_were_on_main_come_after_two_that_were_refused() -> None:

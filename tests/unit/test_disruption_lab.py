@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.checks import Observation
 from mlops_lab.checks.rooms.time import Time
 from mlops_lab.kit.restore import owned
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.flights import difference
 from mlops_lab.measure.traffic.report import LoadReport, Request
 from tests.lab_programs import loaded
+from tests.made_up import READY, NothingThere, made_up_lab
 from tests.merge_patches import merged
 
 
@@ -248,6 +250,8 @@ def test_a_budget_is_for_each_number_of_pods_that_an_autoscaler_may_make(lab: An
     assert [many for many, _ in allowed(by_number, from_one | never_in)] == [1, 2]
     assert [many for many, _ in allowed(by_number, from_one | never_in | {"maxReplicas": 3})] == [1]
     assert [many for many, _ in allowed(by_number, from_one | never_in | {"maxReplicas": 2})] == [0]
+    without_end = allowed(by_number, of | {"maxReplicas": 100_000})
+    assert (len(without_end) < 200, without_end[0][0], without_end[-1][0]) == (True, 1, 99_998)
 
 
 @pytest.mark.parametrize(("refusal", "there", "ok"), [("", 0, True), ("", 99, False), ("a budget says no", 0, False)])
@@ -418,3 +422,26 @@ def test_who_interrupts_finds_the_deployment_as_it_was_at_once(lab: Any) -> None
     asyncio.run(story())
     assert len(here.patches) == 1  # no pod is taken away first
     assert here.item == deployment("v1")
+
+
+@pytest.mark.parametrize("paused", [True, False])
+def test_no_release_is_played_while_the_deployment_is_paused(paused: bool) -> None:
+    checks = loaded("13")
+
+    async def well(*given: Any, **more: Any) -> Observation:
+        return READY
+
+    async def none(*given: Any, **more: Any) -> list[str]:
+        return []
+
+    async def present() -> Object:
+        return {"spec": {"paused": True} if paused else {}}
+
+    async def predicted(*given: Any, **more: Any) -> Any:
+        raise LookupError("the predictions come next")
+
+    checks.exists = checks.asked_for = well
+    checks.autoscaled_below, checks.predicted = none, predicted
+    objects = NothingThere(deployment=lambda name: SimpleNamespace(rolled_out=well, present=present))
+    with pytest.raises(Failure if paused else LookupError, match="resume" if paused else "come next"):
+        asyncio.run(checks.serves.run(made_up_lab("13", objects=objects, nodes=SimpleNamespace(workers=none))))

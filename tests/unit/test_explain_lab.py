@@ -6,17 +6,20 @@ import asyncio
 import importlib.util
 import json
 import math
+import re
 import sys
 import time
 import tomllib
 import uuid
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.errors import Failure
+from mlops_lab.checks import Observation
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.run import run_checks
 from mlops_lab.checks.verdicts import Result
@@ -25,7 +28,7 @@ from mlops_lab.labs.variants import Change, Variant, begun, solutions, wrongs
 from mlops_lab.measure.traffic.http import Answer
 from tests.credit_bank import LAB, bank
 from tests.lab_programs import loaded
-from tests.made_up import NoTraffic, made_up_lab
+from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 EXERCISE = Exercise(LAB, "27", "explain-and-audit")
 AT = "2026-11-28T09:26:53.5+00:00"
@@ -313,3 +316,73 @@ def test_a_strange_decision_is_wrong_in_words(said: dict[str, Any]) -> None:
     ):
         assert checker.wrong_moment(text, time.time()), text
     assert not checker.wrong_moment(checker.now(), time.time())
+
+
+@pytest.mark.parametrize("at", ["now", "2026-13-77T99:99:99Z"])
+def test_a_decision_whose_time_is_none_is_wrong_in_words(at: str) -> None:
+    checker = loaded("27")
+    model = checker.trained(Random(3), "v")
+    decided = checker.Decided(b"", {"decision": "1", "at": at, "score": 0.5})
+
+    async def fine(*given: Any, **more: Any) -> Any:
+        return Observation(True, "", "")
+
+    async def decide(application: Any) -> Any:
+        return decided
+
+    async def served(*given: Any) -> Any:
+        return SimpleNamespace(decide=decide), model
+
+    checker.exists = checker.up = checker.given_image = checker.shelved = fine
+    checker.served = served
+    with pytest.raises(Failure, match=re.escape(at)):
+        asyncio.run(checker.decides.run(made_up_lab("27")))
+
+
+@pytest.mark.parametrize(
+    ("answer", "record", "known"),
+    [
+        ({"decision": "a", "at": AT}, b"[]", None),
+        ({"decision": "a", "at": AT}, b'{"decision": "a"}', None),
+        ({"error": "no income"}, b"", 0),
+    ],
+)
+def test_what_is_decided_of_an_impossible_application_has_a_record_like_others(
+    answer: Any, record: bytes, known: int | None
+) -> None:
+    checker = loaded("27")
+
+    async def request(method: str, *given: Any, **more: Any) -> Answer:
+        return Answer(200, {}, json.dumps(answer).encode() if method == "POST" else record, 0.1, "", "http://credit")
+
+    credit = checker.Credit(made_up_lab("27", traffic=NoTraffic(request=request)))
+    model = checker.trained(Random(3), "v", small=True)
+    application = checker.applicant(Random(1), checker.date.fromisoformat(AT[:10]))
+    if known is None:
+        with pytest.raises(Failure, match="its record"):
+            asyncio.run(checker.unjudged(credit, application, model))
+    else:
+        assert len(asyncio.run(checker.unjudged(credit, application, model))) == known
+
+
+def test_words_are_looked_for_in_all_pods_and_in_their_sidecars(monkeypatch: pytest.MonkeyPatch) -> None:
+    checker, read = loaded("27"), list[str]()
+    beside = [{"name": "beside", "restartPolicy": "Always"}, {"name": "before"}]
+    spec = {"containers": [{"name": "credit"}], "initContainers": beside}
+    pods = [{"metadata": {"name": each}, "spec": spec, "status": {"phase": "Running"}} for each in ("one", "two")]
+
+    async def owned(*given: Any) -> Any:
+        return pods
+
+    async def logs(pod: str, container: str, **more: Any) -> str:
+        return f"Ada Byron in {pod}/{container}"
+
+    async def printed(lab: Any, pod: Any, *words: str, container: str, within: float) -> Any:
+        read.append(f"{pod['metadata']['name']}/{container}")
+        return SimpleNamespace(lines=["found"])
+
+    checker.owned_pods, checker.printed = owned, printed
+    lab = made_up_lab("27", objects=NothingThere(logs=logs))
+    assert len(asyncio.run(checker.in_log(lab, ["Ada Byron"]))) == 4
+    assert len(asyncio.run(checker.in_files(lab, ["Ada Byron"]))) == 4
+    assert sorted(read) == ["one/beside", "one/credit", "two/beside", "two/credit"]

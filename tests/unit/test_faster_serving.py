@@ -13,7 +13,7 @@ import re
 import runpy
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -905,3 +905,61 @@ def test_what_a_right_answer_costs() -> None:
     for used in ((Spent(0, ()), mine), (Spent(2.0, ("it",)), mine), (theirs, Spent(0, ()))):
         with pytest.raises(LabError):
             cost(used, (100, 500))
+
+
+LATE = "not sent any more: those before took"
+
+
+def test_unusual_bodies_are_sent_within_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+
+    async def post(client: Any, body: bytes, within: float, *, chunked: bool) -> tuple[int, bytes]:
+        sent.append(body)
+        return 200, json.dumps({"model_version": "v1", "probabilities": [0.5] * len(json.loads(body)["rows"])}).encode()
+
+    monkeypatch.setattr(crowd.Client, "post", post)
+    monkeypatch.setattr(crowd, "strange", lambda one, two: {"one": [one], "two": [two]})
+    monkeypatch.setattr(crowd, "one_field_apart", lambda model, flights: {})
+    monkeypatch.setattr(crowd, "with_fractions", lambda *given: [])
+    known = {"v1": SimpleNamespace(probabilities=lambda rows: [0.5 for _ in rows])}
+    flights = crowd.Flights([{"carrier": "UA", "distance": 719.0}], 1)
+    task = {"version": "v1", "host": "127.0.0.1", "port": 9, "answer_within": 1.0}
+    whole = asyncio.run(crowd.unusual(task | {"within": 60.0}, known, flights))
+    assert (whole["sent"], whole["wrong"], len(sent)) == (3, [], 3)
+    late = asyncio.run(crowd.unusual(task | {"within": -1.0}, known, flights))
+    assert (late["wrong"], len(sent)) == ([("one", f"{LATE} -1 s")], 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "timed"), [([("weather null", f"{LATE} 60 s")], True), ([("weather null", "up to 0.1 away")], None)]
+)
+def test_unusual_bodies_that_are_late_may_be_a_starved_machines_fault(wrong: list[Any], timed: bool | None) -> None:
+    async def answers(said: Any) -> Any:
+        return said
+
+    async def once(*given: Any, **more: Any) -> Observation:
+        return Observation(True, "", "")
+
+    unusual = lambda *given, **more: answers({"sent": 7, "wrong": wrong})  # noqa: E731
+    asked = loaded("14", "other_model")
+    asked.copy_is_up, asked.own_values = once, lambda *given, **more: Observation(True, "", "")
+    asked.service_address = lambda *given: answers(("10.0.0.1", 80))
+    flights = SimpleNamespace(body={}, probabilities=lambda version: [])
+    post = lambda *given, **more: answers(Answer(200, {}, b"{}", 0.01, "", ""))  # noqa: E731
+    traffic = SimpleNamespace(hidden_rows=lambda count: flights, post=post)
+    stage = SimpleNamespace(unusual=unusual, address=("10.0.0.1", 80), lab=SimpleNamespace(traffic=traffic))
+    seen = [
+        asyncio.run(loaded("14", "scenario").unusual(stage)),
+        asyncio.run(asked.other_model(stage, None)).seen,
+        unseen_asked({"probabilities": [0.25, 0.5]}, wrong)[0].seen,
+    ]
+    assert [(each.ok, each.timed) for each in seen] == [(False, timed)] * 3
+
+
+def test_a_copy_that_is_late_may_be_a_starved_machines_fault() -> None:
+    async def answers(path: str, **more: Any) -> AsyncIterator[Answer]:
+        yield Answer(503, {}, b"", 0.01, "", "http://copy/readyz")
+
+    copy = SimpleNamespace(answers=answers, ended=None)
+    seen = asyncio.run(checks.copy_is_up(cast(Lab, None), copy))
+    assert (seen.ok, seen.timed) == (False, True)

@@ -18,13 +18,15 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.checks import Observation
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.errors import Refused
+from mlops_lab.kube.execs import NotStarted
 from mlops_lab.measure.traffic.http import Answer
 from mlops_lab.measure.traffic.report import LoadReport, Request
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, NoTraffic, made_up_lab
+from tests.made_up import READY, NothingThere, NoTraffic, made_up_lab
 
 KEY = "0123456789abcdef0123"
 
@@ -166,6 +168,54 @@ def test_a_key_in_a_process_is_told_by_its_variable_and_not_shown(lab07: Any) ->
         "pod model-1, container server: environment variable API_KEY (/proc/1/environ)",
         "pod model-1, container server: command line (/proc/1/cmdline)",
     ]
+
+
+def test_where_there_is_no_shell_nobody_dumps_an_environment_with_one(lab07: Any) -> None:
+    async def run_in(name: str, *command: str, container: str, **more: Any) -> Printed:
+        if container == "bare":
+            raise NotStarted("sh could not be run", "see whether its image has that program")
+        return Printed(0, ["== env", f"API_KEY={KEY}"], "")
+
+    async def now() -> Object:
+        return pod()
+
+    lab = with_objects(run_in=run_in, named=lambda kind, name: SimpleNamespace(now=now))
+    runs = pod(containerStatuses=[{"name": name, "state": {"running": {}}} for name in ("bare", "server")])
+    found = asyncio.run(lab07.in_processes(lab, runs, lab07.forms(KEY)))
+    assert found == ["pod model-1, container server: environment variable API_KEY (env)"]
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_pod_of_another_image_that_is_being_deleted_is_the_servers_no_more(leaves: bool) -> None:
+    lab07 = loaded("07")
+
+    def of(image: str, **metadata: Any) -> Object:
+        containers = [{"name": "server", "image": f"localhost:5001/{image}"}]
+        return {"metadata": {"name": "model-1", **metadata}, "spec": {"containers": containers}, "status": {}}
+
+    async def pods(lab: Any) -> list[Object]:
+        return [of("workbench:1"), of("flight-delay:v1", **({"deletionTimestamp": "now"} if leaves else {}))]
+
+    async def known(lab: Any) -> Any:
+        return SimpleNamespace(current=KEY, stored="")
+
+    async def well(*given: Any, **more: Any) -> Observation:
+        return READY
+
+    async def let_in(*given: Any, **more: Any) -> Observation:
+        return Observation(True, "", "", Counter({200: 20}))
+
+    async def answered(*given: Any, **more: Any) -> Answer:
+        return Answer(200, {}, b'{"model_version": "v1", "probabilities": [0.5]}', 0.01, "", "http://model")
+
+    hidden = SimpleNamespace(body={}, rows=[{}], probabilities=lambda version: [0.5])
+    lab07.exists = lab07.must_answer = lab07.not_ready_yet = well
+    lab07.in_force = let_in
+    lab07.owned_pods, lab07.read_keys, lab07.answered = pods, known, answered
+    objects = NothingThere(deployment=lambda name: SimpleNamespace(rolled_out=well))
+    lab = made_up_lab("07", objects=objects, traffic=NoTraffic(hidden_rows=lambda count: hidden, get=answered))
+    with contextlib.nullcontext() if leaves else pytest.raises(Failure, match="in all containers"):
+        asyncio.run(lab07.lets_partners_in.run(lab))
 
 
 @pytest.mark.parametrize("there", [True, False])

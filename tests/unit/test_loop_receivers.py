@@ -28,7 +28,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import lay_out, solutions, wrongs
 from tests.lab_programs import loaded
-from tests.made_up import made_up_lab
+from tests.made_up import cancelled, made_up_lab
 
 LAB = project() / "labs" / "26-retraining-loop"
 TODAY, WINDOW = "2013-07-11", ("2013-06-14", "2013-07-11")
@@ -332,3 +332,30 @@ def test_the_days_of_last_time_are_not_those_of_today(world: World, tmp_path: Pa
     assert told("refuses_poison--the-days-of-last-time", world, tmp_path) == RIGHT
     given = world.runs[-1]["runtime_config"]["parameters"]
     assert (given["first_day"], given["last_day"]) != WINDOW
+
+
+def test_the_warehouse_is_put_back_first_also_by_who_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario, done = loaded("26", "scenario"), list[str]()
+
+    async def put(lab: Any, what: str) -> None:
+        done.append(what)
+
+    async def first(lab: Any) -> Any:
+        done.append("looked at the registry")
+        return SimpleNamespace(value="")
+
+    async def runs() -> list[Any]:
+        return []
+
+    monkeypatch.setattr(scenario, "set_warehouse", put)
+    monkeypatch.setattr(scenario, "first_version", first)
+    lab = made_up_lab("26", platform=SimpleNamespace(pipelines=SimpleNamespace(runs=runs)))
+
+    async def play() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await scenario.clear(lab, False)
+
+    cancelled(play)
+    assert done == [scenario.HOME, "looked at the registry"]

@@ -291,11 +291,12 @@ def test_too_few_requests_tell_nothing(lab24: Any) -> None:
         ({"matchLabels": {"app": "board"}}, True),
         ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["board"]}]}, True),
         ({}, True),
+        (None, False),
         ({"matchLabels": {"app": "boards"}}, False),
         ({"matchLabels": {"app": "board", "pod-template-hash": "abc"}}, False),
     ],
 )
-def test_a_budget_is_for_the_next_release_too(lab24: Any, selector: Object, ok: bool) -> None:
+def test_a_budget_is_for_the_next_release_too(lab24: Any, selector: Object | None, ok: bool) -> None:
     budget = {"metadata": {"name": "b"}, "spec": {"selector": selector}}
     seen = lab24.lasting([budget], {"metadata": {"labels": {"app": "board"}}})
     assert seen.ok is ok
@@ -323,12 +324,14 @@ def test_what_is_in_tmp_is_gone_after_the_next_start(lab24: Any, printed: str, s
     assert said in seen.seen
 
 
-def test_the_files_that_the_kubelet_is_started_from_are_found(lab24: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", ["=", " "])
+def test_the_files_that_the_kubelet_is_started_from_are_found(lab24: Any, tmp_path: Path, sign: str) -> None:
     there, config, link = tmp_path / "ca.crt", tmp_path / "config.yaml", tmp_path / "linked.crt"
     there.touch()
     link.symlink_to(there)
     config.write_text(f'authentication:\n  x509:\n    clientCAFile: "{link}"\nresolvConf: /run/resolv.conf\n')
-    given = [f"--config={config}", "--kubeconfig=/etc/kubernetes/kubelet.conf", "--node-ip=127.0.0.1"]
+    words = f"--fail-swap-on --config={config} --kubeconfig=/etc/kubernetes/kubelet.conf --node-ip=127.0.0.1 --v=2"
+    given = words.replace("=", sign).split(" ")
     with subprocess.Popen([sys.executable, "-c", "input()", *given], stdin=subprocess.PIPE) as kubelet:
         try:
             systemctl = tmp_path / "systemctl"

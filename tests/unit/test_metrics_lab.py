@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -377,3 +378,20 @@ def test_what_is_late_may_be_a_starved_machines_fault(trouble: str, error: str, 
     with pytest.raises(Failure) as failed:
         checks.served(seen)
     assert failed.value.timed is timed
+
+
+@pytest.mark.parametrize(("ended", "timed"), [(None, True), ({"status": {"phase": "Failed"}}, None)])
+def test_a_copy_that_is_late_may_be_a_starved_machines_fault_and_one_that_ended_is_not(ended: Any, timed: Any) -> None:
+    copies = loaded("15", "other_model")
+
+    async def answers(path: str, *, within: float) -> AsyncIterator[Any]:
+        yield SimpleNamespace(status=0, shown="refused")
+
+    @contextlib.asynccontextmanager
+    async def copied(*given: Any, **more: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(answers=answers, ended=ended)
+
+    copies.copied = copied
+    seen = SimpleNamespace(first=lambda kind: [{"version": "v1"}])
+    found = asyncio.run(copies.other_model(made_up_lab("15"), seen))
+    assert (found.ok, found.timed, "refused" in found.seen) == (False, timed, True)

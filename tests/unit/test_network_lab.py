@@ -141,7 +141,7 @@ class World:
         self.pods[AWAY] = somebody(AWAY, "mlops-lab-system", **self.who.guests[-1].labels)
         self.pods[API] = somebody(API, "default")
         self.pods[DNS] = somebody(DNS, "kube-system", **{"k8s-app": "kube-dns"})
-        place = {name: lab21.Place(f"{name}-1", f"10.0.0.{number}") for number, name in enumerate(FOUR, 1)}
+        place = {name: lab21.Place(f"{name}-1", f"10.0.0.{number}", "server") for number, name in enumerate(FOUR, 1)}
         of = lab21.Others(HOST, FEATURES_HOST, AWAY, API, DNS, visitors)
         self.at = {each.name: address for each, address in visitors.items()} | {
             self.who.host.name: HOST, self.who.features_host.name: FEATURES_HOST, self.who.guests[-1].name: AWAY
@@ -370,6 +370,31 @@ def test_whatever_a_program_says_is_no_answer_of_a_pods(lab21: Any, text: str) -
     assert lab21.wrong(text, ["model-a"], "model")
 
 
+def test_an_answer_that_is_nested_without_end_is_none(lab21: Any) -> None:
+    text = "[" * 100_000
+    assert lab21.wrong(text, ["model-a"], "model")
+    assert not lab21.through(text, [["gateway-a"]]).ok
+
+
+def test_a_pod_with_a_second_container_is_asked_at_home_in_its_first(
+    lab21: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pod = {"metadata": {"name": "model-1"}, "spec": {"containers": [{"name": "server"}, {"name": "debug"}]}}
+
+    async def at_work(*given: Any) -> list[Object]:
+        return [pod]
+
+    async def run_in(name: str, *words: str, container: str | None = None) -> Printed:
+        assert container == "server", "of a pod with two the API server asks which"
+        return Printed(0, [json.dumps({words[-1]: "fine"})], "")
+
+    for module in lab21._modules:
+        if hasattr(module, "pods_at_work"):
+            monkeypatch.setattr(module, "pods_at_work", at_work)
+    (said,) = asyncio.run(lab21._at_home(made_up_lab("21", objects=NothingThere(run_in=run_in)), "model"))
+    assert "model-1 answers" in said
+
+
 SYMPTOMS = (
     "http://x: [Errno -2] Name or service not known", "http://x: [Errno -3] Temporary failure in name resolution",
     "http://x: [Errno 113] No route to host", "http://x: [Errno 111] Connection refused", "http://x: timed out",
@@ -435,6 +460,8 @@ class Space(NothingThere):
         self.made.pop(name, None)
 
     async def run_in(self, pod: str, *command: str, **more: Any) -> Printed:
+        if any(pod == f"{each}-1" for each in FOUR) and command[0] in ("env", "python3"):
+            assert more["container"] == "server", "of a pod with two the API server asks which"
         if command == ("printenv", "KUBERNETES_SERVICE_HOST"):
             return Printed(0, [API], "")
         if command[-1] == "/etc/resolv.conf":
@@ -456,7 +483,8 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
     async def owned(lab: Any, deployment: str) -> list[Object]:
         number = FOUR.index(deployment) + 1
         ready = {"conditions": [{"type": "Ready", "status": "True"}], "podIP": f"10.0.0.{number}"}
-        return [{"metadata": {"name": f"{deployment}-1"}, "status": ready}]
+        spec = {"containers": [{"name": "server"}, {"name": "debug"}]}
+        return [{"metadata": {"name": f"{deployment}-1"}, "spec": spec, "status": ready}]
 
     async def get(name: str, path: str, **more: Any) -> Any:
         return SimpleNamespace(status=status)

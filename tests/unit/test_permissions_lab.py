@@ -22,6 +22,7 @@ import yaml
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.observation import Observation, Unmet
 from mlops_lab.kit import rights
+from mlops_lab.kube.errors import Refused
 from mlops_lab.labs.catalog import resolve
 from mlops_lab.labs.variants import Variant, solutions, texts, wrongs
 from tests.lab_programs import loaded
@@ -438,6 +439,25 @@ def test_a_pod_that_has_no_answer_is_not_the_learners_fault() -> None:
     assert CHECKER.judged("", POD, "lab", "trainer") == "it said nothing"
 
 
+QUOTA = "exceeded quota: q, requested: count/jobs.batch=1"
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, None), (429, LabError)])
+def test_a_template_of_which_no_job_is_taken_is_wrong_in_words(
+    monkeypatch: pytest.MonkeyPatch, status: int, kind: type[LabError] | None
+) -> None:
+    identity = loaded("22", "identity")
+
+    @contextlib.asynccontextmanager
+    async def started_from(lab: Any, cronjob: str, change: Any) -> AsyncIterator[str]:
+        raise Refused(QUOTA, "read the reason", status)
+        yield ""
+
+    monkeypatch.setattr(identity.jobs, "started_from", started_from)
+    with pytest.raises(kind) if kind else contextlib.nullcontext():
+        assert QUOTA in asyncio.run(identity._wrong(made_up_lab("22"), "train"))
+
+
 def given(name: str) -> Any:
     return copy.deepcopy(next(each["spec"] for each in SEED if each["metadata"]["name"] == name))
 
@@ -610,3 +630,17 @@ def test_no_run_begins_while_another_one_is_under_way(monkeypatch: pytest.Monkey
     with pytest.raises(Unmet, match="by-hand under way"):
         ran(monkeypatch, objects, READY, {})
     assert objects.done == []
+
+
+@pytest.mark.parametrize(("status", "kind"), [(422, Unmet), (429, Refused)])
+def test_flights_that_cant_change_are_the_learners_and_all_is_put_back(
+    monkeypatch: pytest.MonkeyPatch, status: int, kind: type[Exception]
+) -> None:
+    async def patch(of: str, name: str, what: Any) -> Any:
+        raise Refused("field is immutable", "read the reason", status)
+
+    objects = Namespace()
+    monkeypatch.setattr(objects, "patch", patch)
+    with pytest.raises(kind, match="immutable"):
+        ran(monkeypatch, objects, READY, {})
+    assert objects.done == BACK

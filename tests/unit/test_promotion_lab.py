@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.checks.rooms.work import Command
 from mlops_lab.measure.services.rest import RefusedRequest
 from tests.lab_programs import loaded
-from tests.made_up import made_up_lab
+from tests.made_up import NothingThere, made_up_lab
 
 prepared, as_found = loaded("09", "prepared"), loaded("09", "as_found")
 
@@ -124,3 +125,49 @@ def test_tags_are_put_back_as_they_were_found() -> None:
         ("DELETE", "model-versions/delete-tag", {"name": "lab-09", "version": "2", "key": "served"}),
         ("POST", "model-versions/set-tag", {"name": "lab-09", "version": "1", "key": "served", "value": "yes"}),
     ]
+
+
+def test_registry_and_deployment_are_put_back_whichever_checks_ran() -> None:
+    lab09, put_back = loaded("09", "as_found"), list[bool]()
+
+    async def ask(method: str, path: str, body: Any = None, **query: Any) -> Any:
+        return {"registered_model": {}}
+
+    async def aliases(lab: Any) -> dict[str, str]:
+        return {"production": "1"}
+
+    async def back_as_found(lab: Any) -> None:
+        put_back.append(True)
+
+    async def story(lab: Any) -> None:
+        await lab.once(lab09.found)
+        await asyncio.sleep(0)
+        assert not put_back
+        await lab.end()
+
+    registry = Registry(1)
+    registry.ask = ask  # type: ignore[method-assign]
+    lab09.aliases, lab09.back_as_found = aliases, back_as_found
+    asyncio.run(story(made_up_lab("09", platform=SimpleNamespace(mlflow=registry, close=lambda: None))))
+    assert put_back == [True]
+
+
+def test_a_pod_with_a_sidecar_is_looked_at_from_its_first_container() -> None:
+    cut_off, asked = loaded("09", "cut_off"), list[str | None]()
+    containers = [{"name": "server"}, {"name": "proxy"}]
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+
+    async def owned_pods(lab: Any) -> list[Any]:
+        return [{"metadata": {"name": "model-1"}, "spec": {"containers": containers}, "status": status}]
+
+    async def run_in(name: str, *command: str, container: str | None = None, within: float) -> Printed:
+        asked.append(container)
+        return Printed(0, ["shut"], "")
+
+    async def story() -> bool:
+        async with cut_off.one_cut_off(made_up_lab("09", objects=NothingThere(run_in=run_in)), cut_off.LAST_POD) as cut:
+            return bool(cut)
+
+    cut_off.owned_pods = owned_pods
+    assert asyncio.run(story())
+    assert asked == ["server"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from mlops_lab.checks import Observation
 from mlops_lab.checks.rooms.work import Command, Work
 from mlops_lab.kube.client import Object
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, Platform, Room, made_up_lab
+from tests.made_up import READY, NothingThere, NoTraffic, Platform, Room, made_up_lab
 
 NEW, OLD = "localhost:5001/flight-delay:k3m9x2p", "localhost:5001/flight-delay:v1"
 
@@ -396,3 +397,49 @@ def test_an_image_that_is_not_there_is_refused_and_leaves_nothing(
     found = asyncio.run(checks.tried_in_vain(lab))
     assert (found.refused.ok, found.back.ok) == (refused, back)
     assert put == ([] if refused and back else [with_server()])
+
+
+@pytest.mark.parametrize(
+    ("asked", "put_back"),
+    [(["replaces_the_old", "updates_without_a_failure"], 1), (["broken_never_serves"], 0), (["rolls_back"], 0)],
+)
+def test_a_deployment_is_put_back_unless_a_check_goes_on_from_its_update(asked: list[str], put_back: int) -> None:
+    checks, put = loaded("12"), list[bool]()
+    known = {"deployment_before": {}, "images_called": SimpleNamespace(good=NEW)}
+
+    def window(begin: float, end: float) -> Any:
+        return SimpleNamespace(labels={"v2": 9} if begin else {"v1": 9, "v2": 9})
+
+    @contextlib.asynccontextmanager
+    async def loads(*given: Any, **more: Any) -> AsyncIterator[Any]:
+        seen = SimpleNamespace(window=window, failed=0)
+
+        async def finished() -> None: ...
+
+        yield SimpleNamespace(seen=seen, report=seen, elapsed=60.0, finished=finished)
+
+    @contextlib.asynccontextmanager
+    async def noted(*given: Any, **more: Any) -> AsyncIterator[None]:
+        yield
+
+    async def well(*given: Any) -> Observation:
+        return READY
+
+    async def deploy(lab: Any, image: str) -> Command:
+        return Command(0, "", 30.0)
+
+    async def once(function: Any) -> Any:
+        return known[function.__name__]
+
+    async def back_as_found(lab: Any) -> None:
+        put.append(True)
+
+    async def nothing(lab: Any) -> None: ...
+
+    checks.deploy, checks.noted, checks.none_lost = deploy, noted, lambda report: READY
+    checks.through_with = checks.as_before = checks.all_along = checks.own_answers = well
+    checks.tried_in_vain, checks.back_as_found, checks.forgotten = nothing, back_as_found, nothing
+    lab = made_up_lab("12", traffic=NoTraffic(load=loads))
+    lab.asked, lab.once = frozenset(asked), once  # type: ignore[method-assign]
+    assert asyncio.run(checks.updated(lab)).well
+    assert len(put) == put_back

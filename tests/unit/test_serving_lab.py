@@ -8,6 +8,7 @@ import json
 import pickle
 import random
 import runpy
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.checks import Observation
 from mlops_lab.labs.catalog import resolve
 from mlops_lab.labs.variants import lay_out, solutions, wrongs
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, NoTraffic, made_up_lab
+from tests.made_up import READY, NothingThere, NoTraffic, made_up_lab
 
 RIGHT = {"model_version": "v1", "probabilities": [0.25]}
 
@@ -174,6 +176,13 @@ def test_a_refusal_that_is_the_same_for_two_fields_names_neither(says: Callable[
     assert checks.silent(refusals) == ([] if tells else refusals)
 
 
+def test_a_refusal_of_one_long_word_is_read_at_once() -> None:
+    checks, began = loaded("02"), time.process_time()
+    refusal = checks.Refusal(checks.Bad("missing", "month", {"rows": [{}]}, "month", 1), answer(422, "x" * 60_000))
+    assert checks.silent([refusal]) == [refusal]
+    assert time.process_time() - began < 2
+
+
 def pod_of(owner: str, *images: str, sidecar: str = "") -> Any:
     init = [{"name": "side", "image": sidecar, "restartPolicy": "Always"}] if sidecar else []
     spec = {"containers": [{"name": "server", "image": each} for each in images], "initContainers": init}
@@ -203,6 +212,36 @@ def test_the_companys_server_runs_in_its_own_deployment_alone() -> None:
     for other in (pod_of("mine", V1), pod_of("mine", WORKBENCH, sidecar=V1)):
         seen = other_servers(pod_of("r", V1), other)
         assert (seen.ok, seen.seen) == (False, "in pod pod-of-mine, too")
+        assert other_servers(pod_of("r", V1), leaves(other)).ok
+        assert other_servers(pod_of("r", V1), other | {"status": {"phase": "Failed"}}).ok, (
+            "as a node's eviction leaves it"
+        )
+
+
+def leaves(pod: Any) -> Any:
+    return pod | {"metadata": pod["metadata"] | {"deletionTimestamp": "now"}}
+
+
+@pytest.mark.parametrize(("old", "right"), [(leaves, True), (lambda pod: pod, False)])
+def test_a_pod_of_another_image_that_is_being_deleted_is_the_servers_no_more(
+    old: Callable[[Any], Any], right: bool
+) -> None:
+    checks = loaded("02")
+
+    async def nothing(*given: Any, **more: Any) -> Observation:
+        return READY
+
+    async def pods(lab: Any) -> list[Any]:
+        return [pod_of("new", WORKBENCH), old(pod_of("old", V1))]
+
+    async def first_answer(*given: Any, **more: Any) -> Answer:
+        raise LookupError("what it answers comes next")
+
+    checks.exists = checks.rolled_out = nothing
+    checks.owned_pods = pods
+    lab = made_up_lab(traffic=NoTraffic(get=first_answer, first_answer=first_answer))
+    with pytest.raises(LookupError if right else Failure, match="comes next" if right else "nothing but"):
+        asyncio.run(checks.is_up.run(lab))
 
 
 def test_what_the_reference_was_asked_is_counted() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 from types import SimpleNamespace
@@ -148,3 +149,14 @@ def test_metrics_that_fail_between_the_requests_are_the_servers_own_fault() -> N
         check(
             "shows_metrics", [0, 16, 16], middle={"where": "10.0.0.1:8080/metrics", "type": "", "error": "status 500"}
         )
+
+
+@pytest.mark.parametrize(("last", "right"), [({"series": 30, "labels": {}}, True), ({"error": "status 500"}, False)])
+def test_metrics_that_are_gone_at_the_end_are_the_servers_own_fault(last: dict[str, Any], right: bool) -> None:
+    grown = scrapes.grown({"series": 25, "labels": {}}, last)
+
+    async def once(stage: Any) -> Any:
+        return checks.Seen([], {"telling": {}, "grown": {"model-1": grown}})
+
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="metrics of model-1 at the end"):
+        asyncio.run(checks.stays_bounded.run(SimpleNamespace(once=once)))

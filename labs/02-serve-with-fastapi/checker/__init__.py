@@ -13,7 +13,7 @@ from functools import partial
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, owned_pods, rolled_out
-from mlops_lab.kit.pods import every_container
+from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.probabilities import answer_about, own_values
 from mlops_lab.measure.traffic.flights import numbers
 
@@ -58,7 +58,8 @@ async def is_up(lab: Lab) -> None:
         "and the Service are outside; 0.0.0.0 is every address"
     )
     wanted = {f"{lab.platform.registry}/{image}" for image in IMAGES}
-    images = {each["image"] for pod in await owned_pods(lab) for each in every_container(pod["spec"])}
+    pods = [pod for pod in await owned_pods(lab) if not leaving(pod)]
+    images = {each["image"] for pod in pods for each in every_container(pod["spec"])}
     seen = ", ".join(sorted(images)) or "no pods"
     own = bool(images) and images <= wanted
     expect(

@@ -15,11 +15,12 @@ from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.copies import copied
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.given import around_is_given, given_runs
-from mlops_lab.kit.pods import every_container
+from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probabilities import own_values
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import over
 from mlops_lab.measure.traffic.http import Answer
 
 from .bodies import Bad, bad_bodies, two_rows
@@ -106,7 +107,10 @@ async def no_other_servers(lab: Lab) -> Observation:
     others = [
         name_of(pod)
         for pod in await lab.objects.all("Pod")
-        if name_of(pod) not in known and any(each["image"].startswith(prefix) for each in every_container(pod["spec"]))
+        if name_of(pod) not in known
+        and not leaving(pod)
+        and not over(pod)
+        and any(each["image"].startswith(prefix) for each in every_container(pod["spec"]))
     ]
     return holds(not others, "the company's server in Deployment reference alone", f"in pod {', '.join(others)}, too")
 

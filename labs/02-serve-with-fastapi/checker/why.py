@@ -120,7 +120,7 @@ def names_it(refusal: Refusal) -> bool:
 def _told(refusal: Refusal) -> tuple[tuple[str, ...], str]:
     """The fields that it names, in their order, and its words without numbers: a row's, a time's, an id's."""
     words = _words(refusal)
-    return tuple(_fields(words, refusal.bad.names)), re.sub(r"\S*\d\S*", "", words)
+    return tuple(_fields(words, refusal.bad.names)), re.sub(r"(?<!\S)[^\s\d]*+\d\S*+", "", words)
 
 
 def _fields(words: str, wrong: str) -> list[str]:

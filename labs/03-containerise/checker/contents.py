@@ -70,7 +70,7 @@ def fetches(dockerfile: str) -> list[str]:
     known: dict[str, str] = {}
     found = []
     for step in re.sub(rf"{re.escape(escape)}[ \t]*\n", " ", "\n".join(lines)).splitlines():
-        word, _, rest = re.sub(r"(?i)^\s*ONBUILD\s+", "", step).strip().partition(" ")
+        word, rest = [*re.sub(r"(?i)^\s*ONBUILD\s+", "", step).split(None, 1), "", ""][:2]
         rest = REFERENCE.sub(partial(_value, known), rest)
         if word.upper() in ("ARG", "ENV"):
             known.update((name, value.strip("\"'")) for name, value in re.findall(r"(\w+)[= ]\s*(\S+)", rest))

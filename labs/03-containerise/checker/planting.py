@@ -49,7 +49,8 @@ def plant(workspace: Path, original: Path) -> dict[str, bytes]:
     assert marks[TEXT] != server
     with contextlib.suppress(OSError, UnicodeDecodeError):
         had = TOKEN.search((original / ".env").read_text(encoding="utf-8"))
-        marks |= {SECRETS[1]: had[1]} if had and had[1] != came[1] else {}
+        # A plain word stands in packages, too.
+        marks |= {SECRETS[1]: had[1]} if had and had[1] != came[1] and not had[1].isalpha() else {}
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     files = {
         ".env": f"ARCHIVE_TOKEN={marks[SECRETS[0]]}\n",

@@ -11,7 +11,7 @@ from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, o
 from mlops_lab.kit import presence
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, owned_pods
-from mlops_lab.kit.pods import every_container
+from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.predictions import Predictions
 from mlops_lab.kit.prerequisites import must
 
@@ -66,7 +66,8 @@ async def lets_partners_in(lab: Lab) -> None:
         "the kubelet asks it, and whoever looks after the service: neither has a key"
     )
     await must_answer(lab)
-    images = {each["image"] for pod in await owned_pods(lab) for each in every_container(pod["spec"])}
+    pods = [pod for pod in await owned_pods(lab) if not leaving(pod)]
+    images = {each["image"] for pod in pods for each in every_container(pod["spec"])}
     wanted = f"{lab.platform.registry}/workbench:1"
     seen = ", ".join(sorted(images))
     must(Observation(images == {wanted}, f"{wanted} in all containers", seen), "the image does not change in this lab")

@@ -14,6 +14,7 @@ from mlops_lab.kit.pods import containers_of, every_container, leaving
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.errors import Refused
+from mlops_lab.kube.execs import NotStarted
 
 from .keys import SECRET
 from .sync import of_pod
@@ -92,7 +93,10 @@ def told(pod: Object, container: str, lines: Sequence[str], signs: Sequence[str]
 
 async def given_to_processes(lab: Lab, container: str, pod: str) -> list[str]:
     """Environments and command lines, line by line, behind the file's name."""
-    return (await lab.objects.run_in(pod, "sh", "-c", LOOK, container=container, within=LOOK_WITHIN)).lines
+    try:
+        return (await lab.objects.run_in(pod, "sh", "-c", LOOK, container=container, within=LOOK_WITHIN)).lines
+    except NotStarted:  # there is no shell
+        return []
 
 
 async def in_logs(lab: Lab, pod: Object, signs: Mapping[str, str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 
@@ -39,7 +40,17 @@ async def found(lab: Lab) -> Found:
         f"the story begins with version 1, the model of {FIRST['name']}, which the lab made; lab reset makes it again"
     )
     deployment = await lab.objects.deployment("model").now() or {}
-    return Found(deployment, numbers, await aliases(lab), "1", await _notes(lab, versions))
+    was = Found(deployment, numbers, await aliases(lab), "1", await _notes(lab, versions))
+    lab.beside(kept)
+    return was
+
+
+async def kept(lab: Lab) -> None:
+    """Make registry and Deployment again what they were when the checks are over, whichever of them ran."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await back_as_found(lab)
 
 
 async def back_as_found(lab: Lab) -> None:

@@ -42,16 +42,16 @@ async def one_cut_off(lab: Lab, which: int) -> AsyncIterator[bool]:
     Args:
         which: `FIRST_POD` or `LAST_POD`.
     """
-    pods = sorted(name(each) for each in ready(await owned_pods(lab)) if not leaving(each))
+    pods = sorted((each for each in ready(await owned_pods(lab)) if not leaving(each)), key=name)
     if not pods:
         yield False
         return
-    pod = pods[which]
+    pod, first = name(pods[which]), pods[which]["spec"]["containers"][0]["name"]
     await lab.objects.patch("Pod", pod, {"metadata": {"labels": {LABEL: "true"}}})
     try:
         async with standing(lab, [POLICY]):
             seen = await lab.time.eventually(
-                lambda: lab.objects.run_in(pod, "python3", "-c", LOOK, within=10),
+                lambda: lab.objects.run_in(pod, "python3", "-c", LOOK, container=first, within=10),
                 lambda printed: printed.lines[-1:] == ["shut"],
                 expected="the pod does not reach MLflow",
                 shown=lambda printed: " ".join(printed.lines[-1:]),

@@ -139,7 +139,8 @@ async def updated(lab: Lab) -> Update:
         update = Update(exited, done, given, own, replaced, none_lost(report), report, until, absent)
         return update
     finally:
-        if not (update and update.well):
+        # `tried` goes on from here, and puts all back; but it comes only where its checks do.
+        if not (update and update.well and lab.runs(broken_never_serves, rolls_back)):
             await back_as_found(lab)
             await forgotten(lab)
 

@@ -16,6 +16,7 @@ from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
+from mlops_lab.kit.prerequisites import must
 
 from .autoscaled import asked_for
 from .budgets import autoscaled, budgets, labels_next
@@ -50,6 +51,11 @@ async def serves(lab: Lab) -> None:
         "kubectl describe pod says in its events what holds a pod up. A rule that allows one pod to a node leaves the "
         "others Pending when there are more pods than nodes that take any; and a hard topology spread constraint "
         "counts nodes that take no pods, such as the control plane, as empty ones (see nodeTaintsPolicy)"
+    )
+    paused = (await lab.objects.deployment("model").present())["spec"].get("paused")
+    must(
+        holds(not paused, "a Deployment that follows its template", "paused: true"),
+        "the checker plays a release, and no release comes while the Deployment is paused: kubectl rollout resume",
     )
     answered = await predicted(lab, rows=20, within=ANSWER_WITHIN, answer_within=5)
     expect(answered.status()).because(

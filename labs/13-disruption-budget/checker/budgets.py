@@ -21,6 +21,7 @@ _NOTHING = {"id", "number", "hash"}
 # Of a label `release`, which for Helm is the name of what it has installed, and that stays.
 _NUMBER = re.compile(r"[vr]?\d")
 _NEXT = "of-the-next-release"
+LOOKED_AT = 100  # numbers of pods
 
 
 async def budgets(lab: Lab) -> tuple[str, ...]:
@@ -104,9 +105,14 @@ async def autoscaled(lab: Lab, labels: dict[str, str]) -> list[tuple[int, str]]:
         least = min(max(hpa.least, now), hpa.most)
         found += [
             (many, f"with {pods} pods, which HorizontalPodAutoscaler {hpa.name} may make, {many} may go ({name(each)})")
-            for pods, each, many in _let_go_of_each(covering, range(least, hpa.most + 1))
+            for pods, each, many in _let_go_of_each(covering, _counts(least, hpa.most))
         ]
     return found
+
+
+def _counts(least: int, most: int) -> list[int]:
+    """Which numbers of pods are looked at; the largest stands for very many, as of more pods no fewer may go."""
+    return [*range(least, min(most, least + LOOKED_AT)), most]
 
 
 def _let_go_of_each(budgets: Iterable[Object], counts: Iterable[int]) -> Iterable[tuple[int, Object, int]]:

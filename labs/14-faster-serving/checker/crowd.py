@@ -23,6 +23,7 @@ from .modelling import make
 
 SHOWN = 6  # answers that are told in words
 IN_CHUNKS = "a body in chunks"
+LATE = "not sent any more: those before took"
 FRACTIONS = 6  # splits beside which flights have a distance with a fraction
 
 
@@ -199,9 +200,12 @@ async def unusual(task: Object, models: Mapping[str, Predictor], flights: Flight
     bodies[IN_CHUNKS] = flights.rows(2)
     if "field" in task:
         bodies |= on_splits(models[version], task["field"], task["count"], flights)
-    client = Client(task["host"], task["port"])
+    client, end = Client(task["host"], task["port"]), time.monotonic() + task["within"]
     wrong: list[tuple[str, str]] = []
     for what, rows in bodies.items():
+        if time.monotonic() > end:
+            wrong.append((what, f"{LATE} {task['within']:g} s"))
+            break
         wanted = models[version].probabilities(meant(rows))
         body = json.dumps({"rows": rows}).encode()
         status, content = await client.post(body, task["answer_within"], chunked=what == IN_CHUNKS)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlops_lab.kit.probabilities import Likeness, likeness, near
 
-from .crowd import Crowd
+from .crowd import LATE, Crowd
 from .stage import ANSWER_WITHIN, SAME
 
 OTHER_VALUES: Mapping[Likeness, str] = {
@@ -44,6 +44,11 @@ REMEMBERED = (
     "what remembers answers must know a flight by all that a model may read of it, the weather too, each value as it "
     "came: two flights that differ in one field are two flights"
 )
+
+
+def too_late(wrong: Iterable[str]) -> bool | None:
+    """Whether unusual bodies were not sent any more, for which a machine that is starved of CPU may be the reason."""
+    return any(LATE in each for each in wrong) or None
 
 
 def why_unusual(wrong: str) -> str:

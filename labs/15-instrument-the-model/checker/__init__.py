@@ -229,6 +229,10 @@ async def stays_bounded(lab: Lab) -> None:
             "its own. Who asked belongs into the log"
         )
     for name, grown in seen.whole["grown"].items():
+        must(
+            holds(grown is not None, f"metrics of {name} at the end, too", "it shows none any more"),
+            "it has shown them before: what came in between were methods, hosts and headers that no client has",
+        )
         more = grown["after"] - grown["before"]
         labels = [
             f"{label} of {metric} has {number} new values, such as {', '.join(repr(each[:40]) for each in such)}"

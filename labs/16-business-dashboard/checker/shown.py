@@ -71,11 +71,22 @@ class Shown:
         return ", ".join(lines[:6]) + (f" and {len(lines) - 6} more series" if len(lines) > 6 else "")
 
 
-async def choices(lab: Lab, board: Dashboard, name: str, namespace: str) -> list[str]:
-    """What a variable offers while a namespace is chosen."""
+async def choices(
+    lab: Lab,
+    board: Dashboard,
+    name: str,
+    namespace: str,
+    airlines: Sequence[str] = (ALL,),
+    options: Mapping[str, Sequence[str]] | None = None,
+) -> list[str]:
+    """What a variable offers while a namespace and airlines are chosen.
+
+    Args:
+        options: what those before it offer.
+    """
     variable = board.variables[name]
     series, label = variable.label_values or ("", "")
-    filled = board.fill(series, {"namespace": [namespace], "airline": [ALL]}, span=SPAN)
+    filled = board.fill(series, {"namespace": [namespace], "airline": airlines}, span=SPAN, options=options)
     try:
         return await lab.time.in_thread(variable.kept, await lab.platform.prometheus.values(filled, label))
     except (QueryRefused, NoPrometheus, NotADashboard) as refused:
@@ -101,8 +112,11 @@ async def ask(
     span: int = SPAN,
 ) -> Shown:
     """What a panel shows at the world's end (now, without a world) while these airlines are chosen."""
-    options = {"airline": await choices(lab, board, "airline", namespace)} if ALL in airlines else {}
     chosen = {"namespace": [namespace], "airline": airlines}
+    options: dict[str, Sequence[str]] = {}
+    for name, each in board.variables.items():
+        if ALL in chosen.get(name, each.current) and not each.every and asks(board, name):
+            options[name] = await choices(lab, board, name, namespace, airlines, options)
     queries = tuple(
         board.fill(query.expr, chosen, span=span, options=options) for query in panel_of(board, wanted).queries
     )

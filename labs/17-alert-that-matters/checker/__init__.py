@@ -111,10 +111,11 @@ async def routes_and_groups(lab: Lab) -> None:
     for name, seen in (("critical", story.pages), ("warning", story.notes)):
         place = "pager" if name == "critical" else "chat"
         expect(
-            holds(
+            Observation(
                 bool(seen),
                 f"the {name} alert reaches the {place} within {notifications.WITHIN} s",
-                f"{story.elsewhere(name)} within {story.waited:.0f} s",
+                "it does" if seen else f"{story.elsewhere(name)} within {story.waited:.0f} s",
+                timed=True,
             )
         ).because(
             "it is inhibited: an inhibit rule without `equal` holds between all services, and a critical alert about "
@@ -253,10 +254,11 @@ async def pages_within_two_minutes(lab: Lab) -> None:
     """
     story = await lab.once(failing)
     expect(
-        holds(
+        Observation(
             story.page is not None,
             f"a message about service model at the pager within {FIRES_WITHIN} s",
-            story.unheard(),
+            "it has come" if story.page else story.unheard(),
+            timed=True,
         )
     ).because(
         "Prometheus sends alerts to what alerting.alertmanagers in prometheus.yml names: http://prometheus:9090/"
@@ -303,6 +305,7 @@ async def resolves(lab: Lab) -> None:
             f"{story.resolved:.0f} s after it"
             if story.resolved is not None
             else f"not after {story.waited_for_end:.0f} s",
+            timed=True,
         )
     ).because(
         "send_resolved has to be true. The message leaves with the group's next one, up to group_interval (5 minutes "
@@ -335,6 +338,7 @@ async def falls_back_once(lab: Lab) -> None:
             story.images == [GOOD, OLD],
             f"Deployment model changes once, from {GOOD} to {OLD}, within {BACK_WITHIN} s of the page",
             " -> ".join(story.images) + ("" if len(story.images) > 1 else f", and stays so for {BACK_WITHIN} s"),
+            timed=story.images == [GOOD] or None,
         )
     ).because(
         "kubectl logs deployment/responder shows what it did. A message comes when an alert begins, again when another "

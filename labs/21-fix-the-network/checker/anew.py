@@ -74,7 +74,7 @@ def through(gave: str, own: list[list[str]]) -> Observation:
     """
     try:
         value = json.loads(gave)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     by = value.get("by") if isinstance(value, dict) else None
     pods = [str(each) for each in by] if isinstance(by, list) else []

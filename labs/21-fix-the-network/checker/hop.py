@@ -14,7 +14,7 @@ from mlops_lab.kit.probes import Probe
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 
-from .places import PORTS, pods_at_work
+from .places import PORTS, first_of, pods_at_work
 
 UP_WITHIN = 60  # s, for pods that were changed just before
 _ANSWERED_WITHIN = 15.0  # s; nodes learn of a change of Services and policies a moment later
@@ -83,7 +83,7 @@ def wrong(text: str, own: Collection[str], deployment: str) -> str:
     """What is wrong with what a program says of the one that it asked; empty if one of those pods has answered."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     said = value if isinstance(value, dict) else {}
     if "error" in said:
@@ -121,7 +121,7 @@ async def _at_home(lab: Lab, deployment: str) -> tuple[str, ...]:
     lines = []
     for pod in await pods_at_work(lab, deployment):
         target = f"http://127.0.0.1:{PORTS[deployment]}/who"
-        gave = await Probe(lab.objects, name(pod)).tries(target)
+        gave = await Probe(lab.objects, name(pod), container=first_of(pod)).tries(target)
         said = "answers" if gave[target] else "does not answer"
         lines.append(f"asked in its own pod, {name(pod)} {said} on port {PORTS[deployment]}")
     return tuple(lines)

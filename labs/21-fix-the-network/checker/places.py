@@ -15,15 +15,21 @@ METRICS = 9100
 
 @dataclass(frozen=True)
 class Place:
-    """A ready pod of one of the four, by name, and its address."""
+    """A ready pod of one of the four, by name, its address, and its first container."""
 
     pod: str
     address: str
+    container: str
 
 
 async def pods_at_work(lab: Lab, deployment: str) -> list[Object]:
     """The ready pods of a Deployment that are not being deleted, by name."""
     return sorted((each for each in ready(await owned_pods(lab, deployment)) if not leaving(each)), key=name)
+
+
+def first_of(pod: Object) -> str:
+    """The name of a pod's first container."""
+    return str(pod["spec"]["containers"][0]["name"])
 
 
 async def places(lab: Lab) -> dict[str, Place]:
@@ -39,5 +45,5 @@ async def places(lab: Lab) -> dict[str, Place]:
             expect(absent(f"a ready pod of Deployment {deployment}", "there is none any more")).because(
                 "what is checked must stay until the check ends"
             )
-        found[deployment] = Place(name(pods[0]), str(pods[0]["status"]["podIP"]))
+        found[deployment] = Place(name(pods[0]), str(pods[0]["status"]["podIP"]), first_of(pods[0]))
     return found

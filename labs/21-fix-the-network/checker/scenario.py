@@ -102,7 +102,10 @@ async def asked(lab: Lab) -> Asked:
 def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
     """What is on the list, by labels and Services and not in the chain's own pods; and ways that nobody restricts."""
     objects, unrestricted = who.stranger.objects, [name for name in PORTS if name != "model"]
-    own = [(Sender(objects, to[name].pod, {"app": name}), f"a pod of {name}") for name in unrestricted]
+    own = [
+        (Sender(objects, to[name].pod, {"app": name}, container=to[name].container), f"a pod of {name}")
+        for name in unrestricted
+    ]
     let_out = [*((each, who.said[each]) for each in (who.stranger, who.client, who.loader, who.monitor)), *own]
     anybody = {f"{kind}:{of.host}:{who.port}": f"to one that lets in all, by {kind.upper()}" for kind in _KINDS}
     anybody[f"tcp:{of.api}:443"] = "to the API server"
@@ -263,7 +266,7 @@ async def _missing(lab: Lab, to: Mapping[str, Place]) -> list[str]:
 
     async def of(name: str, place: Place) -> list[str]:
         targets = {f"tcp:{place.address}:{port}": port for port in (PORTS[name], METRICS)}
-        gave = await Probe(lab.objects, place.pod).tries(*targets)
+        gave = await Probe(lab.objects, place.pod, container=place.container).tries(*targets)
         return [f"nobody listens on port {port} of {name}" for target, port in targets.items() if not gave[target]]
 
     return [each for found in await together(*(of(*item) for item in to.items())) for each in found]

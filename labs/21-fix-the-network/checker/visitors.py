@@ -82,7 +82,7 @@ class Sender(Probe):
         return {target: gave for each in found for target, gave in each.items()}
 
     async def _sent(self, targets: list[str]) -> dict[str, str]:
-        printed = await self.objects.run_in(self.name, "python3", "-c", _SEND, *targets)
+        printed = await self.objects.run_in(self.name, "python3", "-c", _SEND, *targets, container=self.container)
         if printed.code != 0 or not printed.lines:
             raise LabError(f"probe {self.name} printed {printed.lines[-1:] or printed.errors[-200:]}", "check again")
         return {str(key): str(value) for key, value in json.loads(printed.lines[-1]).items()}

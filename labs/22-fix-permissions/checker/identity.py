@@ -10,6 +10,7 @@ from mlops_lab.kit import jobs
 from mlops_lab.kit.pods import name, newest
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Refused
 
 from .accounts import ACCOUNTS
 
@@ -28,12 +29,17 @@ async def identities(lab: Lab) -> Observation:
 
 async def _wrong(lab: Lab, cronjob: str) -> str:
     """What is wrong with whom a pod of the CronJob's template is; empty if nothing is."""
-    async with jobs.started_from(lab, cronjob, change=_asks) as job:
-        ended = await jobs.ended(lab, job, within=_ENDS_WITHIN)
-        pod = newest(await jobs.pods_of(lab, job))
-        if not ended.ok or pod is None:
-            return f"a pod of its template does not run to its end: {'; '.join((ended.seen, *ended.evidence[:2]))}"
-        log = await lab.objects.logs(name(pod), pod["spec"]["containers"][0]["name"])
+    try:
+        async with jobs.started_from(lab, cronjob, change=_asks) as job:
+            ended = await jobs.ended(lab, job, within=_ENDS_WITHIN)
+            pod = newest(await jobs.pods_of(lab, job))
+            if not ended.ok or pod is None:
+                return f"a pod of its template does not run to its end: {'; '.join((ended.seen, *ended.evidence[:2]))}"
+            log = await lab.objects.logs(name(pod), pod["spec"]["containers"][0]["name"])
+    except Refused as refused:  # such as a quota, of Jobs too
+        if refused.transient:
+            raise
+        return f"no Job of its template is taken: {refused.message[:_LENGTH]}"
     return judged(log, name(pod), pod["metadata"]["namespace"], ACCOUNTS[cronjob])
 
 

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit import jobs
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import newest
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.restore import put_back
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Refused
 
 from .accounts import STEPS
 
@@ -51,6 +52,12 @@ async def run(lab: Lab, flights: str, answer: Mapping[str, object]) -> Run:
         await lab.objects.patch("ConfigMap", "flights", {"data": {"flights.csv": flights}})
         ended = await _run_of_nightly(lab)
         return Run(ended, await _served(lab, answer) if ended.ok else ended)
+    except Refused as refused:
+        if not refused.transient:
+            expect(absent("ConfigMap flights takes new flights, and a run of nightly begins", refused.message)).because(
+                "each night brings new flights and Jobs of its own: none of it may be immutable, and quotas need room"
+            )
+        raise
     finally:
         await asyncio.gather(*(put_back(lab, each) for each in before))
 

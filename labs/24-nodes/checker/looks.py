@@ -18,8 +18,9 @@ _EMPTIED = ("/tmp/", "/run/", "/var/run/", "/dev/")  # when the machine starts
 # Prints the files that the kubelet's service is started from, and where links lead: unit, settings, trusted authority.
 _FILES = r"""
 pid=$(systemctl show kubelet --property=MainPID --value)
-given=$(tr '\0' '\n' <"/proc/$pid/cmdline" | sed -n 's/^--\(config\|kubeconfig\|client-ca-file\)=//p')
-config=$(tr '\0' '\n' <"/proc/$pid/cmdline" | sed -n 's/^--config=//p')
+told=$(tr '\0' '\n' <"/proc/$pid/cmdline" | sed '/^--[a-z-]*$/{N;s/\n\([^-]\)/=\1/;P;D}') # as --name=value
+given=$(echo "$told" | sed -n 's/^--\(config\|kubeconfig\|client-ca-file\)=//p')
+config=$(echo "$told" | sed -n 's/^--config=//p')
 ca=$(sed -n 's/^ *clientCAFile: *//p' "$config" | tr -d "\"'")
 unit=$(systemctl show kubelet --property=FragmentPath,DropInPaths --value | tr ' ' '\n' | grep /kubelet)
 for each in $given $ca $unit; do

@@ -11,7 +11,6 @@ from mlops_lab.checks import Lab, LabError, Observation, expect
 from mlops_lab.checks.rooms.programs import Conversation
 from mlops_lab.kit import fakes, sandbox
 from mlops_lab.kit.drawn import drawn
-from mlops_lab.kit.restore import interrupted
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
@@ -96,8 +95,7 @@ async def staged(lab: Lab, what: str) -> AsyncIterator[Stage]:
             try:
                 yield stage
             finally:
-                if not interrupted():
-                    await _back(lab)
+                await _back(lab)
 
 
 def leads_to(name: str, address: str, port: int) -> list[Object]:

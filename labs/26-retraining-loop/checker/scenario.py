@@ -14,7 +14,6 @@ from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pipeline_runs import progress, record
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.registry import PRODUCTION
-from mlops_lab.kit.restore import interrupted
 from mlops_lab.kit.scraping import newest
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.load import Load
@@ -285,12 +284,10 @@ async def storms(lab: Lab, story: Story, known: list[Object], first: str, load: 
 
 async def clear(lab: Lab, unchanged: bool) -> None:
     """Put the warehouse back; where something may have changed, end runs that are under way, and put the alias back."""
-    if interrupted():
-        return
+    await set_warehouse(lab, HOME)  # first, as somebody who is cut off may have little time
     first = (await lab.once(first_version)).value
     for run in [] if unchanged else await lab.platform.pipelines.runs():
         await lab.platform.pipelines.end(run["run_id"])
-    await set_warehouse(lab, HOME)
     if first and not unchanged:
         await put_in_production(lab, first)
 

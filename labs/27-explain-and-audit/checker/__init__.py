@@ -41,8 +41,8 @@ async def decides(lab: Lab) -> None:
         began = time.time()
         made = await credit.decide(each)
         ids.add(made.id)
-        wanted = right(model, each, made.at, explains=False)
-        if said := wrong_moment(made.at, began) or wrong_in(made.said, model, wanted):
+        said = wrong_moment(made.at, began)  # else it has no age to compute from
+        if said := said or wrong_in(made.said, model, right(model, each, made.at, explains=False)):
             wrong.append(said)
     expect(
         all_right(wrong, APPLICANTS, "decisions as the approved model makes them", "decisions as it makes them")

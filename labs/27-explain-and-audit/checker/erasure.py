@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab, Observation, absent
+from mlops_lab.checks import Lab, Observation, absent, holds
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
@@ -15,7 +15,8 @@ from .bank import staff
 from .events import grown
 from .expected import picked
 from .forgetting import Person, guessable, in_files, in_lines, in_log
-from .records import Kept, apart, like, same, with_records
+from .loans import Model
+from .records import Kept, apart, like, same, with_records, wrong_record
 from .returning import back_again, erased_again
 from .scenario import now, replaced, served
 from .service import Credit, decided, is_status, only, succeeds
@@ -65,7 +66,7 @@ async def erased(lab: Lab, *, thorough: bool) -> Story:
     stays = Person(await with_records(credit, [other, other | {"months": 30}], model))
     if thorough:
         await replaced(lab)
-    strange = await unjudged(credit, one)
+    strange = await unjudged(credit, one, model)
     person = Person([*first, *await with_records(credit, [one], model), *strange])
     before = await credit.trail()
     lines = in_lines(before, [*person.words, *stays.words])
@@ -105,15 +106,22 @@ def fresh(application: Object) -> Object:
     return application | {"person": f"C-{moment}", "name": name}
 
 
-async def unjudged(credit: Credit, application: Object) -> list[Kept]:
-    """The same person's applications with something missing or impossible; what is kept of any that is decided."""
+async def unjudged(credit: Credit, application: Object, model: Model) -> list[Kept]:
+    """The same person's applications with something missing or impossible; what is kept of any that is decided.
+
+    Raises:
+        Failure: one was decided, and its record is not as a record has to be.
+    """
     less = {name: value for name, value in application.items() if name != "income"}
     found = []
     for each in (less, application | {"months": 0}, application | {"employed_since": "2026-02-30"}):
         answer = await credit.ask("POST", "/decisions", each)
-        if 200 <= answer.status < 300:
+        if 200 <= answer.status < 300 and "decision" in answer.fields_if_any:
             made = decided(answer)
-            found.append(Kept(each, made, await credit.record(made.id)))
+            record = await credit.record(made.id)
+            wrong = wrong_record(record, made, each, model)
+            must(holds(not wrong, "a record with the fields of the README", wrong), "what is decided has its record")
+            found.append(Kept(each, made, record))
     return found
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.inside import printed
-from mlops_lab.kit.pods import name
+from mlops_lab.kit.pods import lasting, name
 from mlops_lab.kube.client import Object
 
 from .records import Kept
-from .scenario import pod_of
+from .scenario import pods_of_it
 from .service import Trail, digest
 
 SEARCHED, LOGGED = 64 << 20, 8 << 20  # bytes of files, and of a log, that are looked through
@@ -83,29 +83,29 @@ class Person:
 
 
 async def in_files(lab: Lab, words: list[str]) -> list[str]:
-    """Where in the pod's own files words are found."""
-    pod: Any = await pod_of(lab)
-    known = {each["name"] for each in pod["spec"].get("volumes") or []
-             if "persistentVolumeClaim" in each or "emptyDir" in each or "ephemeral" in each}  # fmt: skip
-    found = []
-    for container in pod["spec"]["containers"]:
-        mounts = [each["mountPath"] for each in container.get("volumeMounts") or [] if each["name"] in known]
-        told = base64.b64encode(json.dumps(words).encode()).decode()
-        program = _LOOK.replace("{searched}", str(SEARCHED))
-        seen = await printed(
-            lab, pod, "python3", "-c", program, told, "/tmp", *mounts, container=container["name"], within=30
-        )
-        found += seen.lines
+    """Where in the pods' own files words are found."""
+    found: list[str] = []
+    for pod in await pods_of_it(lab):
+        known = {each["name"] for each in pod["spec"].get("volumes") or []
+                 if "persistentVolumeClaim" in each or "emptyDir" in each or "ephemeral" in each}  # fmt: skip
+        for container in lasting(pod):
+            mounts = [each["mountPath"] for each in container.get("volumeMounts") or [] if each["name"] in known]
+            told = base64.b64encode(json.dumps(words).encode()).decode()
+            program = _LOOK.replace("{searched}", str(SEARCHED))
+            seen = await printed(
+                lab, pod, "python3", "-c", program, told, "/tmp", *mounts, container=container["name"], within=30
+            )
+            found += seen.lines
     return found
 
 
 async def in_log(lab: Lab, words: list[str]) -> list[str]:
-    """Which words the pod has logged."""
-    pod: Any = await pod_of(lab)
-    found = []
-    for container in pod["spec"]["containers"]:
-        text = await lab.objects.logs(name(pod), container["name"], tail=None, limit=LOGGED)
-        found += [f"{word} in the log of container {container['name']}" for word in words if word in text]
+    """Which words the pods have logged."""
+    found: list[str] = []
+    for pod in await pods_of_it(lab):
+        for container in lasting(pod):
+            text = await lab.objects.logs(name(pod), container["name"], tail=None, limit=LOGGED)
+            found += [f"{word} in the log of container {container['name']}" for word in words if word in text]
     return found
 
 

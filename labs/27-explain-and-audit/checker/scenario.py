@@ -137,10 +137,14 @@ async def at_once(credit: Credit, applications: list[dict[str, object]]) -> list
     return made
 
 
+async def pods_of_it(lab: Lab) -> list[Object]:
+    """The pods that answer."""
+    return [each for each in await owned_pods(lab, "credit") if not leaving(each)]
+
+
 async def pod_of(lab: Lab) -> Object:
-    """The pod that answers."""
-    pods = [each for each in await owned_pods(lab, "credit") if not leaving(each)]
-    return pods[0]
+    """One of the pods that answer."""
+    return (await pods_of_it(lab))[0]
 
 
 async def given_image(lab: Lab) -> Observation:

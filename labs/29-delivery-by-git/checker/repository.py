@@ -6,6 +6,7 @@ Runs in a pod of the checker's, with Git, PyYAML and cryptography.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import subprocess
 from pathlib import Path
@@ -133,10 +134,12 @@ class Repository:
         return base64.b64encode(public.encrypt(value.encode(), oaep)).decode()
 
     def models(self) -> list[str]:
-        """Every model.json that was ever on main."""
-        commits = self.git("rev-list", "HEAD", "--", WEIGHTS).split()
-        found = (yaml.safe_load(self.git("show", f"{each}:{WEIGHTS}"))["data"]["model.json"] for each in commits)
-        return list(dict.fromkeys(map(str, found)))
+        """Every model.json that was ever on main; a commit whose file is gone, or can't be read, has none."""
+        found: dict[str, None] = {}
+        for each in self.git("rev-list", "HEAD", "--", WEIGHTS).split():
+            with contextlib.suppress(RuntimeError, yaml.YAMLError, ValueError, LookupError, TypeError):
+                found[str(yaml.safe_load(self.git("show", f"{each}:{WEIGHTS}"))["data"]["model.json"])] = None
+        return list(found)
 
 
 def named_by_content(files: Files) -> None:

@@ -27,6 +27,8 @@ BACK_WITHIN = 60.0  # s until a change by hand is put back
 ROLLED_WITHIN = 30.0  # s for what is left of a rollout, once all answers are by the new model
 RATE = 10.0  # passengers a second
 LEFT = 20.0  # s at least until all answers are by the new model, also where the note came at the last moment
+# What Git or Python says of a server that is away for a moment, or of a command that the machine had no time for.
+AWAY = ("TimeoutExpired", "unable to access", "RPC failed", "hung up unexpectedly", "early EOF")
 AGAIN = 8  # answers in a row that have to be right: the Service sends to all pods
 MESSAGES = (
     "Weights of week {}", "What came in {}", "The service, {}", "As agreed in meeting {}", "Flights up to day {}",
@@ -52,10 +54,12 @@ class Team:
         """
         answer = await self._conversation.ask({what: given}, within=SAID_WITHIN)
         if "trouble" in answer:
+            trouble = str(answer["trouble"])
             server = await self.lab.traffic.get("git", "/healthz", within=10)
-            if server.status != 200:
-                raise LabError(f"the Git server does not answer: {server.shown}", "kubectl logs deploy/git")
-            expect(absent("the team commits to main and reads it", str(answer["trouble"])[:300])).because(GIVEN)
+            if server.status != 200 or any(each in trouble for each in AWAY):
+                why = f"the Git server does not answer: {server.shown}; {trouble[-200:]}"
+                raise LabError(why, "kubectl logs deploy/git")
+            expect(absent("the team commits to main and reads it", trouble[:300])).because(GIVEN)
         return answer
 
     async def change(self, message: str = "", **how: Any) -> Seen:

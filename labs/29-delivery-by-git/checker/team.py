@@ -5,6 +5,7 @@ Runs in a pod of the checker's and answers each line of JSON with one; see `Team
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -33,9 +34,20 @@ class Team:
         self._url, self._repository = url, Repository(url, self._scratch / "delays")
         flights = json.loads((self._repository.folder / "holdout.json").read_text())
         self._rows, self._late = [each[0] for each in flights], [bool(each[1]) for each in flights]
-        known: list[Model] = [json.loads(each) for each in self._repository.models()]
-        self._models: dict[str, Model] = {each["version"]: each for each in known}
+        self._models = self._known(self._repository.models())
         self._crowd: Crowd | None = None
+
+    def _known(self, texts: list[str]) -> dict[str, Model]:
+        """The models of some files, by their versions; a file that is none was no good commit, and is left out."""
+        found: dict[str, Model] = {}
+        for text in texts:
+            with contextlib.suppress(
+                ValueError, ArithmeticError, LookupError, TypeError, AttributeError, RecursionError
+            ):
+                model = json.loads(text)
+                loss(model, self._rows, self._late)
+                found[model["version"]] = model
+        return found
 
     def do(self, said: Said) -> Said:
         """One thing, by the name of a method: `change`, `revert`, `note` and so on."""
