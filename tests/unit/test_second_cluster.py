@@ -54,7 +54,7 @@ class Engine(Docker):
 
     def run(self, *args: str | Path, stdin: Any = None, check: bool = True, **_: Any) -> Completed:
         words = [str(each) for each in args]
-        self.told.append(" ".join([*words, packed(stdin)] if words[:2] == ["cp", "-"] else words))  # by several threads
+        self.told.append(" ".join([*words, str(packed(stdin))] if words[:2] == ["cp", "-"] else words))
         code, said = 0, ""
         if words[0] == "ps":
             label = next(word for word in words if word.startswith("label=")).split("=")
