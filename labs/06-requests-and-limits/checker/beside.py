@@ -9,6 +9,7 @@ from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import over
 
 from .pods import NAMES
 
@@ -22,13 +23,9 @@ async def nobody_beside(lab: Lab) -> Observation:
     others = [
         name_of(pod)
         for pod in await lab.objects.all("Pod")
-        if name_of(pod) not in own and not leaving(pod) and not _is_over(pod) and _plays_one(pod)
+        if name_of(pod) not in own and not leaving(pod) and not over(pod) and _plays_one(pod)
     ]
     return holds(not others, "no other pod that runs one of the programs or has its label", ", ".join(others))
-
-
-def _is_over(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 def _plays_one(pod: Object) -> bool:

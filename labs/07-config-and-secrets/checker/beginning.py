@@ -10,6 +10,7 @@ from mlops_lab.kit.copies import of_pod
 from mlops_lab.kit.pods import containers_of, lives_long
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import over
 
 from .exposure import told
 
@@ -67,7 +68,7 @@ def with_watcher(spec: Object, watch: str) -> None:
 
 def has_begun(pod: Object | None) -> bool:
     """Have all containers of the pod started, and their hooks ended? Or is it over with the pod?"""
-    if pod is None or (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
+    if pod is None or over(pod):
         return True
     states = [each.get("state") or {} for each in containers_of(pod)]
     return bool(states) and all("running" in each or "terminated" in each for each in states)

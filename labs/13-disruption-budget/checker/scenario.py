@@ -13,6 +13,7 @@ from mlops_lab.kit.losses import none_lost
 from mlops_lab.kit.pods import is_running, leaving, name, runs
 from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import over
 from mlops_lab.measure.traffic.report import LoadReport
 
 from .budgets import budgets, labels_next, matching_budgets, others_next, sees_none_ready
@@ -153,11 +154,6 @@ async def others_may_go(lab: Lab) -> Observation:
         shown=lambda refusals: f"{len(refusals)} refused: {refusals[0]}" if refusals else "none is refused",
         within=COUNTED_WITHIN,
     )
-
-
-def over(pod: Object) -> bool:
-    """Have all its containers ended for good?"""
-    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
 
 
 async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:

@@ -12,7 +12,6 @@ from mlops_lab.kube.client import Object
 
 PARTS = ("book", "model", "collector", "board")
 MIB = Decimal(2**20)
-_ENDED = ("Failed", "Succeeded")
 
 
 async def accounted(lab: Lab) -> tuple[Observation, Decimal, tuple[str, ...]]:
@@ -29,11 +28,7 @@ async def accounted(lab: Lab) -> tuple[Observation, Decimal, tuple[str, ...]]:
 
 async def _pods(lab: Lab, part: str) -> list[tuple[Object, Object]]:
     """A Deployment's pods that may take memory, each with the template; that alone where there is no pod."""
-    there = [
-        pod
-        for pod in await owned_pods(lab, part)
-        if not leaving(pod) and (pod.get("status") or {}).get("phase") not in _ENDED
-    ]
+    there = [pod for pod in await owned_pods(lab, part) if not leaving(pod)]
     template = (await lab.objects.deployment(part).present())["spec"]["template"]
     to_come = {"metadata": {"name": f"of {part}, when there is one"}, "spec": template["spec"]}
     return [(pod, template) for pod in there or [to_come]]

@@ -170,8 +170,7 @@ def lasting(budgets: Iterable[Object], template: Object) -> Observation:
         template: of its pods.
     """
     labels = template["metadata"].get("labels") or {}
-    chosen = [(each, each["spec"].get("selector")) for each in budgets]  # none selects no pods, an empty one all
-    good = [name(each) for each, selector in chosen if selector is not None and selects(selector, labels)]
+    good = [name(each) for each in budgets if selects(each["spec"].get("selector"), labels)]
     expected = "a PodDisruptionBudget for board's pods of any release"
     return holds(bool(good), expected, f"none selects {', '.join(f'{key}={value}' for key, value in labels.items())}")
 

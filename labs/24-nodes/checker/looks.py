@@ -8,11 +8,11 @@ from dataclasses import replace
 from mlops_lab.checks import Observation, expect, holds, is_ready
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import over
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 
 _STEADY_FOR = 5.0  # s, in which a service that can't go on ends at least once
-_ENDED = ("Succeeded", "Failed")
 _TROUBLE = "node.kubernetes.io/"  # taints that come and go by themselves, such as node.kubernetes.io/not-ready
 _EMPTIED = ("/tmp/", "/run/", "/var/run/", "/dev/")  # when the machine starts
 # Prints the files that the kubelet's service is started from, and where links lead: unit, settings, trusted authority.
@@ -107,5 +107,4 @@ async def unmarked(lab: TaskLab, node: str) -> Observation:
 
 def at_work(pod: Object, node: str) -> bool:
     """Is it on that node, and is it to stay there?"""
-    ended = (pod.get("status") or {}).get("phase") in _ENDED
-    return bool(pod["spec"].get("nodeName") == node) and not ended and not leaving(pod)
+    return bool(pod["spec"].get("nodeName") == node) and not over(pod) and not leaving(pod)

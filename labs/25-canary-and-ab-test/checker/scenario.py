@@ -10,6 +10,7 @@ from typing import Any
 from mlops_lab.checks import Failure, Lab, Observation, expect
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import name
+from mlops_lab.kube.objects import over
 
 from .everywhere import READY_WITHIN, one_for_another, taken_at_each
 from .stage import (
@@ -171,11 +172,7 @@ async def replaced(lab: Lab) -> None:
 
     As the command in the README does: what nobody makes anew is gone.
     """
-    pods = [
-        each
-        for each in await lab.objects.all("Pod")
-        if (each.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
-    ]
+    pods = [each for each in await lab.objects.all("Pod") if not over(each)]
     old = {name(each) for each in pods}
     for each in sorted(old):
         await lab.objects.kill(each, grace=0)

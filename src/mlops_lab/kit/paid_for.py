@@ -13,11 +13,11 @@ from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.deployments import old_pods_gone, owned_pods
 from mlops_lab.kit.pods import every_container, leaving, name
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import over
 
 _IMAGES = ("flight-delay", "flight-delay-pytorch")
 # How the images start it, and other ways to; a command with none of these is another program.
 _STARTS = re.compile(r"-m\s*(?:server|network)(?![\w.])|\bserver\.app\b|\b(?:server|network)/__main__")
-_ENDED = ("Succeeded", "Failed")
 
 
 async def no_other_server(lab: Lab, deployment: str = "model") -> Observation:
@@ -39,7 +39,7 @@ async def no_other_server(lab: Lab, deployment: str = "model") -> Observation:
 
 def runs_server(pod: Object) -> bool:
     """Does a container of the pod, or of a template of pods, run the model's server?"""
-    if (pod.get("status") or {}).get("phase") in _ENDED:
+    if over(pod):
         return False
     return any(map(_is_server, every_container(pod["spec"])))
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from mlops_lab.kube.client import Object
 
 
-def selects(selector: Object, labels: Mapping[str, str]) -> bool:
-    """Does a LabelSelector select an object with these labels? An empty one selects all.
+def selects(selector: Object | None, labels: Mapping[str, str]) -> bool:
+    """Does a LabelSelector select an object with these labels? An empty one selects all, and none nothing.
 
     https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/label-selector/
     """
+    if selector is None:
+        return False
     wanted: Mapping[str, str] = selector.get("matchLabels") or {}
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
         _holds(rule, labels) for rule in selector.get("matchExpressions") or []

@@ -84,7 +84,7 @@ async def first_is_shown(lab: TaskLab) -> None:
     # By its place: a cell of another column may be empty, and warnings may stand before the table.
     head, column = next((line for line in lines if line.startswith("NAME ")), lines[0]), D.column.upper()
     at = re.search(rf"(?<!\S){re.escape(column)}(?!\S)", head)
-    right = at is not None and re.match(r"\S*", lines[-1][at.start() :])[0] == D.two  # type: ignore[index]
+    right = at is not None and lines[-1][at.start() :].partition(" ")[0] == D.two
     expect(holds(right, f"column {column} shows {D.two}", f"columns: {head}")).because(
         "an entry of additionalPrinterColumns has a name and a jsonPath, which begins with a dot"
     )

@@ -9,6 +9,7 @@ from mlops_lab.checks import Observation, holds, quantity
 from mlops_lab.kit import admission
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import over
 from mlops_lab.measure.cluster.capacity import requests
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -18,7 +19,6 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _LEARNED_WITHIN = 8.0  # s until a quota knows of pods that are gone
 _MIB = 2**20
-_ENDED = ("Succeeded", "Failed")
 _SMALL = {"cpu": "1m", "memory": "1Mi"}
 _MUCH_CPU = "4"  # as a limit, which nothing bounds
 _CONTAINERS = 8  # of a pod: their limits are much together, and what they request is little
@@ -116,7 +116,7 @@ async def _counted(lab: TaskLab) -> list[Object]:
     """The pods that a quota counts, once none of them is on its way out: until it is gone it counts, too."""
 
     async def there() -> list[Object]:
-        return [each for each in await lab.objects.all("Pod") if each.get("status", {}).get("phase") not in _ENDED]
+        return [each for each in await lab.objects.all("Pod") if not over(each)]
 
     seen = await lab.time.eventually(
         there, lambda pods: not any(map(leaving, pods)), expected="no pod is being deleted",
