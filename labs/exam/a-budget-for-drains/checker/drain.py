@@ -75,7 +75,7 @@ async def percentages(lab: Lab, app: str) -> list[str]:
     said = [
         str(spec.get("maxUnavailable", spec.get("minAvailable")))
         for spec in [each["spec"] for each in await lab.objects.all("PodDisruptionBudget")]
-        if selects(spec.get("selector") or {}, _labels(app, "stable"))
+        if selects(spec.get("selector"), _labels(app, "stable"))
     ]
     return [each for each in said if each.endswith("%")]
 
