@@ -1,31 +1,25 @@
 """Sends a learner's archive to the class's server, and asks what became of it.
 
-Nothing but the kit's own address is talked to: no redirect is followed and no proxy used, as either could read the
-token. Sending again is safe: the server knows an archive by its sha256, so the same work is the same submission.
+Sending again is safe: the server knows an archive by its sha256, so the same work is the same submission.
 """
 
 from __future__ import annotations
 
-import http.client
-import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import msgspec
-
-from mlops_lab.base.errors import LabError, UsageError, broken_connection, transient_status
+from mlops_lab.base.errors import LabError, UsageError, transient_status
 from mlops_lab.checks.verdicts import Result
+from mlops_lab.classroom.client import Client, Patience, Refusal, Words, trusting
 from mlops_lab.classroom.kit import Kit
 from mlops_lab.classroom.packing import KIND, Packed
 
-_TIMEOUT = 20.0  # s without a byte
+_PATIENCE = Patience(longest=60.0, tries=4)
 _LARGEST = 4 << 20  # bytes of an answer
-_TRIES = 4
-_PAUSE = 1.0  # s before the second try; each later one waits twice as long
-_LONGEST_PAUSE = 60.0  # s that a server may ask to wait
 _EVERY = 2.0  # s between two questions
 
 Shape = TypeVar("Shape")
@@ -61,12 +55,6 @@ class Submission:
     result: Graded | None = None
 
 
-@dataclass(frozen=True)
-class _Refusal:
-    error: str = ""
-    next: str = ""
-
-
 class Server:
     """The class's server, as a learner sees it.
 
@@ -76,7 +64,8 @@ class Server:
 
     def __init__(self, kit: Kit, wait: Callable[[float], None] = time.sleep) -> None:
         self._kit, self._wait = kit, wait
-        self._parts = urlsplit(kit.address)
+        trusted = partial(trusting, kit.certificate)
+        self._client = Client(kit.address, _words(kit.address), _PATIENCE, trusted=trusted, largest=_LARGEST, wait=wait)
 
     def submit(self, lab: str, packed: Packed) -> Submission:
         """Hand in work on a lab; tries again while the server is not to be reached.
@@ -113,78 +102,38 @@ class Server:
         return self.submission(of.submission) if last.state == "graded" and last.result is None else last
 
     def _asked(
-        self, method: str, path: str, shape: type[Shape], body: bytes = b"", headers: dict[str, str] | None = None
+        self, method: str, path: str, shape: type[Shape], body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Shape:
-        for again in range(_TRIES):
-            pause = _PAUSE * 2**again
-            try:
-                status, content, later = self._once(method, path, body, headers or {})
-            except ssl.SSLCertVerificationError as wrong:
-                raise LabError(
-                    f"{self._kit.address} is not the server of your class, by its certificate: {wrong.verify_message}",
-                    "send nothing; ask your teacher for the file again",
-                ) from wrong
-            except (OSError, http.client.HTTPException) as trouble:
-                reason = "it closed the connection" if broken_connection(trouble) else str(trouble) or "no answer"
-                problem = LabError(
-                    f"the class's server {self._kit.address} does not answer: {reason}",
-                    "run the same command again; the same work is handed in once only. If it goes on: ask your teacher",
-                )
-            else:
-                if status < 300:
-                    return self._shaped(content, shape)
-                problem = self._refusal(status, content)
-                if not transient_status(status):
-                    raise problem
-                pause = min(max(pause, later), _LONGEST_PAUSE)
-            if again == _TRIES - 1:
-                raise problem
-            self._wait(pause)
-        raise AssertionError("unreachable")
+        headers = {"Accept": "application/json", **(headers or {})}
+        _, content = self._client.ask(method, f"/api/v1/{path}", headers, body, self._kit.token)
+        return self._client.shaped(content, shape)
 
-    def _once(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes, float]:
-        """Status and body of one answer, and after how many seconds it asks to come again (0: it does not)."""
-        host, port = self._parts.hostname or "", self._parts.port
-        connection: http.client.HTTPConnection
-        if self._parts.scheme == "https":
-            # With a certificate of the kit's own no other is trusted.
-            trusted = ssl.create_default_context(cadata=self._kit.certificate or None)
-            trusted.minimum_version = ssl.TLSVersion.TLSv1_2
-            connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=trusted)
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
-        try:
-            own = {"Authorization": f"Bearer {self._kit.token}", "Accept": "application/json", **headers}
-            connection.request(method, f"{self._parts.path.rstrip('/')}/api/v1/{path}", body or None, own)
-            answer = connection.getresponse()
-            content = answer.read(_LARGEST + 1)
-            if len(content) > _LARGEST:
-                raise http.client.HTTPException("its answer is too long")
-            later = answer.getheader("Retry-After", "")
-            return answer.status, content, float(later) if later.isdecimal() else 0
-        finally:
-            connection.close()
 
-    def _shaped(self, content: bytes, shape: type[Shape]) -> Shape:
-        try:
-            return msgspec.json.decode(content, type=shape)
-        except (ValueError, RecursionError) as other:
-            raise LabError(
-                f"{self._kit.address} answers something else than the server of a class: {other}",
-                "ask your teacher whether both are of the same version",
-            ) from other
+def _words(address: str) -> Words:
+    return Words(
+        stranger=(
+            f"{address} is not the server of your class, by its certificate: {{}}",
+            "send nothing; ask your teacher for the file again",
+        ),
+        silent=(
+            f"the class's server {address} does not answer: {{}}",
+            "run the same command again; the same work is handed in once only. If it goes on: ask your teacher",
+        ),
+        other=(
+            f"{address} answers something else than the server of a class: {{}}",
+            "ask your teacher whether both are of the same version",
+        ),
+        refused=_refused,
+    )
 
-    def _refusal(self, status: int, content: bytes) -> LabError:
-        try:
-            said = msgspec.json.decode(content, type=_Refusal)
-        except (ValueError, RecursionError):
-            said = _Refusal()
-        what = _line(said.error) or f"the class's server answers with status {status}"
-        hint = _line(said.next) or (
-            "your token may have ended: ask your teacher for another file" if status in (401, 403) else
-            "run the same command again" if transient_status(status) else "ask your teacher"
-        )  # fmt: skip
-        return (LabError if transient_status(status) else UsageError)(what, hint)
+
+def _refused(status: int, said: Refusal) -> LabError:
+    what = _line(said.error) or f"the class's server answers with status {status}"
+    hint = _line(said.next) or (
+        "your token may have ended: ask your teacher for another file" if status in (401, 403) else
+        "run the same command again" if transient_status(status) else "ask your teacher"
+    )  # fmt: skip
+    return (LabError if transient_status(status) else UsageError)(what, hint)
 
 
 def _line(text: Any) -> str:

@@ -21,6 +21,7 @@ from mlops_lab.platform.releases import RELEASES
 # The ConfigMap in a lab's namespace that says where the platform is; pods take it as environment.
 SETTINGS = "platform"
 _PARTS = {release.part: release for release in RELEASES}
+_NOT_FOUND = 404
 
 
 def names() -> list[str]:
@@ -82,16 +83,21 @@ def remove(kube: Kube, namespace: str, needs: Sequence[str]) -> None:
         LabError: a part does not answer.
     """
     with _looking(kube, needs) as (tracking, pipelines):
-        for kind, number, name in pipelines.names() if pipelines else []:
-            if pipelines and owned(name, namespace):
-                try:
-                    pipelines.remove(kind, number)
-                except RefusedRequest as refused:
-                    if refused.status != 404:
-                        raise
-        for each in tracking.names() if tracking else []:
-            if tracking and owned(each, namespace):
-                tracking.remove(*each.split(" ", 1))
+        remove_from(tracking, pipelines, namespace)
+
+
+def remove_from(tracking: Tracking | None, pipelines: Pipelines | None, namespace: str) -> None:
+    """Remove what has the namespace's name in these two, where they are there; raises as `remove`."""
+    for kind, number, name in pipelines.names() if pipelines else []:
+        if pipelines and owned(name, namespace):
+            try:
+                pipelines.remove(kind, number)
+            except RefusedRequest as refused:
+                if refused.status != _NOT_FOUND:
+                    raise
+    for each in tracking.names() if tracking else []:
+        if tracking and owned(each, namespace):
+            tracking.remove(*each.split(" ", 1))
 
 
 def owned(name: str, namespace: str) -> bool:

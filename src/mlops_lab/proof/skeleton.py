@@ -106,11 +106,11 @@ def _to_write(text: str, path: str, whence: str) -> str:
     """The text with a line that says what to write, where there is something."""
     file = path.rpartition("/")[2]
     todo = _REWRITE.get(path) or (_REWRITE.get(file) if path.startswith("wrong/") else None)
-    return text if todo is None else _marked(text, file, f"{whence}: {todo}, then delete this line.")
+    return text if todo is None else marked(text, file, f"{whence}: {todo}, then delete this line.")
 
 
-def _marked(text: str, file: str, line: str) -> str:
-    """The text with a comment at its top; a page's title stays above it."""
+def marked(text: str, file: str, line: str) -> str:
+    """The text with the line as a comment at its top; a page's title stays above it."""
     if not file.endswith(".md"):
         return f"# {line}\n{text}"
     title, _, rest = text.partition("\n") if text.startswith("# ") else ("", "", text)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.proof.form import COPIED
+from mlops_lab.proof.skeleton import marked
 from mlops_lab.tasks.task import FILE, Task
 
 # The one that a task begins as if its author names none.
@@ -46,17 +47,9 @@ def make(name: str, into: Path, model: Task) -> Path:
         for file, todo in _REWRITE.items():
             text = (folder / file).read_text(encoding="utf-8").replace(model.about.title, title, 1)
             line = f"{COPIED}exam/{model.name}: {todo}, then delete this line."
-            (folder / file).write_text(_marked(text, file, line), encoding="utf-8")
+            (folder / file).write_text(marked(text, file, line), encoding="utf-8")
     except OSError as trouble:
         raise LabError(
             f"{folder} can't be written: {trouble.strerror or trouble}", "check the bank's owner"
         ) from trouble
     return folder
-
-
-def _marked(text: str, file: str, line: str) -> str:
-    """The text with the line as a comment; below a page's title, which stays the first line."""
-    if not file.endswith(".md"):
-        return f"# {line}\n{text}"
-    title, _, rest = text.partition("\n") if text.startswith("# ") else ("", "", text)
-    return f"{title}\n\n<!-- {line} -->\n{rest}".lstrip("\n")

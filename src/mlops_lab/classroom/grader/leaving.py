@@ -11,10 +11,8 @@ from mlops_lab.kube.client import Kube
 from mlops_lab.kube.exact import delete_exactly
 from mlops_lab.labs import parts
 from mlops_lab.measure.services.pipelines import Pipelines
-from mlops_lab.measure.services.rest import RefusedRequest
 from mlops_lab.measure.services.tracking import Tracking
 
-_NOT_FOUND = 404
 _GRACE = 1  # s for pods that nobody needs any more
 
 
@@ -53,17 +51,8 @@ def forget(kube: Kube, namespace: str, needs: Sequence[str]) -> None:
         LabError: a part does not answer.
     """
     services, needed = Services(kube), parts.needed(needs)
-    if "pipelines" in needed:
-        engine = Pipelines(services)
-        for kind, number, name in engine.names():
-            if parts.owned(name, namespace):
-                try:
-                    engine.remove(kind, number)
-                except RefusedRequest as refused:
-                    if refused.status != _NOT_FOUND:
-                        raise
-    if "tracking" in needed:
-        tracking = Tracking(services)
-        for each in tracking.names():
-            if parts.owned(each, namespace):
-                tracking.remove(*each.split(" ", 1))
+    parts.remove_from(
+        Tracking(services) if "tracking" in needed else None,
+        Pipelines(services) if "pipelines" in needed else None,
+        namespace,
+    )
