@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gzip
 import json
 import subprocess
 import sys
@@ -455,20 +456,20 @@ def test_probes_that_need_not_come_are_run_while_a_container_is_watched() -> Non
     assert not run
 
 
-HOOK = {"lifecycle": {"postStart": {"exec": {"command": ["sh", "-c", "ask"]}}}}
+HOOK = {"lifecycle": {"preStop": {"exec": {"command": ["sh", "-c", "ask"]}}}}
 
 
 @pytest.mark.parametrize(
-    ("more", "there"),
+    ("more", "run"),
     [
-        ({"initContainers": [{"name": "look"}]}, True),
-        ({"containers": [{"name": "server", "image": "workbench:1", **HOOK}]}, True),
-        ({"containers": [{"name": "server", "lifecycle": {"preStop": {"sleep": {"seconds": 5}}}}]}, False),
-        ({}, False),
+        ({"initContainers": [{"name": "look"}]}, []),
+        ({"containers": [{"name": "server", "image": "workbench:1", "command": ["sh", "-c", "ask; serve"]}]}, []),
+        ({"containers": [{"name": "server", "image": "workbench:1", **HOOK}]}, [("sh", "-c", "ask")]),
+        ({"containers": [{"name": "server", "image": "workbench:1", "lifecycle": {"preStop": {"sleep": {}}}}]}, []),
     ],
 )
-def test_a_copy_is_watched_where_something_runs_before_the_server(more: Object, there: bool) -> None:
-    lab07, made = loaded("07"), list[Object]()
+def test_a_copy_is_watched_from_its_beginning_to_its_end(more: Object, run: list[tuple[str, ...]]) -> None:
+    lab07, made, ran, waited = loaded("07"), list[Object](), list[tuple[str, ...]](), list[float]()
     one = pod() | {"spec": {"containers": [{"name": "server", "image": "workbench:1"}], **more}}
 
     async def service(name: str) -> Object:
@@ -485,17 +486,65 @@ def test_a_copy_is_watched_where_something_runs_before_the_server(more: Object, 
         made.extend(objects)
         yield
 
+    async def run_in(name: str, *command: str, container: str, within: float) -> None:
+        ran.append(command)
+        raise LabError("it has ended", "check again")
+
+    async def pause(seconds: float) -> None:
+        waited.append(seconds)
+
     lab07.standing = standing
-    lab = with_objects(service=service, logs=logs, named=lambda kind, name: SimpleNamespace(now=now))
+    lab = with_objects(service=service, logs=logs, run_in=run_in, named=lambda kind, name: SimpleNamespace(now=now))
+    lab.time.pause = pause
     found = asyncio.run(lab07.begun(lab, one, lab07.WATCH, lab07.forms(KEY)))
-    if not there:
-        assert (found, made) == ([], [])
-        return
     assert found == ["pod model-1, container of any name, while it starts: command line (/proc/7/cmdline)"]
+    assert ran == run and waited == [lab07.SCRIPTS]
     (copy,) = made
     watcher, *others = copy["spec"]["initContainers"]
     assert copy["spec"]["shareProcessNamespace"] and watcher["restartPolicy"] == "Always"
     assert others == [{"name": "look", "volumeMounts": []}] * ("initContainers" in more)
+
+
+PROJECTED = {"projected": {"sources": [{"secret": {"name": "api-key"}}]}}
+
+
+@pytest.mark.parametrize(
+    ("volume", "there"),
+    [({"secret": {"secretName": "api-key"}}, True), (PROJECTED, True), ({"secret": {"secretName": "other"}}, False)],
+)
+def test_pods_of_others_that_have_the_secret_are_watched(volume: Object, there: bool) -> None:
+    inside = loaded("07", "inside")
+    prober = [
+        {
+            "metadata": {"name": f"prober-{number}", "ownerReferences": [{"uid": "set"}]},
+            "spec": {"volumes": [volume], "containers": []},
+            "status": {"phase": "Running"},
+        }
+        for number in range(2)
+    ]
+    own = {**pod(), "spec": {"volumes": [volume]}, "status": {"phase": "Running"}}
+
+    async def all_of(kind: str) -> list[Object]:
+        return [own, *prober]
+
+    async def owned(lab: Any) -> list[Object]:
+        return [own]
+
+    inside.owned_pods = owned
+    found = asyncio.run(inside.others_with_it(with_objects(all=all_of)))
+    assert found == (prober[:1] if there else [])
+
+
+@pytest.mark.parametrize("content", [None, b"no gzip"])
+def test_the_key_in_what_helm_keeps_of_a_release_is_seen(lab07: Any, content: bytes | None) -> None:
+    text = json.dumps({"manifest": f"data: {{key: {base64.b64encode(KEY.encode()).decode()}}}"}).encode()
+    release = base64.b64encode(base64.b64encode(content or gzip.compress(text))).decode()
+    secret = {
+        "kind": "Secret", "type": "helm.sh/release.v1",
+        "metadata": {"name": "sh.helm.release.v1.model.v1"}, "data": {"release": release},
+    }  # fmt: skip
+    found = list(lab07.in_object(secret, lab07.forms(KEY)))
+    assert found == ([] if content else ["Secret sh.helm.release.v1.model.v1: data.release"])
 
 
 RUNS, WAITS = {"state": {"running": {}}}, {"state": {"waiting": {}}}

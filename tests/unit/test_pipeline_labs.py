@@ -122,6 +122,15 @@ def test_it_is_another_day_when_a_pipeline_is_compiled_again() -> None:
     assert len(days) == 2
 
 
+def test_it_is_another_day_by_utc_as_well(tmp_path: Path) -> None:
+    apart, today = loaded("08", "apart"), datetime.now(UTC).date()
+    tomorrow, own = today + timedelta(1), tmp_path / "pipeline.py"
+    own.write_text(f"# of {today:%Y%m%d}\n")
+    said = {"made_on": f"{today}", "label": f"v{today:%Y%m%d}", "first_day": "2013-03-01"}
+    assert apart.a_day_later(said, [own]) == said | {"made_on": f"{tomorrow}"}
+    assert apart.a_day_later(said, []) == said | {"made_on": f"{tomorrow}", "label": f"v{tomorrow:%Y%m%d}"}
+
+
 def test_what_came_from_the_cache() -> None:
     with pytest.raises(Failure, match="run again: train, evaluate"):
         judged("rerun_hits_the_cache", left())

@@ -1,7 +1,8 @@
-"""What a pod's containers run before they serve, or for a moment: in a copy of the pod, watched from its beginning."""
+"""What a pod's containers run before they serve, when they end, or for a moment: in a copy that is watched throughout."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 
@@ -17,20 +18,20 @@ from .exposure import told
 COPY, WATCHER = "checker-copy-that-begins", "checker-watcher"
 LOOKS = 300  # s that the watcher goes on; the copy is gone long before
 BEGINS_WITHIN = 60  # s for the copy's containers to run: then init containers and hooks have ended
+SCRIPTS = 6.0  # s after that, in which what starts a server has come to it
+ENDS_WITHIN = 15  # s for what runs before a container ends
 STARTED = "/tmp/checker-watches"
 BEGUN = f"open({STARTED!r}, 'w').close()\n"
 
 
 async def begun(lab: Lab, pod: Object, watch: str, signs: Sequence[str]) -> list[str]:
-    """Where a key shows, in words, in what init containers and postStart hooks of a pod's copy run.
+    """Where a key shows, in words, in what init containers, hooks and the scripts that start servers run in a pod's copy.
 
-    Nothing is done where there are none; a copy that does not come to run shows what it has run until then.
+    A copy that does not come to run shows what it has run until then.
 
     Args:
         watch: a program that prints command lines and environments, as `told` reads them.
     """
-    if not prepares(pod["spec"]):
-        return []
     copy = of_pod(pod, await lab.objects.service("model"), COPY, change=lambda container: None)[0]
     with_watcher(copy["spec"], watch)
     text = ""
@@ -40,14 +41,18 @@ async def begun(lab: Lab, pod: Object, watch: str, signs: Sequence[str]) -> list
                 lambda: lab.objects.named("Pod", COPY).now(), has_begun,
                 expected="the copy's containers run", shown=lambda seen: "not yet", within=BEGINS_WITHIN,
             )  # fmt: skip
+            await lab.time.pause(SCRIPTS)
+            await asyncio.gather(*(_end(lab, each) for each in lives_long(pod["spec"])))
             text = await lab.objects.logs(COPY, WATCHER, tail=None)
     return told(pod, "of any name, while it starts", text.splitlines(), signs)
 
 
-def prepares(spec: Object) -> bool:
-    """Are there init containers in a pod's spec, or commands that are run once a container has started?"""
-    hooks = [((each.get("lifecycle") or {}).get("postStart") or {}).get("exec") for each in lives_long(spec)]
-    return bool(spec.get("initContainers") or any(hooks))
+async def _end(lab: Lab, container: Object) -> None:
+    """Run what a container of the copy runs before it ends; what becomes of it is nobody's concern."""
+    hook = ((container.get("lifecycle") or {}).get("preStop") or {}).get("exec") or {}
+    if command := hook.get("command"):
+        with contextlib.suppress(LabError):
+            await lab.objects.run_in(COPY, *map(str, command), container=str(container["name"]), within=ENDS_WITHIN)
 
 
 def with_watcher(spec: Object, watch: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -43,6 +44,7 @@ echo "== env"
 env
 """
 LOOK_WITHIN = 30  # s
+HELM, LARGEST = "helm.sh/release.v1", 16 << 20  # the type of Secrets with a release, and bytes that are read of one
 
 
 def nowhere(places: Sequence[str], expected: str) -> Observation:
@@ -139,10 +141,16 @@ def in_entries(item: Object, signs: Sequence[str]) -> Iterator[str]:
     """The entries of a Secret, or binary ones of a ConfigMap, in whose content the key is, within other text too."""
     field = "data" if item["kind"] == "Secret" else "binaryData"
     for entry, encoded in (item.get(field) or {}).items():
-        with contextlib.suppress(ValueError):
-            content = base64.b64decode(str(encoded)).decode("utf-8", "replace")
+        with contextlib.suppress(ValueError, zlib.error):
+            raw = base64.b64decode(str(encoded))
+            content = (released(raw) if item.get("type") == HELM else raw).decode("utf-8", "replace")
             if has(content, signs) and not has(str(encoded), signs):  # `paths` has told of those
                 yield f"{field}.{'(an entry with the key as its name)' if has(entry, signs) else entry}"
+
+
+def released(raw: bytes) -> bytes:
+    """What Helm keeps of a release, its values and objects as JSON, of which it makes gzip, and base64 of that."""
+    return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(base64.b64decode(raw), LARGEST)
 
 
 def takes_it_as_variable(item: Object, secret: str) -> Iterator[str]:

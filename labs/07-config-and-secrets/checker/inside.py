@@ -12,11 +12,12 @@ from typing import Any
 from mlops_lab.checks import Lab, LabError, quantity
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import is_running, leaving, lives_long
+from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 
 from .beginning import begun
 from .exposure import running, told
-from .keys import HEADER
+from .keys import HEADER, SECRET
 from .sync import of_pod
 
 # Asks POST /predict at 127.0.0.1, with each key in turn (none: `-`), and prints the statuses; 0 is no answer.
@@ -100,15 +101,41 @@ async def watched(lab: Lab, signs: Sequence[str]) -> list[str]:
     """Where a key shows, in words, in what processes of one pod are given in the next `WATCHED` seconds.
 
     Those that are there for a moment are seen as well, such as what a probe runs; of init containers and hooks in a
-    copy of the pod. A container that ends meanwhile, or that has no room, is passed over.
+    copy of the pod. A container that ends meanwhile, or that has no room, is passed over. Pods of others that have the
+    Secret are watched, too.
     """
     pod = await one_pod(lab)
     if pod is None:
         return []
-    those = [each for each in lives_long(pod["spec"]) if has_room(each) and each["name"] in running(pod)]
-    looks = [_watched(lab, pod, each, signs) for each in those[:MOST]]
+    pods = [pod, *await others_with_it(lab)]
+    looks = [_watched(lab, one, each, signs) for one in pods for each in watchable(one)[:MOST]]
     found = await asyncio.gather(begun(lab, pod, WATCH, signs), *looks)
     return [place for each in found for place in each]
+
+
+def watchable(pod: Object) -> list[Object]:
+    """The containers of a pod in which one more program can run."""
+    return [each for each in lives_long(pod["spec"]) if has_room(each) and each["name"] in running(pod)]
+
+
+async def others_with_it(lab: Lab) -> list[Object]:
+    """Pods that run and mount the Secret, and are not the Deployment's; one of each owner, two at most."""
+    own, found = {name_of(each) for each in await owned_pods(lab)}, dict[str, Object]()
+    for each in await lab.objects.all("Pod"):
+        if name_of(each) not in own and is_running(each) and not leaving(each) and mounts(each["spec"]):
+            owners = each["metadata"].get("ownerReferences") or [each["metadata"]]
+            found.setdefault(owners[0]["uid"], each)
+    return list(found.values())[:MOST]
+
+
+def mounts(spec: Object) -> bool:
+    """Is the Secret one of a pod's volumes, or a part of one?"""
+    volumes = [each for volume in spec.get("volumes") or [] for each in (volume, *_parts(volume))]
+    return any(SECRET in ((each.get("secret") or {}).get(key) for key in ("secretName", "name")) for each in volumes)
+
+
+def _parts(volume: Object) -> list[Object]:
+    return (volume.get("projected") or {}).get("sources") or []
 
 
 async def _watched(lab: Lab, pod: Object, container: Object, signs: Sequence[str]) -> list[str]:

@@ -17,7 +17,9 @@ from mlops_lab.kube.objects import over
 
 _IMAGES = ("flight-delay", "flight-delay-pytorch")
 # How the images start it, and other ways to; a command with none of these is another program.
-_STARTS = re.compile(r"-m\s*(?:server|network)(?![\w.])|\bserver\.app\b|\b(?:server|network)/__main__")
+_STARTS = re.compile(
+    r"(?<![\w-])-[bBdEiIOPqsSuvx]*m\s*(?:server|network)(?![\w.])|\bserver\.app\b|\b(?:server|network)[./]__main__\b"
+)
 
 
 async def no_other_server(lab: Lab, deployment: str = "model") -> Observation:
