@@ -36,7 +36,9 @@ def section(known: Mapping[str, Mapping[str, Any]]) -> list[str]:
         return [*lines, "There is no table yet, as this was not measured:", "", *(f"- {each}" for each in lacking)]
     value = {name: float(each["value"]) for name, each in known.items()}
     own = max(value[name] for name in (OWN, OWN_MANY) if name in value)
-    at_work = value[PLAIN] + value[BEYOND]
+    enrolled, beyond = (max(value[name], 0.0) for name in (IDLE, BEYOND))  # below 0: other pods take less meanwhile
+    at_work = value[PLAIN] + beyond
+    each = f"{enrolled:.3g} MiB" if enrolled else "nothing that can be measured"
     base = value[PLATFORM] * 1024
     lines += [
         "| learners | memory, each with an own cluster | memory, on the class's cluster, half of them at lab 04 | "
@@ -44,7 +46,7 @@ def section(known: Mapping[str, Mapping[str, Any]]) -> list[str]:
         "|---|---|---|---|",
     ]
     for count in LEARNERS:
-        idle = base + own + count * value[IDLE]
+        idle = base + own + count * enrolled
         busy = idle + count / AT_ONCE * at_work
         lines.append(
             f"| {count} | {_gib(idle)} | {_gib(busy)} | {value[GRADED] * count / SUBMISSIONS:.0f} min |"
@@ -53,8 +55,8 @@ def section(known: Mapping[str, Mapping[str, Any]]) -> list[str]:
         *lines,
         "",
         f"Memory is the cluster with all parts of the platform ({_gib(base)}), the class's own parts "
-        f"({own:.0f} MiB), {value[IDLE]:.3g} MiB for each learner who is enrolled, and {at_work:.0f} MiB for each "
-        f"who has lab 04 at work. Times are those of one place (`grader.places`).",
+        f"({own:.0f} MiB), {each} for each learner who is enrolled, and {at_work:.0f} MiB for each who has lab 04 at "
+        "work. Times are those of one place (`grader.places`).",
     ]
 
 
