@@ -1,4 +1,4 @@
-"""What a pod's containers run before they serve, when they end, or for a moment: in a copy that is watched throughout."""
+"""What a pod's containers run before they serve, when they end, or for a moment: in a copy that is watched."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEGUN = f"open({STARTED!r}, 'w').close()\n"
 
 
 async def begun(lab: Lab, pod: Object, watch: str, signs: Sequence[str]) -> list[str]:
-    """Where a key shows, in words, in what init containers, hooks and the scripts that start servers run in a pod's copy.
+    """Where a key shows, in words, in what init containers, hooks and scripts that start servers run in a pod's copy.
 
     A copy that does not come to run shows what it has run until then.
 

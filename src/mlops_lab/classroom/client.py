@@ -154,13 +154,14 @@ class Client:
             connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
-        host, port, silence = self._parts.hostname or "", self._parts.port, self._patience.silence
+        host, silence = self._parts.hostname or "", self._patience.silence
         if self._parts.scheme != "https":
-            return http.client.HTTPConnection(host, port, timeout=silence)
-        trusted = self._trusted()
-        connection = http.client.HTTPSConnection(host, port, timeout=silence, context=trusted)
-        plain = socket.create_connection((host, connection.port), silence)
-        connection.sock = trusted.wrap_socket(plain, server_hostname=self._name or host)
+            return http.client.HTTPConnection(host, self._parts.port, timeout=silence)
+        port = self._parts.port or http.client.HTTPS_PORT
+        connection = http.client.HTTPConnection(host, port, timeout=silence)
+        connection.default_port = http.client.HTTPS_PORT  # which no Host header names
+        plain = socket.create_connection((host, port), silence)
+        connection.sock = self._trusted().wrap_socket(plain, server_hostname=self._name or host)
         return connection
 
 

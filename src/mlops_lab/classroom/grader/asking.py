@@ -136,7 +136,8 @@ def _refused(status: int, said: Refusal) -> LabError:
 
 _WORDS = Words(
     stranger=(
-        "this is not the class's server, by its certificate: {}", "see that chart and certificate are of one class"
+        "this is not the class's server, by its certificate: {}",
+        "see that chart and certificate are of one class",
     ),
     silent=("the class's server does not answer: {}", "see whether it runs: kubectl get pods"),
     other=("the class's server answers something else: {}", "install server and grader of one version"),
