@@ -159,6 +159,14 @@ def test_a_delay_does_not_ask_whether_the_model_is_loaded(checker: Any, containe
 
 
 @pytest.mark.parametrize(
+    ("probe", "asks"), [({"exec": {"command": ["python3", "/probe/ready.py"]}}, True), ({"tcpSocket": {}}, False)]
+)
+def test_a_script_that_asks_whether_the_model_is_loaded_may_be_mounted(checker: Any, probe: Any, asks: bool) -> None:
+    script = {"data": {"ready.py": "urllib.request.urlopen('http://localhost:8080/readyz')"}}
+    assert checker("serve-the-model").asks_the_server({"readinessProbe": probe}, [script]) is asks
+
+
+@pytest.mark.parametrize(
     ("job", "template", "said"),
     [
         ({"backoffLimit": 0, "activeDeadlineSeconds": 12}, {"backoffLimit": 0, "activeDeadlineSeconds": 12}, []),

@@ -14,6 +14,7 @@ import pytest
 
 from mlops_lab.checks import Failure, LabError, Observation
 from mlops_lab.checks.rooms.work import Work
+from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kube.errors import NotFound, Unreachable
 from mlops_lab.kube.execs import Unending
 from mlops_lab.labs.checker import load
@@ -143,8 +144,7 @@ def test_a_snapshot_that_is_not_read_a_second_time_is_no_status(checker: Loaded)
 
 def test_an_api_server_that_has_just_come_back_gets_a_moment(checker: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
     it, said = checker("when-kubectl-gets-no-answer"), ["", "403"]
-    words = ["--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-             "--service-cluster-ip-range=10.96.0.0/16"]  # fmt: skip
+    words = ["--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction"]
     pods: list[list[Any]] = [
         [],
         [{"metadata": {"name": "kube-apiserver-c"}, "spec": {"containers": [{"args": words}]}}],
@@ -158,11 +158,54 @@ def test_an_api_server_that_has_just_come_back_gets_a_moment(checker: Loaded, mo
 
     for name, what in {"control_plane": lambda lab: "c", "kubelets_pods": known, "printed": printed}.items():
         monkeypatch.setattr(nodes, name, what)
-    config = {"data": {"ClusterConfiguration": "networking: {serviceSubnet: 10.96.0.0/16}"}}
-    made: Any = lab(objects=Room(named=found(config)))
-    monkeypatch.setattr(TaskLab, "elsewhere", lambda lab, namespace: lab.objects)
-    asyncio.run(it.all_else_is_as_before.run(made))
+    space = {"metadata": {"annotations": {it._BEFORE: "\n".join(words)}}}
+    asyncio.run(it.all_else_is_as_before.run(lab(objects=Room(named=found(space)))))
     assert (pods, said) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--allow-privileged=true", "kube-apiserver", "--client-ca-file=/ca.crt"], ""),
+        (["kube-apiserver", "--allow-privileged=true", "--v=6"], "--v"),
+        (["kube-apiserver", "--allow-privileged=false"], "--allow-privileged"),
+        (["kube-apiserver"], "--allow-privileged"),
+    ],
+)
+def test_flags_of_the_api_server_that_no_fault_breaks_are_as_before(
+    checker: Loaded, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    it, modes = checker("when-kubectl-gets-no-answer"), "--authorization-mode=Node,RBAC"
+    monkeypatch.setattr(nodes, "control_plane", lambda lab: "c")
+    monkeypatch.setattr(nodes, "printed", gives("403"))
+    it._pod = gives({"spec": {"containers": [{"command": [*words, modes]}]}})
+    space = {"metadata": {"annotations": {it._BEFORE: f"{modes}\n--allow-privileged=true\nkube-apiserver"}}}
+    with pytest.raises(Failure, match=f"saw {said} not") if said else contextlib.nullcontext():
+        asyncio.run(it.all_else_is_as_before.run(lab(objects=Room(named=found(space)))))
+
+
+def test_what_a_fault_breaks_is_not_told_by_what_is_kept_of_the_api_servers_flags(checker: Loaded) -> None:
+    broken = "|".join(each.removeprefix("--") for each in checker("when-kubectl-gets-no-answer")._BROKEN)
+    assert f"grep -vE '^--({broken})'" in (bank() / "when-kubectl-gets-no-answer/setup/setup.sh").read_text()
+
+
+@pytest.mark.parametrize(("restored", "right"), [(900, True), (1_000_000_900, True), (None, True), (700, False)])
+def test_a_folder_is_restored_from_the_file_as_it_is_now(
+    checker: Loaded, monkeypatch: pytest.MonkeyPatch, restored: int | None, right: bool
+) -> None:
+    it = checker("save-and-restore-etcd")
+
+    async def status(lab: Any, path: str) -> Any:
+        return {"revision": 900} if path == it._SAVED else {"revision": restored} if restored else {}
+
+    it._status = status
+    it.nodes = SimpleNamespace(control_plane=lambda lab: "c", must_answer=gives())
+    etcd = {"spec": {"containers": [{"command": ["etcd", "--data-dir=/var/lib/etcd"]}]}}
+    made: Any = lab(objects=Room(named=found(etcd)))
+    made.machines = SimpleNamespace(run=gives(SimpleNamespace(code=0)))
+    monkeypatch.setattr(TaskLab, "elsewhere", lambda lab, namespace: lab.objects)
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="revision 700"):
+        asyncio.run(it.is_restored.run(made))
 
 
 def test_what_a_quota_counts_follows_pods_that_have_gone(checker: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,6 +335,155 @@ def test_the_neighbours_scale_is_not_the_robots_to_read(checker: Loaded) -> None
     it = checker("what-a-robot-may-do")
     verbs = {each.verb for each in it.TOO_MUCH if (each.name, each.subresource) == (it.D.neighbour, "scale")}
     assert verbs == {"get", "patch", "update"}
+    assert {"events", "replicasets", "services"} <= {each.resource for each in it.TOO_MUCH if each.verb == "list"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        ({"kind": "User", "name": "jane"}, ["User jane"]),
+        ({"kind": "ServiceAccount", "name": "ROBOT", "namespace": "default"}, ["ServiceAccount ROBOT of default"]),
+        ({"kind": "ServiceAccount", "name": "ROBOT", "namespace": SPACE}, []),
+        ({"kind": "User", "name": f"system:serviceaccount:{SPACE}:ROBOT"}, []),
+    ],
+)
+def test_who_has_a_role_of_the_robots_is_said(checker: Loaded, subject: dict[str, str], said: list[str]) -> None:
+    it = checker("what-a-robot-may-do")
+    role, robot = {"kind": "Role", "name": "r"}, {"kind": "ServiceAccount", "name": it.D.robot}
+    other = {key: value.replace("ROBOT", it.D.robot) for key, value in subject.items()}
+    bindings = [
+        {"roleRef": role, "subjects": [robot]}, {"roleRef": role, "subjects": [other]},
+        {"roleRef": {"kind": "Role", "name": "another"}, "subjects": [{"kind": "User", "name": "joe"}]},
+    ]  # fmt: skip
+    found = asyncio.run(it.others_with_it(lab(objects=NothingThere(all=gives(bindings)))))
+    assert found == [each.replace("ROBOT", it.D.robot) for each in said]
+
+
+@pytest.mark.parametrize(("apart", "right"), [(0.8, True), (0.0, False)])
+def test_lines_are_printed_as_they_come(checker: Loaded, apart: float, right: bool) -> None:
+    it = checker("sidecar-that-ships-logs")
+    lines = [f"p-0: {it.D.word} {part} of {it.D.parts}" for part in range(1, it.D.parts + 1)]
+    stamped = [f"2026-11-30T14:34:{10 + apart * number:012.9f}Z {line}" for number, line in enumerate(lines)]
+    it.pod_of_the_job, it.printed_lines = gives({"metadata": {"name": "p-0"}}), gives(lines)
+    it.as_given = it.same_image = lambda pod: READY
+    it.kubectl = gives(SimpleNamespace(code=0, output="\n".join([*stamped, "2026-11-30T14:34:59Z waiting"])))
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match=r"within 0\.0 s"):
+        asyncio.run(it.prints_every_line.run(lab()))
+
+
+@pytest.mark.parametrize("way", ["scaleUp", "scaleDown"])
+def test_an_autoscaler_that_goes_one_way_alone_scales_nothing(checker: Loaded, way: str) -> None:
+    it = checker("scale-and-survive")
+    cpu = {"name": "cpu", "target": {"averageUtilization": it.D.target}}
+    spec = {"minReplicas": 2, "maxReplicas": it.D.most, "metrics": [{"resource": cpu}]}
+    spec["behavior"] = {way: {"selectPolicy": "Disabled"}}
+    it.deployments = SimpleNamespace(exists=gives({}))
+    it.autoscalers = SimpleNamespace(autoscalers_of=gives([Autoscaler({"metadata": {"name": "s"}, "spec": spec})]))
+    with pytest.raises(Failure, match=f"{way}: Disabled"):
+        asyncio.run(it.has_an_autoscaler.run(lab()))
+
+
+@pytest.mark.parametrize(("policy", "right"), [("Max", True), ("Disabled", False)])
+def test_an_autoscaler_that_never_takes_pods_away_does_not_wait_for_it(
+    checker: Loaded, policy: str, right: bool
+) -> None:
+    it = checker("scale-by-itself")
+    up = {"policies": [{"type": "Pods", "value": 1, "periodSeconds": it.D.every}]}
+    down = {"stabilizationWindowSeconds": it.D.calm, "selectPolicy": policy}
+    it._only_one = gives(Autoscaler({"spec": {"behavior": {"scaleUp": up, "scaleDown": down}}}))
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="Disabled"):
+        asyncio.run(it.moves_gently.run(lab()))
+
+
+IGNORED = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+BY_CODE = {"onExitCodes": {"operator": "NotIn", "values": [0]}}
+
+
+@pytest.mark.parametrize(
+    ("command", "spec", "said"),
+    [
+        ("python3 /batch/score.py part", {}, ""),
+        ("python3 /batch/*.py part", {"backoffLimitPerIndex": 9}, ""),
+        ("python3 /batch/score.py part", {"podFailurePolicy": {"rules": [IGNORED, BY_CODE | {"action": "Count"}]}}, ""),
+        ("python3 -c 'import json'", {}, "nothing in their template"),
+        ("python3 /batch/score.py part", {"backoffLimitPerIndex": 1}, "PerIndex: 1"),
+        ("python3 /batch/score.py part", {"podFailurePolicy": {"rules": [BY_CODE | {"action": "FailJob"}]}}, "FailJob"),
+        ("python3 /batch/score.py part", {"podFailurePolicy": {"rules": [BY_CODE | {"action": "Ignore"}]}}, "Ignore"),
+        ("python3 /batch/score.py part", {"podFailurePolicy": {"rules": [IGNORED | {"action": "FailJob"}]}}, "FailJob"),
+    ],
+)
+def test_so_many_pods_of_the_given_program_may_fail(checker: Loaded, command: str, spec: Any, said: str) -> None:
+    it = checker("score-a-batch")
+    container = {"image": Platform().image("v1"), "command": ["sh", "-c", command]}
+    pod = {"restartPolicy": "Never", "containers": [container], "volumes": [{"configMap": {"name": it.D.batch}}]}
+    given = {"completionMode": "Indexed", "completions": 3, "parallelism": 2, "backoffLimit": it.D.retries}
+    it.presence = SimpleNamespace(exists=gives({"spec": {**given, **spec, "template": {"spec": pod}}}))
+    it.jobs = SimpleNamespace(ended=gives(READY))
+    with pytest.raises(Failure, match=said) if said else contextlib.nullcontext():
+        asyncio.run(it.works_part_by_part.run(lab()))
+
+
+@pytest.mark.parametrize(
+    ("listener", "hosts", "right"),
+    [
+        ("", ["HOST"], True), ("*.example.org", ["HOST"], True), ("HOST", [], True),
+        ("HOST", ["HOST", "www.HOST"], True), ("", ["HOST", "www.HOST"], False), ("", [], False),
+        ("*.example.org", [], False),
+    ],
+)  # fmt: skip
+def test_a_route_is_for_one_host(checker: Loaded, listener: str, hosts: list[str], right: bool) -> None:
+    it = checker("shares-by-weight")
+    listener, *hosts = (each.replace("HOST", it.D.host) for each in (listener, *hosts))
+    found = {
+        "HTTPRoute": {"parentRefs": [{"name": it.D.gateway}], "hostnames": hosts},
+        "Gateway": {"listeners": [{"hostname": listener}]},
+    }
+
+    async def exists(lab: Any, kind: str, *given: Any) -> Any:
+        return {"spec": found[kind]}
+
+    it.gateways, it.asked = SimpleNamespace(exists=exists), gives(READY)
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="it is for"):
+        asyncio.run(it.for_its_host_alone.run(lab()))
+
+
+@pytest.mark.parametrize(("options", "right"), [({}, True), ({"enableCache": True}, False)])
+def test_a_step_from_the_cache_hands_nothing_over(checker: Loaded, options: Any, right: bool) -> None:
+    it = checker("try-it-again")
+    publish = {"componentRef": {"name": "comp-publish"}, "cachingOptions": options}
+    it.compiled = gives({"root": {"dag": {"tasks": {"publish": publish}}}})
+    it.as_given = it.parameters_as_given = lambda spec: READY
+    it._run, it.together = (lambda *given: None), gives(["one", "another"])
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="from the cache"):
+        asyncio.run(it.runs(lab()))
+
+
+@pytest.mark.parametrize("kind", ["", "beta."])
+def test_a_default_class_by_either_annotation_is_one(checker: Loaded, kind: str) -> None:
+    it = checker("storage-class")
+    usual, second = (f"storageclass.{each}kubernetes.io/is-default-class" for each in ("", kind))
+    classes = [
+        {"metadata": {"name": name, "annotations": {key: "true"}}}
+        for name, key in (("standard", usual), (it.D.storage_class, second))
+    ]
+    asyncio.run(it.stays_the_default.run(lab(objects=NothingThere(all=gives(classes[:1])))))
+    with pytest.raises(Failure, match=it.D.storage_class):
+        asyncio.run(it.stays_the_default.run(lab(objects=NothingThere(all=gives(classes)))))
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ({"app": "db"}, ""),
+        ({"app": "db", "controller-revision-hash": "db-5d8f"}, "it selects by controller-revision-hash"),
+        ({}, "it has no selector"),
+    ],
+)
+def test_members_are_found_by_labels_of_their_template(checker: Loaded, selector: Any, said: str) -> None:
+    it, members = checker("stable-names"), {"spec": {"template": {"metadata": {"labels": {"app": "db"}}}}}
+    service = gives({"spec": {"selector": selector}})
+    seen = asyncio.run(it._by_labels(lab(objects=Room(service=service, named=found(members))), "group"))
+    assert seen.ok is not bool(said) and said in seen.seen
 
 
 class Pod:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from mlops_lab.checks import LabError, check, equal_to, expect, holds, observe
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
@@ -58,7 +59,7 @@ async def status_is_written(lab: TaskLab) -> None:
 
 @check(points=2, needs=is_saved, domains=_DOMAINS)
 async def is_restored(lab: TaskLab) -> None:
-    """The folder has etcd's data with the ConfigMap in them, and the cluster's own etcd goes on as before."""
+    """The folder has the file's data, with the ConfigMap in them, and the cluster's own etcd goes on as before."""
     node = nodes.control_plane(lab)
     for path in ("member/snap/db", "member/wal"):
         there = (await lab.machines.run(node, "test", "-e", f"{_RESTORED}/{path}")).code == 0
@@ -73,6 +74,13 @@ async def is_restored(lab: TaskLab) -> None:
     made = (await lab.machines.run(node, "sh", "-c", first)).code == 0
     expect(holds(made, "it was begun by a restore", "it was not: it has the history of another etcd")).because(
         "a copy of the live folder is another thing: it is of another moment, and nobody knows whether it is whole"
+    )
+    # A larger one may be right: --bump-revision, or an etcd that has been tried with the folder.
+    saved, restored = [(await _status(lab, path)).get("revision") for path in (_SAVED, f"{_RESTORED}/member/snap/db")]
+    older = saved is not None and restored is not None and restored < saved
+    must(
+        holds(not older, f"it is of {_SAVED}", f"it is of revision {restored}, and the file of {saved}"),
+        "a file that is saved anew is another one, and has to be restored anew",
     )
     await nodes.must_answer(lab)
     pod = await lab.elsewhere("kube-system").named("Pod", f"etcd-{node}").present()

@@ -25,7 +25,7 @@ _FREE = (*(f"{_SERVER}.{field}" for field in ("resources", "lifecycle", "livenes
 
 @check(points=3, domains=("cka/workloads-and-scheduling",))
 async def has_an_autoscaler(lab: TaskLab) -> None:
-    """One HorizontalPodAutoscaler can scale the Deployment within its bounds, by CPU, which the container requests."""
+    """One HorizontalPodAutoscaler can scale the Deployment both ways within its bounds, by CPU that pods request."""
     deployment = await deployments.exists(lab, D.model, why="it was there when the task began; leave it where it is")
     found = await autoscalers.autoscalers_of(lab, D.model)
     expect(observe("autoscalers of the Deployment", len(found), equal_to(1))).because(
@@ -42,6 +42,11 @@ async def has_an_autoscaler(lab: TaskLab) -> None:
             told == [f"cpu {D.target} %"], f"by {D.target} % of the requested CPU", f"by {', '.join(told) or 'nothing'}"
         )
     ).because("the target is a utilization: percent of what the container requests, on average over the pods")
+    behavior = one.item["spec"].get("behavior") or {}
+    never = [way for way in ("scaleUp", "scaleDown") if (behavior.get(way) or {}).get("selectPolicy") == "Disabled"]
+    expect(holds(not never, "it may add pods and take them away", f"{' and '.join(never)}: Disabled")).because(
+        "an autoscaler that may go one way alone keeps nothing at its target"
+    )
     first = deployment["spec"]["template"]["spec"]["containers"][0]
     asked = ((first.get("resources") or {}).get("requests") or {}).get("cpu")
     expect(observe("requested CPU", asked, equal_to(f"{D.cpu}m"))).because(

@@ -44,12 +44,16 @@ async def keeps_to_its_bounds(lab: TaskLab) -> None:
 @check(points=2, needs=keeps_to_its_bounds, domains=_DOMAINS)
 async def moves_gently(lab: TaskLab) -> None:
     """It adds at most one pod in the wanted time, and waits the wanted time before it takes pods away."""
-    behavior = (await _only_one(lab)).item["spec"].get("behavior") or {}
+    it = await _only_one(lab)
+    behavior = it.item["spec"].get("behavior") or {}
     up, down = behavior.get("scaleUp") or {}, behavior.get("scaleDown") or {}
     gently = f"scaleUp: 1 pod in {D.every} s"
     expect(holds(_one_pod_in(up, D.every), gently, f"scaleUp: {_policies(up)}")).because(
         "each policy says how much may be added in a time; of several the largest counts, unless selectPolicy is Min. "
         "Without any, the number may double every 15 s"
+    )
+    expect(holds(it.scales_in, "it may take pods away", "scaleDown: selectPolicy Disabled")).because(
+        "with Disabled it never does, however long their number has been too high"
     )
     window = down.get("stabilizationWindowSeconds", 300)
     expect(observe("scaleDown: seconds of calm", window, equal_to(D.calm))).because(

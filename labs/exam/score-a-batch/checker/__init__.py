@@ -1,5 +1,6 @@
 """The checks."""
 
+import json
 from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
@@ -7,6 +8,7 @@ from mlops_lab.kit import jobs, presence
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kit.volumes import config_maps
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -31,6 +33,11 @@ async def works_part_by_part(lab: TaskLab) -> None:
     expect(observe("ConfigMaps that its pods mount", mounted or "none", equal_to(D.batch))).because(
         "the program and the parts are there; a copy stays as it is when they change"
     )
+    template = json.dumps(pod)
+    must(
+        holds("score.py" in template or "*.py" in template, "they run score.py", "nothing in their template names it"),
+        "the program was to be the ConfigMap's",
+    )
     expect(observe("completionMode", spec.get("completionMode"), equal_to("Indexed"))).because(
         "only then does each pod have a completion index, which says what its part is"
     )
@@ -41,6 +48,17 @@ async def works_part_by_part(lab: TaskLab) -> None:
     expect(observe("backoffLimit", spec.get("backoffLimit"), equal_to(D.retries))).because(
         "it says how many failed pods are replaced by new ones; with one more the Job has failed. The default is 6"
     )
+    each = spec.get("backoffLimitPerIndex")
+    must(
+        holds(each is None or each >= D.retries, "no smaller limit for each part", f"backoffLimitPerIndex: {each}"),
+        "with it each part has a limit of its own, beyond which its failed pods are not replaced",
+    )
+    rules = (spec.get("podFailurePolicy") or {}).get("rules") or []
+    other = [rule["action"] for rule in rules if not _counts(rule)]
+    must(
+        holds(not other, "each pod whose program fails counts", f"podFailurePolicy: {', '.join(other)}"),
+        "with such a rule the Job fails before so many pods have failed, or does not count them",
+    )
     expect(observe("restartPolicy", pod.get("restartPolicy"), equal_to("Never"))).because(
         "with OnFailure the container begins again in the same pod; with Never a new pod takes a failed one's place"
     )
@@ -50,6 +68,12 @@ async def works_part_by_part(lab: TaskLab) -> None:
         "with ttlSecondsAfterFinished a Job is deleted after a while, and its pods with their logs",
     )
     expect(await jobs.ended(lab, D.job, within=60)).because("its log says why the program ended: kubectl logs job/NAME")
+
+
+def _counts(rule: Object) -> bool:
+    """Does a failed pod count by a rule of a podFailurePolicy? One that was disrupted need not: no program failed."""
+    conditions = {each["type"] for each in rule.get("onPodConditions") or []}
+    return rule["action"] == "Count" or (rule["action"] == "Ignore" and conditions == {"DisruptionTarget"})
 
 
 @check(points=3, needs=works_part_by_part, domains=("ckad/observability-and-maintenance",))

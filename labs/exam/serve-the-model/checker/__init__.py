@@ -1,12 +1,14 @@
 """The checks."""
 
 import json
+from collections.abc import Sequence
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.volumes import config_maps
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -62,15 +64,19 @@ async def waits_for_its_model(lab: TaskLab) -> None:
     )
     template = (await lab.objects.deployment(D.model).present())["spec"]["template"]
     server = template["spec"]["containers"][0]
+    mounted = [await lab.objects.named("ConfigMap", each).now() or {} for each in config_maps(template["spec"])]
     asked = "the server is asked whether its model is loaded"
-    expect(holds(asks_the_server(server), asked, "a pod is ready without that, after a while")).because(
+    expect(holds(asks_the_server(server, mounted), asked, "a pod is ready without that, after a while")).because(
         "how long a model loads is not known beforehand: a delay that is long enough here is too short where the "
         "machine is busy, or the model larger. /readyz tells, also an exec probe or a startupProbe that asks it"
     )
 
 
-def asks_the_server(container: Object) -> bool:
-    """Does what makes a container ready ask at /readyz, or for a prediction?"""
+def asks_the_server(container: Object, mounted: Sequence[Object] = ()) -> bool:
+    """Does what makes a container ready, or a script that it mounts, ask at /readyz, or for a prediction?"""
     started = (container.get("lifecycle") or {}).get("postStart")
-    text = json.dumps([container.get("readinessProbe"), container.get("startupProbe"), started])
+    told = [container.get("readinessProbe"), container.get("startupProbe"), started]
+    if any("exec" in (each or {}) for each in told):
+        told += [each.get("data") or {} for each in mounted]
+    text = json.dumps(told)
     return "readyz" in text or "predict" in text

@@ -77,10 +77,16 @@ def _weights(rule: Object) -> Counter[str]:
 
 @check(points=1, needs=shares_are_right, domains=_DOMAINS)
 async def for_its_host_alone(lab: TaskLab) -> None:
-    """Requests for another host come to neither Service; the route is the Gateway's."""
+    """The route is the Gateway's, and for its host alone: requests for another one come to neither Service."""
     route = await gateways.exists(lab, "HTTPRoute", D.route, "the route was to have this name")
     parents = ", ".join(str(each["name"]) for each in route["spec"].get("parentRefs") or [])
     expect(observe("its Gateway", parents, equal_to(D.gateway))).because("parentRefs name it")
+    listener = (await gateways.exists(lab, "Gateway", D.gateway, "parentRefs names it"))["spec"]["listeners"][0]
+    own = listener.get("hostname", "")
+    hosts = [own] if own == D.host else route["spec"].get("hostnames") or [own or "every host"]
+    expect(observe("it is for", ", ".join(map(str, hosts)), equal_to(D.host))).because(
+        "each of a route's host names leads to its backends; without any it takes all that its Gateway gets"
+    )
     host = f"other-{D.host}"
 
     def right(said: Sequence[Said]) -> str:
@@ -88,5 +94,5 @@ async def for_its_host_alone(lab: TaskLab) -> None:
 
     shown = f"{host} leads to neither Service"
     expect(await asked(lab, [Ask(host)], right, expected=shown, name="client-of-another", within=5)).because(
-        "a route without host names takes all that its Gateway gets"
+        "its route is for one host, so another route leads there: kubectl get httproutes shows what each is for"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -9,6 +11,7 @@ import yaml
 from mlops_lab.checks import LabError, Observation, absent, holds
 from mlops_lab.kit import presence
 from mlops_lab.kit.jobs import pods_of
+from mlops_lab.kit.kubectl import kubectl
 from mlops_lab.kit.pods import every_container, newest
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import changes
@@ -82,3 +85,13 @@ async def printed_lines(lab: TaskLab, pod: Object) -> list[str]:
             raise
         return []  # it has not begun
     return [line for line in log.splitlines() if not line.startswith("tail: ")]
+
+
+async def printed_over(lab: TaskLab, pod: Object, lines: Sequence[str]) -> float:
+    """The seconds between the first and the last of these lines of the container, as the container runtime got them."""
+    done = await kubectl(lab, "logs", pod["metadata"]["name"], "--container", _D.shipper, "--timestamps")
+    if done.code != 0:
+        raise LabError(f"kubectl logs: {done.output[-200:].strip()}", "check again", transient=True)
+    stamped = [line.partition(" ") for line in done.output.splitlines()]
+    times = [datetime.fromisoformat(stamp) for stamp, _, text in stamped if text in lines]
+    return (times[-1] - times[0]).total_seconds() if times else 0.0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, judged, tried
@@ -15,6 +15,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
+_FOLLOWS = "a member that is made anew has another address, and of its labels only those of the template surely stay"
 _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 
 
@@ -33,6 +34,7 @@ async def each_by_its_name(lab: TaskLab) -> None:
         "the DNS has a name for a pod below a Service without an address of its own (clusterIP: None) that selects the "
         "pod, and that its StatefulSet names as serviceName"
     )
+    must(await _by_labels(lab, D.group), _FOLLOWS)
     must(await unchanged(lab, _START, "StatefulSet", D.members), "the StatefulSet was right, and was to stay as it is")
 
 
@@ -72,3 +74,13 @@ async def clients_get_ready_ones(lab: TaskLab) -> None:
     expect(holds(right, alone, otherwise=f"while {BEHIND} is not ready: {', '.join(seen.answers)}")).because(
         "a member that is not ready has old data: what publishes it to the other members must not lead clients to it"
     )
+    must(await _by_labels(lab, D.clients), _FOLLOWS)
+
+
+async def _by_labels(lab: TaskLab, service: str) -> Observation:
+    """Does a Service select members by labels of their template alone?"""
+    selector = (await lab.objects.service(service))["spec"].get("selector") or {}
+    own = (await lab.objects.named("StatefulSet", D.members).present())["spec"]["template"]["metadata"]["labels"]
+    said = ", ".join(sorted(key for key, value in selector.items() if own.get(key) != value))
+    expected = f"Service {service} selects by labels of the members' template"
+    return holds(bool(selector) and not said, expected, f"it selects by {said}" if said else "it has no selector")

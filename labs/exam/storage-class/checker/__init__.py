@@ -14,7 +14,8 @@ from .trial import deleted_claim, own_volume_stays
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
-_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+# Either makes a default.
+_DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _PROVISIONER = "rancher.io/local-path"
 
 
@@ -37,7 +38,7 @@ async def stays_the_default(lab: TaskLab) -> None:
     names = sorted(
         each["metadata"]["name"]
         for each in classes
-        if (each["metadata"].get("annotations") or {}).get(_DEFAULT) == "true"
+        if "true" in [(each["metadata"].get("annotations") or {}).get(key) for key in _DEFAULT]
     )
     expect(observe("default classes", ", ".join(names), equal_to("standard"))).because(
         "a claim that names no class gets the default one; with two of them it gets the one that was made last"

@@ -2,6 +2,7 @@
 
 import ast
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,10 @@ async def runs(lab: Lab) -> dict[str, Run]:
         parameters_as_given(spec),
         "what starts the pipeline gives its parameters by their names, and leaves out what has a default",
     )
+    must(
+        holds(not any(_cached(spec)), "neither step comes from the cache", "one may come from the cache"),
+        "a step that comes from the cache does not run: it hands nothing over. set_caching_options(False) was there",
+    )
     plans = {
         "too_often": {"rows": D.retries + 1, "published": 0},
         "unpublished": {"rows": D.retries, "published": _ALWAYS},
@@ -81,6 +86,14 @@ def parameters_as_given(spec: Plain) -> Observation:
         same and now == {"batch": None, "source": now["source"]},
         "the pipeline's parameters batch and source, with the default of source", f"its parameters: {has or 'none'}",
     )  # fmt: skip
+
+
+def _cached(part: Any) -> Iterator[bool]:
+    """Of each task in a part of a pipeline: may it come from the cache?"""
+    for value in part.values() if isinstance(part, dict) else ():
+        if isinstance(value, dict) and "componentRef" in value:
+            yield bool((value.get("cachingOptions") or {}).get("enableCache"))
+        yield from _cached(value)
 
 
 def _steps(text: str) -> dict[str, str]:

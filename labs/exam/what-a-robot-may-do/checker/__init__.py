@@ -8,7 +8,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .rights import TOO_MUCH, WORK, has
+from .rights import TOO_MUCH, WORK, has, others_with_it
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture", "ckad/environment-configuration-and-security")
@@ -46,6 +46,10 @@ async def may_do_no_more(lab: TaskLab) -> None:
     expect(holds(not more, nothing, f"allowed: {'; '.join(more[:4])}", evidence=more[4:])).because(
         "a rule without resourceNames is for all objects of the kind, a ClusterRoleBinding for all Namespaces, and a "
         "group for all who are in it; kubectl auth can-i --list --as shows what somebody may do"
+    )
+    others = await others_with_it(lab)
+    expect(holds(not others, f"{D.robot} alone has its roles", f"others have them, too: {', '.join(others)}")).because(
+        "all subjects of a binding get what its role allows, and so do those of another binding of that role"
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -9,6 +10,11 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _OTHER_READABLE = "secrets" if D.resource == "configmaps" else "configmaps"
+_BESIDE_PODS = (
+    "events", "services", "endpoints", "serviceaccounts", "persistentvolumeclaims", "replicationcontrollers",
+    _OTHER_READABLE,
+)  # fmt: skip
+_BESIDE_DEPLOYMENTS = ("replicasets", "statefulsets", "daemonsets", "controllerrevisions")
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ TOO_MUCH = (
     *(Right(verb, D.resource) for verb in ("list", "create")),
     *(Right(verb, D.resource, D.item) for verb in ("list", "watch", "patch", "update", "delete")),
     Right("get", _OTHER_READABLE, D.item),
+    *(Right(verb, each) for each in _BESIDE_PODS for verb in ("get", "list")),
+    *(Right(verb, each, group="apps") for each in _BESIDE_DEPLOYMENTS for verb in ("get", "list")),
+    *(Right("list", each, group="batch") for each in ("jobs", "cronjobs")),
+    *(Right("get", "pods", subresource=name) for name in ("status", "exec", "portforward", "proxy")),
+    Right("get", "deployments", D.app, "apps", "status"),
     Right("create", "serviceaccounts", subresource="token"),
     *(Right(verb, "roles", group="rbac.authorization.k8s.io") for verb in ("create", "escalate")),
     *(Right("list", "pods", namespace=each) for each in (D.other, "default")),
@@ -62,6 +73,27 @@ TOO_MUCH = (
     Right("patch", "deployments", D.app, "apps", of="default"),
     Right("get", D.resource, D.item, of="default"),
 )
+
+
+async def others_with_it(lab: TaskLab) -> list[str]:
+    """Who else has, by a binding in the Namespace, a role that the robot has."""
+    bindings = await lab.objects.all("RoleBinding")
+    of = [(each["roleRef"], subject) for each in bindings for subject in each.get("subjects") or []]
+    roles = [role for role, subject in of if _is_the_robot(lab, subject)]
+    return sorted({_said(subject) for role, subject in of if role in roles and not _is_the_robot(lab, subject)})
+
+
+def _is_the_robot(lab: TaskLab, subject: Object) -> bool:
+    """Is a subject of a binding the robot? It has a user's name as well."""
+    user = ("User", f"system:serviceaccount:{lab.namespace}:{D.robot}")
+    named = (subject["kind"], subject["name"])
+    here = subject.get("namespace", lab.namespace) == lab.namespace
+    return named == user or (named == ("ServiceAccount", D.robot) and here)
+
+
+def _said(subject: Object) -> str:
+    where = f" of {subject['namespace']}" if subject.get("namespace") else ""
+    return f"{subject['kind']} {subject['name']}{where}"
 
 
 async def has(lab: TaskLab, right: Right) -> bool:
