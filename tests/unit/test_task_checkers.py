@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import json
 import random
@@ -12,9 +13,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 
-from mlops_lab.checks import Observation
-from mlops_lab.checks.rooms.work import Work
+from mlops_lab.checks import Failure, Observation
+from mlops_lab.checks.rooms.work import Command, Work
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.unchanged import AROUND, ROLLOUT, changes
 from mlops_lab.labs.checker import load
@@ -26,6 +28,7 @@ from tests.made_up import NothingThere, NoTime, NoTraffic, Platform, Room
 
 _SPACE = "spaceless"
 _HERE = "template.spec.containers"
+_FILES = ("deployment", "service", "kustomization")  # of the base that an overlay is of
 
 
 @pytest.fixture
@@ -65,6 +68,8 @@ def there(monkeypatch: pytest.MonkeyPatch, **data: str) -> None:
         ("0 {minute} {hour} ? * *", True),
         ("0 {minute} {hour} */1 * mon-sun", True),
         ("0 {minute} {hour} 1-31 * 0-6", True),
+        ("0 {minute} {hour} 1/1 1/1 *", True),
+        ("0 {minute} {hour} 2/1 * *", False),
         ("0 {minute} {hour} 1-6 * *", False),
         ("00 {minute:02} {hour:02} * * ?", True),
         ("{minute} {hour} * * *", False),
@@ -338,14 +343,208 @@ def test_a_namespace_is_let_in_by_its_label_alone(
 
 @pytest.mark.parametrize(
     ("probe", "seconds"),
-    [({"periodSeconds": 4}, 12), ({"periodSeconds": 5, "failureThreshold": 2}, 10), ({"initialDelaySeconds": 5}, 30)],
+    [
+        ({"periodSeconds": 4}, 12),
+        ({"periodSeconds": 5, "failureThreshold": 2}, 10),
+        ({"initialDelaySeconds": 5}, 30),
+        ({"initialDelaySeconds": 5, "periodSeconds": 2, "failureThreshold": 3}, 9),
+        ({"initialDelaySeconds": 30, "periodSeconds": 2, "failureThreshold": 2}, 32),
+    ],
 )
 def test_a_probe_takes_all_its_periods_at_worst(checker: Callable[[str], Any], probe: Any, seconds: int) -> None:
+    assert longest(checker, {"livenessProbe": probe}) == seconds
+
+
+def test_a_startup_probe_that_waits_has_the_other_one_wait(checker: Callable[[str], Any]) -> None:
+    often = {"periodSeconds": 2, "failureThreshold": 2}
+    assert longest(checker, {"livenessProbe": often, "startupProbe": {"failureThreshold": 30}}) == 4
+    assert longest(checker, {"livenessProbe": often, "startupProbe": {"initialDelaySeconds": 30}}) == 32
+
+
+def longest(checker: Callable[[str], Any], container: Any) -> float:
     async def present() -> Any:
-        return {"spec": {"containers": [{"livenessProbe": probe}]}}
+        return {"spec": {"containers": [container]}}
 
     made = lab(objects=Room(named=lambda *given: SimpleNamespace(present=present)))
-    assert asyncio.run(checker("one-pod-on-every-node").longest(made, "a-pod")) == seconds
+    seconds: float = asyncio.run(checker("one-pod-on-every-node").longest(made, "a-pod"))
+    return seconds
+
+
+@pytest.mark.parametrize(
+    ("more", "free"),
+    [
+        ({}, True),
+        ({"policyTypes": ["Ingress"], "egress": [{"ports": [{"port": 53}]}]}, True),
+        ({"policyTypes": ["Egress"]}, False),
+        ({"egress": [{"ports": [{"port": 53}]}, {"to": [{"podSelector": {}}]}]}, False),
+        ({"egress": [{"to": [{"podSelector": {}, "namespaceSelector": {}}]}]}, False),
+        ({"egress": [{"ports": [{"port": 53}]}, {}]}, True),
+        ({"egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}, True),
+        ({"egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}]}, False),
+        ({"egress": [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]}, False),
+        ({"podSelector": {"matchLabels": {"app": "another"}}, "policyTypes": ["Egress"]}, True),
+    ],
+)
+def test_who_asks_freely_is_bounded_by_no_list(checker: Callable[[str], Any], more: Any, free: bool) -> None:
+    it = checker("only-the-frontend-may-ask")
+    known = [{"metadata": {"name": "one"}, "spec": {"podSelector": {"matchLabels": {"app": it.D.server}}, **more}}]
+
+    async def policies(kind: str) -> Any:
+        return known
+
+    assert asyncio.run(it.asks_whom_it_likes(lab(objects=Room(all=policies)))).ok is free
+    known.append({"metadata": {"name": "all"}, "spec": {"podSelector": {}, "egress": [{}]}})
+    assert asyncio.run(it.asks_whom_it_likes(lab(objects=Room(all=policies)))).ok
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ([{"apiGroups": [""], "resources": ["nodes", "persistentvolumes"], "verbs": ["get", "list"]}], ""),
+        ([{"apiGroups": ["", "apps"], "resources": ["nodes"], "verbs": ["list"]}], ""),
+        ([{"apiGroups": [""], "resources": ["nodes", "namespaces"], "verbs": ["get"]}], "get namespaces"),
+        ([{"apiGroups": [""], "resources": ["nodes/metrics"], "verbs": ["get"]}], "get nodes/metrics"),
+        ([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "impersonate"]}], "impersonate nodes"),
+        ([{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}], "/metrics"),
+    ],
+)
+def test_the_viewers_role_says_nothing_else(checker: Callable[[str], Any], rules: Any, said: str) -> None:
+    it = checker("rights-by-aggregation")
+
+    async def there(*given: Any) -> Any:
+        return {"rules": rules}
+
+    async def as_wanted(*given: Any) -> None: ...
+
+    it._there, it._as_wanted = there, as_wanted
+    with pytest.raises(Failure, match=said) if said else contextlib.nullcontext():
+        asyncio.run(it.group_in_the_cluster.run(lab()))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("check", ["goes_by_header", "path_is_changed"])
+def test_who_shares_a_rule_by_weight_is_seen(
+    checker: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, check: str, shared: bool
+) -> None:
+    """Of each request one of ten comes elsewhere."""
+    it = checker("routes-by-header")
+    strange = SimpleNamespace(status=200, headers={}, fields={}, shown="another")
+
+    async def exists(*given: Any) -> Any:
+        return {"spec": {"parentRefs": [{"name": it.D.gateway}]}}
+
+    def answer(ask: Any) -> Any:
+        below = ask.path.removeprefix(f"/{it.D.path}")
+        if below not in ("", "/7"):
+            app = it.D.beta if ask.headers == it._WITH else it.D.stable
+            return SimpleNamespace(fields={"app": app, "path": ask.path}, shown="")
+        there = {"location": f"http://{it.D.host}/{it.D.target}"}
+        fields = {"app": it.D.stable, "path": f"/{it.D.target}{below}"}
+        return SimpleNamespace(status=it.D.status, headers=there, fields=fields, shown="")
+
+    async def asked(lab: Any, asks: Any, right: Any, *, expected: str, times: int = 1, **more: Any) -> Any:
+        said = [strange if shared and number % 10 == 9 else answer(ask) for number in range(times) for ask in asks]
+        return Observation(not right(said), expected, right(said))
+
+    monkeypatch.setattr("mlops_lab.kit.gateways.exists", exists)
+    it.asked = asked
+    with pytest.raises(Failure, match="another") if shared else contextlib.nullcontext():
+        asyncio.run(getattr(it, check).run(lab()))
+
+
+def test_names_resolve_up_to_svc(checker: Callable[[str], Any]) -> None:
+    it, asked = checker("names-that-do-not-resolve"), list[str]()
+
+    async def unresolved(lab: Any, drawn: Any, names: list[str]) -> Observation:
+        asked.extend(names)
+        return Observation(True, "", "")
+
+    it.unresolved = unresolved
+    asyncio.run(it.resolves_as_others_do.run(lab()))
+    assert {name.removeprefix(it.D.store) for name in asked} == {
+        "", f".{_SPACE}", f".{_SPACE}.svc", "kubernetes.default",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("states", "ended"), [(("FAILED", "SUCCEEDED", "FAILED"), "1"), (("FAILED", "CANCELED"), "0")])
+def test_a_run_to_a_good_end_counts_though_a_newer_one_has_none(
+    checker: Callable[[str], Any], states: tuple[str, ...], ended: str
+) -> None:
+    it = checker("mend-a-pipeline")
+    arguments = {"count": it.D.count, "limit": it.D.limit}
+    config = {"parameters": arguments}
+    known = [{"run_id": str(number), "state": each, "runtime_config": config} for number, each in enumerate(states)]
+    looked: list[str] = []
+
+    async def nothing(*given: Any) -> Any:
+        return {}
+
+    async def runs() -> Any:
+        return known
+
+    async def run(key: str) -> Any:
+        return known[int(key)]
+
+    async def record(lab: Any, key: str) -> Any:
+        looked.append(key)
+        return SimpleNamespace(failure=(), steps={})
+
+    it._compiled, it._spec_of, it.record, it.progress = nothing, nothing, record, lambda *given: "a state"
+    pipelines = SimpleNamespace(runs=runs, run=run, over=lambda one: True)
+    found = asyncio.run(it.wanted_run(lab(platform=SimpleNamespace(pipelines=pipelines)), arguments))
+    assert (looked, found.ended.ok) == ([ended], "SUCCEEDED" in states)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_one_value_of_many_is_less_than_the_least_share_in_the_reference(
+    checker: Callable[[str], Any], number: int
+) -> None:
+    it, draw = checker("measure-drift"), random.Random(number)
+    column = it._rare(draw, number)
+    assert 0 < column.reference.count(None) / len(column.reference) < it.D.floor
+    assert len(column.reference) == len(set(column.reference)) <= 25_000
+    shares = it._shares
+    it._shares = lambda values, cuts, floor: (
+        [share or floor for share in shares(values, cuts, 0)] if values is column.reference
+        else shares(values, cuts, floor)
+    )  # fmt: skip
+    half = it.psi(column, it.D.quantiles, it.D.floor)
+    it._shares = shares
+    assert abs(half - it.psi(column, it.D.quantiles, it.D.floor)) > 1e-5
+
+
+# What an overlay does with the base's Service and container, and what it lacks then of what is added to the base.
+OVERLAYS: list[tuple[Callable[[Any, Any], None], str]] = [
+    (lambda service, container: None, ""),
+    (lambda service, container: service.update(sessionAffinity="None", ports=[{"port": 8123}]), ""),
+    (lambda service, container: container.update(image="v2", env=[{"name": "MORE", "value": "yes"}]), ""),
+    (lambda service, container: service.clear(), "a field of the base's Service"),
+    (lambda service, container: container.clear(), "a field of the base's container"),
+]
+
+
+@pytest.mark.parametrize(("change", "lacks"), OVERLAYS)
+def test_what_an_overlay_writes_out_lacks_what_the_base_gets(
+    checker: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, Any], None], lacks: str
+) -> None:
+    it = checker("overlay-with-kustomize")
+
+    async def command(work: Work, *words: str, within: float) -> Command:
+        read = {each: yaml.safe_load((work.folder / "base" / f"{each}.yaml").read_text()) for each in _FILES}
+        (container,) = read["deployment"]["spec"]["template"]["spec"]["containers"]
+        change(read["service"]["spec"], container)
+        for each in ("deployment", "service"):
+            read[each]["metadata"]["name"] = f"{it.D.prefix}-{it.D.app}"
+        (config,) = read["kustomization"]["configMapGenerator"]
+        data = dict(each.split("=") for each in config["literals"])
+        read["kustomization"] = {"kind": "ConfigMap", "metadata": {"name": "words"}, "data": data}
+        return Command(0, yaml.safe_dump_all(read.values()), 0.1)
+
+    monkeypatch.setattr(Work, "command", command)
+    it.find = lambda name: Path(name)
+    made = lab(work=Work(it.start, "lab", Platform.registry, {}))
+    seen = asyncio.run(it.follows_the_base(made))
+    assert (seen.ok, seen.seen.removeprefix("the overlay lacks ")) == (not lacks, lacks or seen.expected)
 
 
 @pytest.mark.parametrize(("options", "cached"), [({}, False), ({"enableCache": True}, True)])

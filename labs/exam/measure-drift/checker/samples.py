@@ -57,8 +57,8 @@ def _in_order(names: list[str]) -> bool:
     return sorted(names) in (names, names[::-1])
 
 
-def _normal(draw: random.Random, rows: int, mean: float = 50.0, spread: float = 12.0) -> Values:
-    return [round(draw.gauss(mean, spread), 6) for _ in range(rows)]
+def _normal(draw: random.Random, rows: int, mean: float = 50.0, spread: float = 12.0, digits: int = 6) -> Values:
+    return [round(draw.gauss(mean, spread), digits) for _ in range(rows)]
 
 
 def _plain(draw: random.Random, number: int) -> Column:
@@ -92,11 +92,14 @@ def _empty(draw: random.Random, number: int) -> Column:
 
 
 def _rare(draw: random.Random, number: int) -> Column:
-    """Of now one value is missing, or below or above the others: less than the least share."""
+    """Of the reference one value is missing; of now one is, or is below or above the others: less than the least share.
+
+    The reference's have so many digits that hardly two of them are the same, so that no cut is a value.
+    """
     from . import D
 
-    alone: Values = [(None, -900.0, 900.0, None)[number]]
-    return Column(_normal(draw, 300), [*_normal(draw, int(2 / D.floor), spread=1.0), *alone])
+    rows, alone = int(2 / D.floor), (None, -900.0, 900.0, None)[number]
+    return Column([*_normal(draw, rows, digits=9), None], [*_normal(draw, rows, spread=1.0), alone])
 
 
 def _limit(draw: random.Random, number: int) -> Column:

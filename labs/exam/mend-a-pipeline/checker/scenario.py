@@ -28,13 +28,13 @@ class Run:
 
 
 async def wanted_run(lab: TaskLab, arguments: Plain) -> Run:
-    """The newest run with these arguments of the pipeline that the program compiles now, once it has ended.
+    """A run with these arguments of the pipeline that the program compiles now: one that succeeded, else the newest.
 
-    A run that did not succeed is a bad end.
+    The newest is waited for; if it did not succeed, that is a bad end.
     """
     shown = ", ".join(f"{name}={value}" for name, value in arguments.items())
     expected = f"a run in experiment {lab.namespace} with {shown} succeeds"
-    runs = await lab.platform.pipelines.runs()
+    runs = sorted(await lab.platform.pipelines.runs(), key=lambda each: each.get("state") != "SUCCEEDED")
     found = [str(each["run_id"]) for each in runs if _parameters(each, arguments)]
     if not found:
         return Run(absent(expected, f"{len(runs)} runs there, none with these parameters"), Record(), arguments)

@@ -45,8 +45,8 @@ async def finds_it_again(lab: TaskLab) -> None:
 
 @check(points=2, needs=client_is_answered, domains=("cka/troubleshooting", "ckad/services-and-networking"))
 async def resolves_as_others_do(lab: TaskLab) -> None:
-    """In the client's pod short names resolve, names with a namespace, and those of other namespaces' Services."""
-    names = [D.store, f"{D.store}.{lab.namespace}", "kubernetes.default"]
+    """In the client's pod names resolve in short, with a namespace, with svc, and of other namespaces' Services."""
+    names = [D.store, f"{D.store}.{lab.namespace}", f"{D.store}.{lab.namespace}.svc", "kubernetes.default"]
     expect(await unresolved(lab, D, names)).because(
         "a pod that says nothing of DNS gets the cluster's name server and the domains in which short names are "
         "looked for; with dnsPolicy None it has what dnsConfig lists, and nothing else"

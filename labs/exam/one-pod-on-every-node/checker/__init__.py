@@ -59,7 +59,7 @@ async def heals_itself(lab: TaskLab) -> None:
         observe("until the last of its failures, at worst", longest, at_most(_LONGEST), unit="s", timed=False)
     ).because(
         "a container may hang at any moment: it takes up to periodSeconds times failureThreshold, which is 3 where "
-        "nothing is said"
+        "nothing is said; and nobody asks one that has only just started before initialDelaySeconds"
     )
     expect(await daemon.left_alone(lab, watched_for=_WATCHED_FOR)).because(
         "a probe that fails where all is well has containers started anew without end"

@@ -8,7 +8,7 @@ from mlops_lab.checks import Observation, expect, holds, is_ready
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.pods import leaving, made_by, restarts
 from mlops_lab.kit.pods import name as name_of
-from mlops_lab.kit.probe_times import periods
+from mlops_lab.kit.probe_times import numbers, periods
 from mlops_lab.kit.unchanged import changes
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
@@ -100,9 +100,12 @@ async def started_anew(lab: TaskLab, pod: str, *, within: float, ready_within: f
 
 
 async def longest(lab: TaskLab, pod: str) -> float:
-    """The seconds that a pod's livenessProbe takes at worst to find that its container hangs."""
-    probe = (await lab.objects.named("Pod", pod).present())["spec"]["containers"][0].get("livenessProbe") or {}
-    return float(periods(probe))
+    """The seconds that a pod's livenessProbe takes at worst to find that its container hangs, from its start on."""
+    container = (await lab.objects.named("Pod", pod).present())["spec"]["containers"][0]
+    probe, starting = (container.get(each) or {} for each in ("livenessProbe", "startupProbe"))
+    period, _, failures = numbers(probe)
+    delay = max(int(each.get("initialDelaySeconds") or 0) for each in (probe, starting))
+    return float(max(periods(probe), delay + period * (failures - 1)))
 
 
 async def left_alone(lab: TaskLab, *, watched_for: float) -> Observation:

@@ -6,7 +6,7 @@ from mlops_lab.kit.probes import judged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .asking import asked, by_the_label, left_alone
+from .asking import asked, asks_whom_it_likes, by_the_label, left_alone
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
@@ -54,9 +54,13 @@ async def monitoring_reads_metrics(lab: TaskLab) -> None:
 
 @check(points=2, needs=others_stay_out, domains=_DOMAINS)
 async def the_rest_stays_free(lab: TaskLab) -> None:
-    """The server's pods ask the store, the DNS and the API server as before, and so does everybody else the store."""
+    """The server's pods ask whomever they like, as before, and the store is asked by everybody as before."""
     seen = await lab.once(asked)
     expect(judged(seen.gave, seen.rest, f"open from the server to whomever it asks, and to {D.store}")).because(
         "a policy is for the pods that it selects, and for the directions of its policyTypes: one that says Egress "
         "lets out only what an egress rule allows, and of the DNS nothing"
+    )
+    must(
+        await asks_whom_it_likes(lab),
+        "what such a policy lists is what the pods ask today; tomorrow they ask somebody else, and were to stay free",
     )

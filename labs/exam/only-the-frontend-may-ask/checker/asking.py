@@ -7,6 +7,7 @@ from mlops_lab.checks import Lab, Observation, absent, holds
 from mlops_lab.kit.probes import Probe, Way, address_behind, tried
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -70,6 +71,28 @@ async def by_the_label(lab: Lab) -> Observation:
         return absent(expected, "those of one more Namespace with that label would stay out")
     known = [name for name in (D.other, D.second) if let_in(**{_NAME: name})]
     return holds(not known, expected, f"those of {', '.join(known)} would come in without it, too")
+
+
+async def asks_whom_it_likes(lab: Lab) -> Observation:
+    """Whether no policy bounds whom the server's pods ask; one that lets them ask all does not bound it."""
+    bounding = [
+        each for each in await lab.objects.all("NetworkPolicy")
+        if selects(each["spec"].get("podSelector") or {}, {"app": D.server}) and _is_of_egress(each["spec"])
+    ]  # fmt: skip
+    free = not bounding or any(_lets_ask_all(rule) for each in bounding for rule in each["spec"].get("egress") or [])
+    names = ", ".join(sorted(each["metadata"]["name"] for each in bounding))
+    return holds(free, f"no policy bounds whom app={D.server} asks", f"{names} lists whom app={D.server} may ask")
+
+
+def _is_of_egress(spec: Object) -> bool:
+    types = spec.get("policyTypes")
+    return "Egress" in types if types else bool(spec.get("egress"))
+
+
+def _lets_ask_all(rule: Object) -> bool:
+    blocks = [each.get("ipBlock") or {} for each in rule.get("to") or []]
+    whole = any(str(each.get("cidr")).endswith("/0") and not each.get("except") for each in blocks)
+    return (whole or not rule.get("to")) and not rule.get("ports")
 
 
 async def asked(lab: Lab) -> Asked:

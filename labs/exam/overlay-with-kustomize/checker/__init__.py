@@ -28,7 +28,7 @@ async def overlay_is_right(lab: TaskLab) -> None:
     )
     expect(await follows_the_base(lab)).because(
         "an overlay names the base's folder among its resources, and says only what is other there; a copy of the "
-        "base's files, or of a ConfigMap's entries, stays as it is when somebody mends the base"
+        "base's files, or of what is in them, stays as it is when somebody mends the base"
     )
 
 

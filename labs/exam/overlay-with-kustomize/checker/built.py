@@ -23,6 +23,8 @@ _BASE = Path(__file__).parents[1] / "start" / "base"
 _NAME = re.compile(rf"{D.prefix}-{D.config}-[a-z0-9]{{10}}")
 _TAG = "v2"
 _ADDED, _BUILT_WITHIN = "mlops-lab/added", 20.0  # s
+# Fields that the base has not, and for which no overlay of it has a reason of its own.
+_OF_CONTAINER, _OF_SERVICE = {"terminationMessagePolicy": "FallbackToLogsOnError"}, {"publishNotReadyAddresses": True}
 Object = dict[str, Any]
 
 
@@ -44,7 +46,7 @@ async def overlay(lab: TaskLab) -> dict[tuple[str, str], Object]:
 async def follows_the_base(lab: TaskLab) -> Observation:
     """Whether what somebody adds to the base is in what the overlay makes then.
 
-    That is an annotation of the Deployment, and an entry of the ConfigMap.
+    That is an annotation of the Deployment, fields of its container and of the Service, and an entry of the ConfigMap.
     """
     program = find("kubectl")
     if program is None:
@@ -53,6 +55,9 @@ async def follows_the_base(lab: TaskLab) -> Observation:
         base = copy.folder / "base"
         with _changed(base / "deployment.yaml") as deployment:
             deployment["metadata"]["annotations"] = {_ADDED: "yes"}
+            deployment["spec"]["template"]["spec"]["containers"][0] |= _OF_CONTAINER
+        with _changed(base / "service.yaml") as service:
+            service["spec"] |= _OF_SERVICE
         with _changed(base / "kustomization.yaml") as kustomization:
             kustomization["configMapGenerator"][0]["literals"].append("ADDED=yes")
         done = await copy.command(str(program), "kustomize", "overlay", within=_BUILT_WITHIN)
@@ -61,9 +66,13 @@ async def follows_the_base(lab: TaskLab) -> Observation:
     missing = []
     if (now["metadata"].get("annotations") or {}).get(_ADDED) != "yes":
         missing.append("an annotation of the base's Deployment")
+    if not any(_OF_CONTAINER.items() <= each.items() for each in _containers(now)):
+        missing.append("a field of the base's container")
+    if not _OF_SERVICE.items() <= ((made.get(("Service", f"{D.prefix}-{D.app}")) or {}).get("spec") or {}).items():
+        missing.append("a field of the base's Service")
     if not any("ADDED" in (each.get("data") or {}) for (kind, _), each in made.items() if kind == "ConfigMap"):
         missing.append("an entry of the base's ConfigMap")
-    said = f"the overlay lacks {' and '.join(missing)}" if done.code == 0 else _last(done)
+    said = f"the overlay lacks {', '.join(missing)}" if done.code == 0 else _last(done)
     return holds(not missing, "the overlay has what is added to the base", said)
 
 
@@ -131,7 +140,7 @@ def _of_deployment(deployment: Object, config: str) -> Iterator[str]:
     spec = deployment.get("spec") or {}
     if spec.get("replicas") != D.replicas:
         yield f"{spec.get('replicas')} replicas"
-    containers = ((spec.get("template") or {}).get("spec") or {}).get("containers") or []
+    containers = _containers(deployment)
     if not containers:  # kustomize builds what the API server would not take
         yield "no container"
         return
@@ -141,3 +150,9 @@ def _of_deployment(deployment: Object, config: str) -> Iterator[str]:
     named = [(each.get("configMapRef") or {}).get("name") for each in container.get("envFrom") or []]
     if named != [config]:
         yield f"the container reads ConfigMap {', '.join(map(str, named)) or 'none'}"
+
+
+def _containers(deployment: Object) -> list[Object]:
+    template = (deployment.get("spec") or {}).get("template") or {}
+    containers: list[Object] = (template.get("spec") or {}).get("containers") or []
+    return containers

@@ -9,7 +9,7 @@ from mlops_lab.tasks.lab import TaskLab
 _MANY = 200
 # What means any day of the month, any month and any day of the week.
 _ANY = {"*", "?", "*/1"}
-_EVERY = (_ANY | {"1-31"}, _ANY | {"1-12", "JAN-DEC"}, _ANY | {"0-6", "0-7", "1-7", "MON-SUN", "SUN-SAT"})
+_EVERY = (_ANY | {"1-31", "1/1"}, _ANY | {"1-12", "1/1", "JAN-DEC"}, _ANY | {"0-6", "0-7", "1-7", "MON-SUN", "SUN-SAT"})
 _FIRST_WITHIN = timedelta(days=1)
 _NO_TIME = "1970-01-01"  # as servers write a time that nobody has said
 Plain = dict[str, Any]

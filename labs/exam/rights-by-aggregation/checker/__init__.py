@@ -67,8 +67,7 @@ async def user_in_one_namespace(lab: TaskLab) -> None:
 @check(points=2, domains=_DOMAINS)
 async def group_in_the_cluster(lab: TaskLab) -> None:
     """Members of the group may get and list nodes and volumes of the cluster, and nothing else."""
-    for kind in ("ClusterRole", "ClusterRoleBinding"):
-        await _there(lab, kind, D.viewer)
+    role, _ = [await _there(lab, kind, D.viewer) for kind in ("ClusterRole", "ClusterRoleBinding")]
     both = ("nodes", "persistentvolumes")
     asked = {
         **{(verb, each, "", "", "*"): True for each in both for verb in ("get", "list")},
@@ -81,6 +80,10 @@ async def group_in_the_cluster(lab: TaskLab) -> None:
     said = f"group {D.group} may look at nodes and volumes, and no more"
     await _as_wanted(lab, "somebody-of-it", (D.group,), asked, said)
     await _as_wanted(lab, D.group, (), {("list", "nodes", "", "", "*"): False}, "nobody else may, whatever his name")
+    more = {f"{verb} {what}" for _, what, verb in rights_of(role) if what not in both or verb not in ("get", "list")}
+    more |= {str(url) for rule in role.get("rules") or [] for url in rule.get("nonResourceURLs") or []}
+    expected = f"ClusterRole {D.viewer} says get and list of {' and '.join(both)}"
+    must(holds(not more, expected, f"also {', '.join(sorted(more))}"), "it was to say this and nothing else")
 
 
 async def _as_wanted(

@@ -14,6 +14,7 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/services-and-networking",)
 _WITHIN = 12.0
+_TIMES = 10  # how often each request is sent in a look: Services that share a rule by weight all get some
 _WITH, _OTHER = {D.header: D.value}, {D.header: f"{D.value}-not"}
 
 
@@ -31,14 +32,15 @@ async def goes_by_header(lab: TaskLab) -> None:
 
     def right(said: Sequence[Said]) -> str:
         wrong = [
-            f"{ask}: {each.shown}" for (ask, app), each in zip(wanted, said, strict=True)
+            f"{ask}: {each.shown}" for (ask, app), each in zip(wanted * _TIMES, said, strict=True)
             if each.fields != {"app": app, "path": ask.path}
         ]  # fmt: skip
         return "; ".join(wrong[:2])
 
     shown = f"{D.header}: {D.value} leads to {D.beta}, without it or with another value to {D.stable}"
     asks = [ask for ask, _ in wanted]
-    expect(await asked(lab, asks, right, expected=shown, name="client-with-headers", within=_WITHIN)).because(
+    seen = await asked(lab, asks, right, expected=shown, name="client-with-headers", within=_WITHIN, times=_TIMES)
+    expect(seen).because(
         "a rule matches by header's name and value; one without matches takes the rest. kubectl get httproute -o yaml "
         "shows in the status whether the route is served"
     )
@@ -58,14 +60,15 @@ async def path_is_changed(lab: TaskLab) -> None:
         return said.fields != {"app": D.stable, "path": path}
 
     def right(said: Sequence[Said]) -> str:
-        wrong = [f"{ask}: {each.shown}" for ask, each in zip(asks, said, strict=True) if wrong_of(ask, each)]
+        wrong = [f"{ask}: {each.shown}" for ask, each in zip(asks * _TIMES, said, strict=True) if wrong_of(ask, each)]
         return "; ".join(wrong[:2])
 
     if D.extra == "redirect":
         shown = f"/{D.path} and below get status {D.status}, to http://{D.host}/{D.target}"
     else:
         shown = f"/{D.path} and below come to {D.stable} as /{D.target}"
-    expect(await asked(lab, asks, right, expected=shown, name="client-of-paths", within=_WITHIN)).because(
+    seen = await asked(lab, asks, right, expected=shown, name="client-of-paths", within=_WITHIN, times=_TIMES)
+    expect(seen).because(
         "a rule's filters change a request, or answer it, before its backends get it; the longest path counts"
     )
 

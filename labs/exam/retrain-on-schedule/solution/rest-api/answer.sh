@@ -25,7 +25,7 @@ common = {
 }
 ask("recurringruns", common | {
     "display_name": "@{schedule}", "mode": "ENABLE", "max_concurrency": "1", "no_catchup": True,
-    "trigger": {"cron_schedule": {"cron": "0 @{minute} @{hour} */1 * *"}},
+    "trigger": {"cron_schedule": {"cron": "0 @{minute} @{hour} */1 1/1 *"}},
     "runtime_config": {"parameters": {"days": @{days}, "trees": @{trees}}},
 })
 config = {"parameters": {"days": @{days}, "trees": @{more}}}
