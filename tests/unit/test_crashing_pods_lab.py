@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import json
 import os
 import socket
@@ -311,19 +312,24 @@ def test_the_book_hangs_without_a_file_as_well(lab20: Any, book: str, tmp_path: 
 @pytest.mark.parametrize(
     ("probe", "code", "anew", "ok", "seen"),
     [
-        ({"httpGet": {"path": "/alive", "port": 8080}}, 0, 0, True, "its liveness probe is no program"),
+        ({"httpGet": {"path": "/alive", "port": 8080}}, 0, 0, True, "its liveness probe asks the book itself"),
+        ({"httpGet": {"path": "/alive", "port": "web"}}, 0, 0, True, "its liveness probe asks the book itself"),
+        ({"httpGet": {"path": "/", "port": 9090}}, 0, 0, False, "0 new containers"),
+        ({"httpGet": {"path": "/", "port": 9090}}, 0, 1, True, "1 new containers"),
+        ({"httpGet": {"path": "/", "port": 8080, "host": "10.0.0.9"}}, 0, 0, False, "0 new containers"),
+        ({"tcpSocket": {"port": 9090}}, 0, 0, False, "0 new containers"),
         ({"exec": {"command": ["python3", "-c", "ask()"]}}, 0, 1, True, "1 new containers"),
         ({"exec": {"command": ["sh", "/alive/alive.sh"]}}, 0, 0, False, "0 new containers"),
         ({"exec": {"command": ["sh", "/alive/alive.sh"]}}, 1, 0, True, "it can't be made to hang so here"),
     ],
 )
-def test_a_program_must_notice_a_book_that_hangs_without_a_file(
+def test_whoever_the_probe_asks_must_notice_a_book_that_hangs_without_a_file(
     monkeypatch: pytest.MonkeyPatch, probe: Object, code: int, anew: int, ok: bool, seen: str
 ) -> None:
     killed: list[str] = []
 
     def pod(restarts: int) -> Object:
-        first = {"name": "book", "livenessProbe": probe}
+        first = {"name": "book", "livenessProbe": probe, "ports": [{"name": "web", "containerPort": 8080}]}
         statuses = [{"name": "book", "restartCount": restarts}]
         return {
             "metadata": {"name": "book-1"},
@@ -414,6 +420,77 @@ def test_a_limit_that_a_pod_was_given_while_it_runs_is_not_the_next_one_s(
 )
 def test_a_book_may_hang_just_after_a_good_answer(lab20: Any, probe: Object, seconds: int) -> None:
     assert lab20.silent_at_worst(probe) == seconds
+
+
+@pytest.mark.parametrize(
+    ("of_the_pod", "of_the_probe", "exit_code", "seconds"),
+    [
+        (1, None, 137, 15),
+        (30, None, 137, 44),
+        (None, None, 137, 44),
+        (60, 1, 137, 15),
+        (1, 60, 137, 74),
+        (30, None, 0, 14),  # it ended when it was told to
+        (30, None, None, 14),
+    ],
+)
+def test_a_book_that_has_to_be_killed_takes_its_grace_period_as_well(
+    lab20: Any, of_the_pod: int | None, of_the_probe: int | None, exit_code: int | None, seconds: int
+) -> None:
+    def told(grace: int | None) -> Object:
+        return {} if grace is None else {"terminationGracePeriodSeconds": grace}
+
+    probe = {"periodSeconds": 2, "timeoutSeconds": 3, "failureThreshold": 4, **told(of_the_probe)}
+    before = {} if exit_code is None else {"terminated": {"exitCode": exit_code}}
+    beside = {"name": "watch", "lastState": {"terminated": {"exitCode": 137}}}
+    pod = {
+        "spec": {"containers": [{"name": "book", "livenessProbe": probe}, {"name": "watch"}], **told(of_the_pod)},
+        "status": {"containerStatuses": [beside, {"name": "book", "lastState": before}]},
+    }
+    assert lab20.ended_at_worst(pod) == seconds
+
+
+@pytest.mark.parametrize(
+    ("books", "ok"),
+    [
+        ([["a", "b"]], True),
+        ([["a", "b"], ["a"]], False),
+        ([["a", "b"], ["b", "c"]], True),
+        ([["a", "b"], None], True),  # who gives no answer says nothing
+        ([None], False),
+    ],
+)
+def test_the_newest_report_is_in_the_book_whichever_of_its_pods_is_asked(
+    lab20: Any, books: list[list[str] | None], ok: bool
+) -> None:
+    asked = itertools.cycle(books)
+
+    async def get(*given: Any, **more: Any) -> Answer:
+        found = next(asked)
+        return answer(503, {}) if found is None else answer(200, {"reports": [{"id": each} for each in found]})
+
+    shown = answer(200, {"newest": {"id": "b"}})
+    assert asyncio.run(lab20.shows_newest(made_up_lab("20", traffic=Room(get=get)), shown)).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("image", "seen"),
+    [
+        ("localhost:5001/flight-delay:v2", ""),
+        ("localhost:5001/flight-delay:v02", "there was no localhost:5001/flight-delay:v02"),
+        (f"localhost:5001/flight-delay:v02@sha256:{'0' * 64}", ""),  # a digest, whatever stands before it
+    ],
+)
+def test_a_tag_that_was_pushed_for_the_collector_is_not_its_own(
+    monkeypatch: pytest.MonkeyPatch, image: str, seen: str
+) -> None:
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [{"metadata": {"name": f"{deployment}-1"}, "spec": {"containers": [{"image": image}]}}]
+
+    scenario = loaded("20", "scenario")
+    monkeypatch.setattr(scenario, "owned_pods", owned)
+    found = asyncio.run(scenario.of_a_tag_that_was_there(made_up_lab("20")))
+    assert found.ok is not bool(seen) and seen in found.seen
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from .scenario import (
     large_requests,
     must_have_a_volume_of_the_clusters,
     must_run_as_given,
+    of_a_tag_that_was_there,
     opened,
     shows_newest,
 )
@@ -38,7 +39,9 @@ from .why import (
     LARGE,
     MODEL,
     NO_FILE,
+    ONE_BOOK,
     OTHERS,
+    PUSHED,
     SHOWN,
 )
 
@@ -65,10 +68,11 @@ async def book_answers(lab: Lab) -> None:
 async def reports_come_in(lab: Lab) -> None:
     """The collector is up within 90 s, and within 15 s a new report of its own is in the book, of release v2.
 
-    Nobody else reports to the book in the seconds after that.
+    Its image is one that the registry had before. Nobody else reports to the book in the seconds after that.
     """
     await settled(lab, "collector", within=UP_WITHIN, why=COLLECTOR)
     await must_run_as_given(lab, "collector")
+    expect(await of_a_tag_that_was_there(lab)).because(PUSHED)
     seen = await delivered(lab)
     expect(seen).because(
         "kubectl logs deploy/collector says what becomes of its reports; those of anybody else are not the collector's"
@@ -122,14 +126,15 @@ async def in_the_budget(lab: Lab) -> None:
 async def board_shows(lab: Lab) -> None:
     """The board is up within 90 s, and shows of each route the minutes, whether that is late, and the newest report.
 
-    Late are 15 minutes and more. It is the given program, started as it was.
+    Late are 15 minutes and more. The report is in the book, whichever of its pods is asked. It is the given program,
+    started as it was.
     """
     await settled(lab, "board", within=UP_WITHIN, why=BOARD)
     await must_run_as_given(lab, "board")
     answer, rows = await board_of(lab)
     expect(rows).because(SHOWN.format(minutes=LATE_FROM))
     await answers_alone(lab, "board")
-    expect(await shows_newest(lab, answer)).because("the board asks the book for it each time")
+    expect(await shows_newest(lab, answer)).because(ONE_BOOK)
 
 
 @check(
@@ -139,11 +144,13 @@ async def board_shows(lab: Lab) -> None:
     domains=("cka/troubleshooting", "ckad/observability-and-maintenance"),
 )
 async def hung_book_comes_back(lab: Lab) -> None:
-    """The checker makes a book hang that has just opened: within 40 s a new container, and then it answers again.
+    """The checker makes a book hang whose pod is new: within 40 s a new container, and then it answers again.
 
-    By the numbers of its liveness probe it is so as well for a book that hangs just after a good answer.
+    By the numbers of its liveness probe, and the grace period where the book has to be killed, it is so as well for a
+    book that hangs just after a good answer.
 
-    Where the liveness probe is a program (exec), it does so once more, with a new pod, and without the drill's file.
+    Where the liveness probe does not ask the book itself by HTTP, the checker does so once more, with a new pod, and
+    without the drill's file.
     """
     anew, at_worst, answers = await hung_and_back(lab)
     expect(anew).because(HUNG)

@@ -17,7 +17,7 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.inside import printed
-from mlops_lab.kit.pods import containers_of, gone_meanwhile, leaving, name, restarts
+from mlops_lab.kit.pods import containers_of, gone_meanwhile, images, leaving, name, restarts
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probe_times import silent_at_worst
 from mlops_lab.kube.client import Object
@@ -30,6 +30,8 @@ from .why import NO_DRILL, OUTSIDE
 START = Path(__file__).parents[1] / "start"
 ROUTES: dict[str, int] = json.loads(in_manifests(START, "ConfigMap", "archive")["data"]["routes.json"])
 RELEASE = "v2"
+_COLLECTOR: Object = in_manifests(START, "Deployment", "collector")["spec"]["template"]["spec"]["containers"][0]
+MISSPELT = _COLLECTOR["image"].rpartition(":")[2]  # a tag that the registry does not have
 LATE_FROM = 15  # minutes
 AT_ONCE, TIMES = 500, 3  # routes in a large request, and such requests
 UP_WITHIN = 90  # s, for pods that were changed just before
@@ -38,7 +40,10 @@ LARGE_WITHIN = 30  # s for the answer to a large request
 ANEW_WITHIN = 45  # s: 40 that the task allows, and what the kubelet takes
 OPEN_WITHIN = UP_WITHIN  # s for the container after that, and for a new pod: it reads for 8 s
 REPLACED_WITHIN = 90  # s
+BOOK_ASKED = 8  # times; where the book has two pods, both answer then
 HUNG = "/tmp/hung"
+KILLED = 137  # exit code of what had to be killed when its time to end was over
+BOOK_PORT = 8080
 # Lets the book hang without that file: a process that may open nothing more takes no connection.
 STUCK = """
 import contextlib, pathlib, resource, sys
@@ -79,6 +84,14 @@ async def must_run_as_given(lab: Lab, part: str) -> None:
         must(holds(same, f"/program/{part}.py as it was given", "it is another program"), why)
         more = sorted({*found} - {f"/program/{each}" for each in texts})
         must(holds(not more, "/program with the given programs alone", f"beside them {', '.join(more)}"), why)
+
+
+async def of_a_tag_that_was_there(lab: Lab) -> Observation:
+    """Are the collector's pods of another tag than the misspelt one? Somebody may have pushed that since."""
+    pods = [pod for pod in await owned_pods(lab, "collector") if not leaving(pod)]
+    misspelt = sorted({images(pod)[0] for pod in pods if images(pod)[0].rpartition(":")[2] == MISSPELT})
+    expected = "the collector has an image that was there when the lab began"
+    return holds(not misspelt, expected, f"there was no {', '.join(misspelt)}")
 
 
 async def _from_elsewhere(lab: Lab, container: Object) -> list[Object]:
@@ -161,11 +174,11 @@ async def board_of(lab: Lab) -> tuple[Answer, Observation]:
 
 
 async def shows_newest(lab: Lab, answer: Answer) -> Observation:
-    """Is what the board showed as the newest report one of the book's newest?"""
+    """Is what the board showed as the newest report one of the book's newest, whichever of its pods is asked?"""
     shown = answer.fields_if_any.get("newest")
-    told = await lab.traffic.get("book", "/reports?last=30")
-    known = told.fields_if_any.get("reports")
-    ok = isinstance(shown, dict) and isinstance(known, list) and shown in known
+    told = await asyncio.gather(*(lab.traffic.get("book", "/reports?last=30") for _ in range(BOOK_ASKED)))
+    known = [each.fields_if_any.get("reports") for each in told if each.status == 200]
+    ok = isinstance(shown, dict) and bool(known) and all(isinstance(each, list) and shown in each for each in known)
     return holds(ok, "it shows the book's newest report", f"it shows {str(shown)[:160]}")
 
 
@@ -173,7 +186,7 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation, Observation
     """Make a book hang that has just opened: is its container started anew, and does it answer again then?
 
     A pod that goes on to hang is replaced. When it hangs is the checker's moment; so its liveness probe's numbers must
-    do as well for the worst one.
+    do as well for the worst one, with the time that the container has to end.
     """
     pod = await _fresh(lab)
     now = await lab.objects.named("Pod", pod).present()
@@ -182,29 +195,52 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation, Observation
     can = await printed(lab, now, "test", "-w", "/tmp")
     must(holds(can.code == 0, f"{HUNG} can be made", "/tmp can't be written to"), "the book's drill needs that file")
     anew = await _hung(lab, now, BY_FILE)
+    then = await lab.objects.named("Pod", pod).now() or now
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get("book", "/routes", within=4), within=OPEN_WITHIN)
     if anew.ok and answer.status != 200:  # the file has outlived the container
         await lab.objects.kill(pod, grace=0)
     await rolled_out(lab, "book", within=OPEN_WITHIN)
-    worst = silent_at_worst(now["spec"]["containers"][0].get("livenessProbe") or {})
-    what = "until its liveness probe ends a book that hangs, at worst"
-    noticed = observe(what, worst, at_most(ANEW_WITHIN), unit="s", timed=False)
+    what = "until a book that hangs has ended by its liveness probe, at worst"
+    noticed = observe(what, ended_at_worst(then), at_most(ANEW_WITHIN), unit="s", timed=False)
     return anew, noticed, _answered(answer.status == 200, "the book answers again", answer)
+
+
+def ended_at_worst(pod: Object) -> int:
+    """The seconds until a pod's first container has ended that hangs just after a good answer.
+
+    What was killed has had its whole grace period before that; what ended when it was told to has taken no time.
+
+    Args:
+        pod: its first container hung, and was started anew since.
+    """
+    first = pod["spec"]["containers"][0]
+    probe = first.get("livenessProbe") or {}
+    grace = int(probe.get("terminationGracePeriodSeconds", pod["spec"].get("terminationGracePeriodSeconds", 30)))
+    before = [each.get("lastState") or {} for each in containers_of(pod) if each["name"] == first["name"]]
+    killed = any((each.get("terminated") or {}).get("exitCode") == KILLED for each in before)
+    return silent_at_worst(probe) + (grace if probe and killed else 0)
 
 
 async def hung_without_a_file(lab: Lab) -> Observation:
     """Is the book's container started anew where nothing but its silence tells that it hangs?
 
-    What asks by HTTP can't know of the drill's file, so that is looked at only where the probe is a program.
+    A probe that asks the book itself by HTTP can't know of the drill's file; of any other one this is looked at.
     """
     expected = "a new container once the book hangs, without the drill's file"
     pods = [pod for pod in await owned_pods(lab, "book") if not leaving(pod)]
-    if not any((pod["spec"]["containers"][0].get("livenessProbe") or {}).get("exec") for pod in pods):
-        return Observation(True, expected, "its liveness probe is no program")
+    if all(asks_the_book(pod["spec"]["containers"][0]) for pod in pods):
+        return Observation(True, expected, "its liveness probe asks the book itself")
     now = await lab.objects.named("Pod", await _fresh(lab)).present()
     anew = await _hung(lab, now, BY_LIMIT, expected)
     await rolled_out(lab, "book", within=OPEN_WITHIN)
     return anew
+
+
+def asks_the_book(container: Object) -> bool:
+    """Does the liveness probe of the book's container ask by HTTP, and at the port on which the book listens?"""
+    get = (container.get("livenessProbe") or {}).get("httpGet") or {}
+    ports = {each.get("name"): each["containerPort"] for each in container.get("ports") or []}
+    return not get.get("host") and ports.get(get.get("port"), get.get("port")) == BOOK_PORT
 
 
 async def _fresh(lab: Lab) -> str:

@@ -12,6 +12,10 @@ COLLECTOR = (
     "Deployment of the same registry shows how such a name is written. A pod that was made by hand is nobody's once "
     "it is gone"
 )
+PUSHED = (
+    "a tag that is pushed for it is in the registry, and that is not of your namespace. The registry had the image of "
+    "this release before, under another tag"
+)
 OTHERS = (
     "somebody else reports to the book as well, and the reports are to be the collector's own: kubectl get pods shows "
     "what runs beside the four, such as a pod that was made by hand to try something"
@@ -39,16 +43,22 @@ SHOWN = (
     "the minutes are the model's, and {minutes} of them, or more, are late. What the program was told is in its "
     "environment: kubectl exec deploy/board -- env"
 )
+ONE_BOOK = (
+    "the board asks the book for it each time. Of two pods of the book each keeps in memory what it was told itself: "
+    "whoever asks the other one does not get that"
+)
 HUNG = (
     "the process is there, the port is open, and no answer comes: only a liveness probe that asks for an answer "
     "notices. It must be patient while the program starts, and not for longer: a startup probe is for the first, the "
     "liveness probe for what comes after. An initial delay counts, too, where the book hangs early. From the first "
     "failed question to the kill it takes about periodSeconds times failureThreshold, and each question takes "
-    "timeoutSeconds"
+    "timeoutSeconds. A process that does nothing about being told to end is killed terminationGracePeriodSeconds later"
 )
 JUST_AFTER = (
     "a book may hang just after it has answered the probe. Then the first question that fails comes periodSeconds "
-    "later, failureThreshold of them must fail, and the last one fails after timeoutSeconds"
+    "later, failureThreshold of them must fail, and the last one fails after timeoutSeconds. Then the container has "
+    "terminationGracePeriodSeconds to end, those of the probe or else of the pod, and the book takes all of them: the "
+    "first process of a container is not ended by SIGTERM unless it does something about it"
 )
 NO_DRILL = (
     "the file is for drills alone: a book that hangs in earnest makes none. What the probe is to notice is that it "
@@ -56,7 +66,7 @@ NO_DRILL = (
 )
 NO_FILE = (
     "this time there was no file of the drill: the book's process could open nothing more, so it took no connection. A "
-    "book that hangs in earnest makes no file, and what the probe's program has to notice is that there is no answer"
+    "book that hangs in earnest makes no file, and whoever the probe asks has to notice that the book does not answer"
 )
 AGAIN = (
     "a container that starts anew needs as long to read as the first one did, and finds in the volumes of its pod what "
