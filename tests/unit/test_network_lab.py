@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +35,8 @@ from tests.merge_patches import merged
 LAB = resolve("21")
 SEED = project() / "labs" / LAB.slug / "start" / "seed.yaml"
 SEED_OF_THE_RUN = 21
+NAME = "kubernetes.io/metadata.name"
+HERE = {NAME: LAB.namespace}
 FOUR = ("gateway", "model", "features", "store")
 HOST, FEATURES_HOST, AWAY, API, DNS = "10.0.0.10", "10.0.0.11", "10.0.2.1", "10.96.0.1", "10.0.1.1"
 
@@ -79,12 +82,13 @@ def selects(selector: Object | None, labels: Mapping[str, str]) -> bool:
 def names(peer: Object, other: Object) -> bool:
     """Is somebody one of those whom an item of from or to names?"""
     if "ipBlock" in peer:
-        return bool(peer["ipBlock"]["cidr"] == f"{other['address']}/32")
+        address, but = ip_address(other["address"]), peer["ipBlock"].get("except") or []
+        return address in ip_network(peer["ipBlock"]["cidr"]) and not any(address in ip_network(each) for each in but)
     if other["address"] == API:
         return False  # it is no pod
     space = peer.get("namespaceSelector")
     here = other["namespace"] == "here"
-    if not (here if space is None else selects(space, {"kubernetes.io/metadata.name": other["namespace"]})):
+    if not (here if space is None else selects(space, HERE if here else {NAME: other["namespace"]})):
         return False
     return selects(peer.get("podSelector"), other["labels"])
 
@@ -106,7 +110,7 @@ def passes(policies: Sequence[Object], who: Object, other: Object, port: int, di
         and (
             not rule.get("ports")
             or any(
-                numbers.get(each.get("port"), each.get("port", port)) == port
+                (first := numbers.get(each.get("port"), each.get("port", port))) <= port <= each.get("endPort", first)
                 and each.get("protocol", "TCP") == protocol
                 for each in rule["ports"]
             )
@@ -172,8 +176,7 @@ class World:
         return any(passes(self.policies, self.pods[to], other, port, "Ingress", "TCP") for to, port in ports.items())
 
     def names_others(self) -> bool:
-        here = {"kubernetes.io/metadata.name": "here"}
-        return any(said for policy in self.policies for said in self.others_of(policy, here))
+        return any(said for policy in self.policies for said in self.others_of(policy, HERE))
 
     def step(self, asker: str, other: str) -> bool:
         """Does one of the four get through to the next one, as far as policies, ports, labels and names go?"""
@@ -251,6 +254,39 @@ def test_a_mistake_fails_its_check_by_its_text(lab21: Any, variant: Variant) -> 
     assert variant.check in STEPS or found == [variant.check]
 
 
+def listed(*names: str, more: Object | None = None) -> Object:
+    """A peer: the namespaces of these names."""
+    rule = {"key": NAME, "operator": "In", "values": list(names)}
+    return {"namespaceSelector": {"matchExpressions": [rule], **(more or {})}}
+
+
+@pytest.mark.parametrize(
+    ("peer", "more", "let_in", "let_out"),
+    [
+        (listed("lab-21"), {}, False, False),
+        (listed("lab-21", "monitoring"), {}, True, True),
+        (listed("lab-21", "monitoring", more={"matchLabels": HERE}), {}, False, False),
+        (listed("lab-21", "kube-system"), {}, True, False),
+        (listed("kube-system", "monitoring"), {}, True, True),
+        ({"ipBlock": {"cidr": "172.18.0.0/16"}}, {}, True, True),
+        ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53, "protocol": "UDP"}]}, True, False),
+        ({"ipBlock": {"cidr": "10.244.0.0/16"}}, {"ports": [{"port": 53}]}, True, False),  # the checker's pods try it
+        ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53, "endPort": 60}]}, True, True),
+        ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53}, {"port": 443}]}, True, True),
+        ({"ipBlock": {"cidr": "8.8.8.8/32"}}, {"ports": [{"port": 53}]}, True, True),
+        ({"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}, {"ports": [{"port": 53}]}, True, True),
+    ],
+)
+def test_policies_name_nobody_elsewhere(lab21: Any, peer: Object, more: Object, let_in: bool, let_out: bool) -> None:
+    def said(app: str, direction: str, peers: str) -> list[str]:
+        spec = {"podSelector": {"matchLabels": {"app": app}}, direction: [{peers: [peer], **more}]}
+        return list(lab21.others_of({"metadata": {"name": "p"}, "spec": spec}, HERE))
+
+    assert bool(said("gateway", "ingress", "from")) is let_in
+    assert bool(said("model", "egress", "to")) is let_out
+    assert not said("gateway", "egress", "to")
+
+
 def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
     def drawn(seed: int) -> list[str]:
         lab = made_up_lab("21")
@@ -266,7 +302,7 @@ def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
 
 def test_each_visitor_that_is_here_listens(lab21: Any) -> None:
     who = lab21.Visitors.draw(made_up_lab("21"))
-    ports = [str(who.port), "7000", "8080", "9100", "53"]
+    ports = [str(who.port), "7000", "7001", "8080", "8081", "9100", "9101", "53"]
     for each in (*who.said, who.host, who.features_host):
         pod = each.pod("image")
         assert pod["spec"]["containers"][0]["command"] == ["python3", "-c", lab21._LISTEN, *ports]
@@ -448,7 +484,7 @@ class Space(NothingThere):
             pod = self.made[name] | {"status": {"phase": "Running"}}
             return Observation(test(pod), expected, shown(pod))
 
-        return SimpleNamespace(now=now, present=present, until=until, kube=None, namespace="here")
+        return SimpleNamespace(now=now, present=present, until=until, kube=None, namespace=LAB.namespace)
 
     async def all(self, kind: str, selector: str = "") -> list[Object]:
         return self.world.policies if kind == "NetworkPolicy" else []
@@ -544,6 +580,22 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         (
             "wrong/others_stay_out--a-port-of-all-pods",
             ["others_stay_out: open: a pod with app=features to port 7000 of a pod with role=client, by TCP"],
+        ),
+        (
+            "wrong/others_stay_out--a-range-of-ports",
+            ["others_stay_out: open: a pod with role=client to port 8081 of a pod with app=gateway, by TCP"],
+        ),
+        (
+            "wrong/others_stay_out--from-the-nodes",
+            ["others_stay_out: NetworkPolicy from-the-nodes lets in whoever has an address of 172.16.0.0/12"],
+        ),
+        (
+            "wrong/others_stay_out--one-namespace-more",
+            ["others_stay_out: NetworkPolicy metrics-for-monitoring lets in pods of another namespace"],
+        ),
+        (
+            "wrong/others_stay_out--out-of-the-cluster",
+            ["others_stay_out: NetworkPolicy model-out lets the model out to whoever has an address of 0.0.0.0/0"],
         ),
         (
             "wrong/others_stay_out--metrics-of-all-pods",

@@ -1,7 +1,7 @@
 """Lab 21: does each of the chain get its answers from the next one, and does everybody else stay out?
 
 Asked is from inside pods: by the chain's own programs in their own pods, and by pods of the checker's whose names and
-labels are drawn. No file of the learner's is read, and policies only for the namespaces that they name.
+labels are drawn. No file of the learner's is read, and policies only for namespaces and addresses that they name.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ async def others_stay_out(lab: Lab) -> None:
 
     New pods with drawn names try what is not on the list: strangers, pods with the labels of the chain, of clients, of
     the loader and of monitoring where they have no business, and pods of another namespace, and of that of the DNS,
-    with such labels. They try the four, and each other, on the ports of the list, that of the DNS and a drawn one, by
-    TCP and UDP. All four programs must be at work meanwhile on both ports, by what they say in their own pods. And no
-    policy names another namespace, but for the model's way to that of the DNS.
+    with such labels. They try the four, and each other, on the ports of the list, those next to them, that of the DNS
+    and a drawn one, by TCP and UDP. All four programs must be at work meanwhile on both ports, by what they say in
+    their own pods. And no policy names another namespace, or addresses, but for the model's way to the DNS.
     """
     seen = await lab.once(asked)
     must(
@@ -99,7 +99,7 @@ async def others_stay_out(lab: Lab) -> None:
     expect(judged(seen.gave, seen.away, "closed to pods of another namespace that have the list's labels")).because(
         OF_NAMESPACES
     )
-    must(holds(not seen.named, "policies that name no other namespace", "; ".join(seen.named)), OF_NAMESPACES)
+    must(holds(not seen.named, "policies that name nobody elsewhere", "; ".join(seen.named)), OF_NAMESPACES)
 
 
 @check(points=1, needs=(*_CHAIN, the_rest_goes_on), owns="the pods", domains=DOMAINS)

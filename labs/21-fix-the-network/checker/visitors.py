@@ -156,7 +156,7 @@ class Visitors:
         host, features_host: let in all; the second one has the features' label.
         guests: of another namespace.
         dns: of the namespace of the DNS, with its label.
-        port: a port that is on no list, on which each that is here listens, beside those of the list.
+        port: a port that is on no list; each that is here listens on it, on those of the list and on the next ones.
     """
 
     client: Listener
@@ -179,7 +179,8 @@ class Visitors:
         """Draw them for this run."""
         random = drawn(lab, "visitors")
         port = random.randrange(*_PORTS)
-        ports = port, *sorted({*PORTS.values(), METRICS}), DNS
+        listed = {*PORTS.values(), METRICS}
+        ports = port, *sorted({*listed, *(each + 1 for each in listed)}), DNS
         names = [f"{word(random)}-{number}" for number in range(16)]
         left = iter(names)
 

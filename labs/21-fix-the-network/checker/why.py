@@ -48,7 +48,8 @@ _ELSE = "kubectl logs of the pod that asks says what it gets; its variable NEXT 
 
 OF_NAMESPACES = (
     "a podSelector alone is of the policy's own namespace. A namespaceSelector lets in the pods of the namespaces that "
-    "it selects, an empty one those of all; a podSelector beside it, in the same item, says which of their pods"
+    "it selects, an empty one those of all; a podSelector beside it, in the same item, says which of their pods. An "
+    "ipBlock is for whoever has such an address: a node, a pod of any namespace, a machine elsewhere"
 )
 
 
