@@ -212,6 +212,13 @@ def test_whoever_is_bound_here_is_asked_for(monkeypatch: pytest.MonkeyPatch, sub
         ((["batch"], ["cronjobs"], ["patch"], ["train"]), "look may patch cronjobs train"),
         (([""], ["secrets"], ["watch"], None), "look may watch secrets"),
         (([""], ["configmaps"], ["update"], ["candidate"]), "look may update configmaps candidate"),
+        (([""], ["configmaps"], ["delete"], ["flights"]), "look may delete configmaps flights"),
+        (([""], ["secrets"], ["update"], ["signing-key"]), "look may update secrets signing-key"),
+        ((["batch"], ["jobs"], ["list"], None), "look may list jobs"),
+        ((["batch"], ["jobs"], ["deletecollection"], None), "look may deletecollection jobs"),
+        ((["batch"], ["cronjobs"], ["watch"], ["train"]), "look may watch cronjobs train"),
+        ((["batch"], ["cronjobs"], ["delete"], ["train"]), "look may delete cronjobs train"),
+        (([""], ["serviceaccounts"], ["impersonate"], ["trainer"]), "look may impersonate serviceaccounts trainer"),
         (([""], ["configmaps"], ["get"], ["kube-root-ca.crt"]), ""),  # nothing of the table, nor what leads to it
         (([""], ["pods"], ["get", "list"], None), ""),
     ],

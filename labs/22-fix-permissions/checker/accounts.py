@@ -52,6 +52,7 @@ _SPECIAL = (
     Right("escalate", "roles", group=_RBAC),
     Right("bind", "roles", group=_RBAC),
     Right("impersonate", "serviceaccounts"),
+    *(Right("impersonate", "serviceaccounts", account) for account in ACCOUNTS.values()),
     *(Right("create", "serviceaccounts", account, subresource="token") for account in ACCOUNTS.values()),
     *(Right("create", "pods", subresource=name) for name in ("exec", "attach", "eviction")),
     Right("get", "pods", subresource="log"),
@@ -70,8 +71,8 @@ _MAKERS = (
     ("", "replicationcontrollers"), (_APPS, "deployments"), (_APPS, "replicasets"), (_APPS, "statefulsets"),
     (_APPS, "daemonsets"), (_BATCH, "cronjobs"),
 )  # fmt: skip
-# Verbs by which an object is read or changed as well. A list may be of one name, and a rule may allow no other.
-_LIKE = {"get": ("list", "watch"), "patch": ("update", "delete", "deletecollection")}
+# Verbs by which an object is read, changed or deleted. A list may be of one name, and a rule may allow no other.
+_BY_VERBS = "get", "list", "watch", "patch", "update", "delete", "deletecollection"
 
 
 @dataclass(frozen=True)
@@ -135,21 +136,19 @@ def met(own: str, accounts: Iterable[Object], bindings: Iterable[Object], member
 
 
 def strangers_may_not() -> list[Right]:
-    """What these are asked about: all that any step does, and what leads to more."""
+    """What these are asked about, each once: what any step does, the same by other verbs, and what leads to more."""
     steps = [right for each in NEEDED.values() for right in each]
-    return [*steps, *_SPECIAL, Right("create", "pods"), *_alike(steps), *_starts_pods()]
+    return list(dict.fromkeys([*steps, *_SPECIAL, Right("create", "pods"), *_alike(steps), *_starts_pods()]))
 
 
 def _alike(needed: Iterable[Right]) -> list[Right]:
-    """The same done to data, or to the service, by other verbs: to what has the name, and to all of the kind."""
-    found = [
+    """What else is done to the same objects: to that of the name, and to all of the kind."""
+    return [
         Right(verb, each.resource, name, each.group)
         for each in needed
-        if each.group != _BATCH
-        for verb in _LIKE[each.verb]
+        for verb in _BY_VERBS
         for name in ("", each.name)
     ]
-    return list(dict.fromkeys(found))
 
 
 def _starts_pods() -> list[Right]:
