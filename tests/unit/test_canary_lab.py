@@ -89,6 +89,17 @@ def test_a_candidate_is_as_bad_as_the_readme_says() -> None:
                 assert losses(candidate, rng) - losses(stable, rng) > 0.15
 
 
+@pytest.mark.parametrize("kind", ["errors", "slow"])
+def test_half_of_the_bad_ones_are_near_to_the_limit(kind: str) -> None:
+    streams, rng = loaded("25", "streams"), np.random.default_rng(9)
+    pairs = [streams.drawn(kind, rng)[:2] for _ in range(400)]
+    near = [
+        other.errors - one.errors < 0.06 if kind == "errors" else other.median < 1.6 * one.median
+        for one, other in pairs
+    ]
+    assert 160 < sum(near) < 240
+
+
 def losses(model: Any, rng: np.random.Generator) -> float:
     streams = loaded("25", "streams")
     _, known, late = streams._answered(model, 40_000, streams.World(), rng)

@@ -1,8 +1,8 @@
 """Lab 25: the checker plays two models and their passengers, and follows what the learner's canary does with them.
 
-First the judge alone, on canaries that are drawn, in a pod of the checker's. Of 300 of each of nine kinds the fixed
-horizon was wrong about one in all, and the sequential judge about none. Then the canary as it runs: 8,000 users,
-some of whom come again; one good candidate among three bad ones. The first model serves afterwards.
+First the judge alone, on canaries that are drawn, in a pod of the checker's. Of 300 of each of the ten kinds neither
+solution's judge was wrong about any. Then the canary as it runs: 8,000 users, some of whom come again; one good
+candidate among three bad ones. The first model serves afterwards.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ LATEST = 3  # looks after its answer that an outcome may come
 GOOD, BAD = ("same", "better", "incident", "storm"), (
     "errors", "slow", "tail", "too high", "too low", "mixed up",
 )  # fmt: skip
-MORE_ERRORS = (0.05, 0.09)  # points of a bad candidate's share of errors
-SLOWER = (1.5, 1.9)  # times the seconds of all its answers
+MORE_ERRORS = (0.05, 0.07)  # points of a bad candidate's share of errors
+SLOWER = (1.5, 1.7)  # times the seconds of all its answers
 TAIL, TAIL_TIMES = (0.09, 0.14), 10.0  # or of some of them
 ODDS = (4.5, 6.0)  # times the odds of being late that are true
 LOWER = (7.0, 10.0)  # or a part of them
