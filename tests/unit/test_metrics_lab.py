@@ -193,8 +193,10 @@ def test_clients_have_ids_of_several_forms_and_tell_who_they_are_or_not(monkeypa
     for form in forms:
         assert any(re.fullmatch(form, each) for each in given), form
     assert [each["x-request-id"] for each in sent] == given
-    for name in ("x-display", "User-Agent"):
+    for name in ("x-display", "User-Agent", "Referer", "Accept-Language", "X-Forwarded-For"):
         assert 60 < sum(name not in each for each in sent) < 220
+        told = [each[name] for each in sent if name in each]
+        assert len({*told}) > 0.9 * len(told) and re.fullmatch(r"[\w:/.-]+", told[0])
 
 
 def test_methods_and_hosts_that_there_are_not_are_no_answers_to_be_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -217,9 +217,10 @@ async def shows_predictions(lab: Lab) -> None:
 async def stays_bounded(lab: Lab) -> None:
     """Hundreds of paths, displays, queries and ids that nobody sent before make at most 10 new series at each pod.
 
-    So do requests of other sizes, and bad bodies whose fault is in another place each time; and so do methods, hosts
-    and other headers that no client has, in requests for unknown paths. Any answer to the last ones will do. Nor has a
-    label the address of who asks, of which there are as many as clients.
+    So do requests with a Referer, an Accept-Language and an X-Forwarded-For of their own, requests of other sizes, and
+    bad bodies whose fault is in another place each time; and so do methods, hosts and other headers that no client has,
+    in requests for unknown paths. Any answer to the last ones will do. Nor has a label the address of who asks, of
+    which there are as many as clients.
     """
     seen = await lab.once(measured)
     for name, places in seen.whole["telling"].items():

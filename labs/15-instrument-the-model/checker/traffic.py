@@ -94,6 +94,7 @@ class Sender:
             named = False
         given = self.an_id() if named else ""
         told = {"x-display": f"display-{uuid.uuid4().hex[:12]}", "User-Agent": f"display/{uuid.uuid4().hex[:6]}"}
+        told |= self.of_itself()
         if kind == "again":  # without an id, with the id that it had before, or with a new one; to a pod with the first
             asked = self.question = self.question or {
                 "path": f"{ROUTE}?display={uuid.uuid4().hex}", "body": body, "told": told,
@@ -117,6 +118,14 @@ class Sender:
             answer["lines"] = misread(text, body["rows"])
         self.answers.append(answer)
         return answer
+
+    def of_itself(self) -> dict[str, str]:
+        """What else a client may tell, each time another: a page, a language and an address, all well formed."""
+        return {
+            "Referer": f"https://displays.example.org/{uuid.uuid4().hex[:12]}",
+            "Accept-Language": "".join(self.draw.choices(string.ascii_lowercase, k=8)),
+            "X-Forwarded-For": f"198.18.{self.draw.randrange(256)}.{self.draw.randrange(1, 255)}",  # nobody's network
+        }
 
     def an_id(self) -> str:
         """Of one of several forms, or as short or long as may be."""
