@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.measure.services.grafana import read
-from mlops_lab.platform.dashboard.prometheus import NoPrometheus, Series
+from mlops_lab.platform.dashboard.prometheus import NoPrometheus, QueryRefused, Series
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
 
@@ -92,6 +93,19 @@ def test_a_pod_that_is_gone_tells_nothing_of_now(seed: int) -> None:
     wrong = sum(each.values[0] for each in world.gone.gauges if each.labels["airline"] == world.airlines[0])
     truth = checks.CONNECTIONS.truth(world, world.airlines[:1], checks.SPAN)
     assert checks.scale_of(checks.CONNECTIONS, {"": truth[""] + wrong}, truth) is None
+
+
+@pytest.mark.parametrize("seconds", [20, 40, 60, 120, 300, 600, 900])
+def test_the_mean_of_a_gauge_in_any_window_is_another_number_than_now(seconds: int) -> None:
+    for seed in range(3):
+        world = checks.draw(random.Random(seed), 1_700_000_000)
+        for airlines in (world.airlines[:1], world.airlines[:2]):
+            gauges = [each for past in world.pods.values() for each in past.gauges]
+            mine = [each for each in gauges if each.labels["airline"] in airlines]
+            windows = [each.values[: seconds // checks.STEP] for each in mine]
+            mean = sum(sum(window) / len(window) for window in windows)
+            truth = checks.CONNECTIONS.truth(world, airlines, checks.SPAN)
+            assert checks.scale_of(checks.CONNECTIONS, {"": mean}, truth) is None
 
 
 @pytest.mark.parametrize("seconds", [40, 60, 120, 600, 900])
@@ -208,6 +222,12 @@ def test_a_mapping_that_writes_a_word_hides_a_number_and_one_that_colours_does_n
     assert written().unit == ""
 
 
+def hiding(viz: bool, of: str) -> dict[str, Any]:
+    """An override that may take what has a name out of a panel."""
+    hidden = {"id": "custom.hideFrom", "value": {"legend": False, "tooltip": False, "viz": viz}}
+    return {"matcher": {"id": "byName", "options": of}, "properties": [hidden]}
+
+
 def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
     computed = {"refId": "B", "type": "math", "expression": "$A * 2"}
     panels = [
@@ -215,11 +235,21 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
         {"title": "Typed", "type": "text"},
         {"title": "Named", "type": "stat", "options": {"textMode": "name"}},
         {"title": "Twice", "targets": [computed, {**computed, "hide": True}]},
+        {"title": "Bars", "type": "bargauge", "options": {"valueMode": "hidden"}},
+        {"title": "Left over", "type": "stat", "options": {"valueMode": "hidden"}},
+        *(
+            {"title": each, "fieldConfig": {"overrides": [hiding(viz, of)]}}
+            for each, viz, of in (("Hidden", True, "a"), ("Shown", False, "a"), ("Untimed", True, "Time"))
+        ),
+        {"title": "Empty", "fieldConfig": {"defaults": {"custom": {"hideFrom": {"viz": True}}}}},
     ]
     found = wording.wordings(json.dumps({"dashboard": {"panels": panels}}))
     assert found["Late"].moved == ("timeShift 1d",)
-    assert [found[title].mute for title in ("Typed", "Named")] == [("type text",), ("textMode name",)]
     assert found["Twice"].computed == ("target B, of type math",)
+    assert {title: each.mute for title, each in found.items() if each.mute} == {
+        "Typed": ("type text",), "Named": ("textMode name",), "Bars": ("valueMode hidden",),
+        "Hidden": ("an override that hides series",), "Empty": ("fieldConfig.defaults that hides series",),
+    }  # fmt: skip
 
 
 def test_a_panel_may_be_drawn_for_each_value_that_is_chosen() -> None:
@@ -270,6 +300,12 @@ def test_a_panel_shows_what_its_queries_return_at_the_dashboards_time(more: dict
         assert said and said in failed.seen
 
 
+def overridden(kind: str, options: Any, name: str) -> dict[str, Any]:
+    """A panel's part that names the series that a matcher finds."""
+    properties = [{"id": "displayName", "value": name}]
+    return {"fieldConfig": {"overrides": [{"matcher": {"id": kind, "options": options}, "properties": properties}]}}
+
+
 @pytest.mark.parametrize(
     ("more", "target", "said"),
     [
@@ -283,12 +319,50 @@ def test_a_panel_shows_what_its_queries_return_at_the_dashboards_time(more: dict
         ({"options": {"textMode": "value_and_name"}}, {}, False),
         ({"fieldConfig": {"defaults": {"displayName": "delay"}}}, {}, True),
         ({"fieldConfig": {"defaults": {"displayName": "${__field.labels.dest}"}}}, {}, False),
+        ({"fieldConfig": {"defaults": {"displayName": '[[__field.labels["dest"]]]'}}}, {}, False),
+        ({"fieldConfig": {"defaults": {"displayName": "${__field.labels}"}}}, {}, False),
+        ({"fieldConfig": {"defaults": {"displayName": "${__field.labels.version}"}}}, {}, True),
+        ({"fieldConfig": {"defaults": {"displayName": "${__field.labels.dest}"}}}, {"legendFormat": "delay"}, False),
+        ({"fieldConfig": {"defaults": {"displayName": "${__series.name}"}}}, {"legendFormat": "{{dest}}"}, False),
+        ({"fieldConfig": {"defaults": {"displayName": "${__field.displayName}"}}}, {"legendFormat": "delay"}, True),
+        ({}, {"legendFormat": "$airline"}, True),
+        ({}, {"legendFormat": "$airline to {{dest}}"}, False),
+        (overridden("byRegexp", "/.*/", "delay"), {"legendFormat": "{{dest}}"}, True),
+        (overridden("byRegexp", r"/^\w+$/i", "delay"), {}, True),
+        (overridden("byRegexp", "/.*/", "${__field.labels.dest}"), {"legendFormat": "delay"}, False),
+        (overridden("byRegexp", "/.*ATL/", "Atlanta"), {"legendFormat": "{{dest}}"}, False),
+        (overridden("byName", "ATL", "Atlanta"), {"legendFormat": "{{dest}}"}, False),
+        (overridden("byNames", {"mode": "include", "names": ["ATL"]}, "Atlanta"), {}, False),
+        (overridden("byNames", {"mode": "include", "names": ["ATL", "BOS"]}, "delay"), {}, True),
+        (overridden("byFrameRefID", "A", "delay"), {}, True),
+        (overridden("byType", "number", "delay"), {}, True),
+        (overridden("byType", "time", "when"), {}, False),
+        (overridden("byType", "number", "delay") | {"type": "table"}, {"format": "table"}, False),
+        ({"type": "bargauge", "options": {"namePlacement": "hidden"}}, {}, True),
+        ({"type": "bargauge", "options": {"namePlacement": "hidden", "legend": {"showLegend": True}}}, {}, False),
+        ({"type": "bargauge", "options": {"namePlacement": "left"}}, {}, False),
+        ({"options": {"namePlacement": "hidden"}}, {}, False),
     ],
 )
 def test_a_reader_sees_which_series_is_which(more: dict[str, Any], target: dict[str, Any], said: bool) -> None:
     panel = {"title": "x", "type": "stat", "targets": [{"expr": "y", **target}], **more}
     found = wording.wordings(json.dumps({"panels": [panel]}))["x"]
     assert bool(found.nameless("dest")) is said
+
+
+@pytest.mark.parametrize(
+    ("every", "lacking"), [("", []), (".+", []), ("[A-Z]{3}", ["ABCD"]), ("broken{", []), ("AAL|ABCD", ["DAL"])]
+)
+def test_all_is_each_airline_whatever_its_code_looks_like(every: str, lacking: list[str]) -> None:
+    async def values(series: str, label: str) -> list[str]:
+        if "broken" in series:
+            raise QueryRefused("bad regular expression", "mend it")
+        assert label == "airline"
+        return [each for each in ("AAL", "DAL", "ABCD", "XYZ") if re.fullmatch(every, each)]
+
+    lab = made_up_lab("16", platform=SimpleNamespace(prometheus=SimpleNamespace(values=values)))
+    board = SimpleNamespace(variables={"airline": SimpleNamespace(every=every)})
+    assert asyncio.run(checks.left_out(lab, board, ["ABCD", "AAL", "DAL"])) == lacking
 
 
 def test_all_values_are_chosen_of_variables_of_the_learners_own_too() -> None:

@@ -10,7 +10,7 @@ import asyncio
 import math
 import re
 
-from mlops_lab.checks import Lab, Observation, check, current, expect
+from mlops_lab.checks import Lab, Observation, check, current, expect, holds
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.services.grafana import ALL
@@ -18,7 +18,7 @@ from mlops_lab.measure.services.grafana import ALL
 from .comparison import compared, differs, has_data, in_words, offers, once, right, scale_of
 from .reading import plainly
 from .scenario import ELSEWHERE, dashboard, injected
-from .shown import ask, asks, choices, panel_of, plain
+from .shown import ask, asks, choices, left_out, panel_of, plain
 from .truth import BUDGET, CONNECTIONS, FLIGHTS, LATENCY, LATEST, MONEY, REBOOKINGS, VERSIONS, WANTED
 from .why import (
     why_nothing,
@@ -78,7 +78,7 @@ async def offers_choices(lab: Lab) -> None:
     """The variables `namespace` and `airline` offer what Prometheus has; several airlines can be chosen, and All.
 
     The checker's airlines are in a namespace of its own: `namespace` must offer it, and `airline` them, only there.
-    One of them has just signed: flights were answered, and no rebooking was offered.
+    One of them has just signed: flights were answered, and no rebooking was offered. The code of one has four letters.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     names, variables = ("namespace", "airline"), board.variables
@@ -115,10 +115,10 @@ async def offers_choices(lab: Lab) -> None:
         "label_values(flights_answered_total, namespace) asks for all namespaces in which there is such a metric"
     )
     here = await choices(lab, board, "airline", SYSTEM_NAMESPACE)
-    expect(offers("airline", world.airlines, here)).because(
+    expect(offers("airline", [world.longer, *world.airlines], here)).because(
         "flights of these airlines were answered in the last minutes; the last of them has had no rebooking yet, and "
         "has saved nothing. Which metric and label does the variable ask for, and does its `regex` let all of them "
-        "through?"
+        "through, whatever a code looks like?"
     )
     strangers = sorted(
         set(await choices(lab, board, "airline", lab.platform.prometheus.labels["namespace"])) & set(world.airlines)
@@ -134,7 +134,7 @@ async def offers_choices(lab: Lab) -> None:
 async def follows_the_choice(lab: Lab) -> None:
     """Every panel has data for one airline, for two and for All; and other data for another airline or namespace.
 
-    Whether the data are right is for the checks below.
+    All is each airline, also one whose code has four letters. Whether the data are right is for the checks below.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     one, other = world.airlines[:2]
@@ -171,6 +171,12 @@ async def follows_the_choice(lab: Lab) -> None:
             differs(wanted, first, second, "airline"),
             'no selector of the query has airline=~"$airline", so each customer is shown the figures of all',
         )
+    lacking = await left_out(lab, board, [world.longer, *world.airlines])
+    must(
+        holds(not lacking, "All: each airline", f"{board.variables['airline'].every} leaves out {', '.join(lacking)}"),
+        "allValue is a regular expression that stands for every choice: it has to match each airline, whatever its "
+        'code looks like. ".+" does; without allValue Grafana writes all that the variable offers',
+    )
     current.note("all eight panels show what was chosen")
 
 
@@ -265,7 +271,7 @@ async def keeps_the_budget(lab: Lab) -> None:
 async def sees_all_connections(lab: Lab) -> None:
     """`Connections watched` is how many connections are watched now, by all pods together.
 
-    Some minutes ago there was one pod more.
+    In the minutes before, each pod watched a fifth more on average; and some minutes ago there was one pod more.
     """
     why = (
         "a gauge says how it is now: no rate(), no average over time, and nothing of a pod that is gone, as "
@@ -335,7 +341,8 @@ async def reads_right(lab: Lab) -> None:
     """What a reader sees is what was measured: each panel has its unit, values in that unit, and shows the last one.
 
     A share is right as 0.42 with the unit percentunit, and as 42 with percent. Where there is a series for each version
-    or destination, a name of your own for them has that label in it.
+    or destination, a name of your own for them has that label in it, and no option hides their names. No series and no
+    value is hidden either.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     for wanted in WANTED:

@@ -36,8 +36,8 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
             f"it has {own[0][:80]}" if own else "it shows them",
         ),
         "timeFrom and timeShift give a panel a time of its own, whatever the reader chooses; an expression of "
-        "Grafana's is a transformation by another name; and a panel of text, or a stat whose textMode shows a name, "
-        "shows no value at all",
+        "Grafana's is a transformation by another name; a panel of text, a stat whose textMode shows a name and a bar "
+        "gauge whose valueMode is hidden show no value at all; and what hideFrom takes out of a panel nobody sees",
     )
     must(
         Observation(

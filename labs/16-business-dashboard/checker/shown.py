@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from mlops_lab.measure.services.grafana import ALL, Dashboard, NotADashboard, Pa
 from mlops_lab.platform.dashboard.prometheus import NoPrometheus, QueryRefused, Series
 
 from .truth import Values, Wanted
-from .world import SPAN, World
+from .world import ANSWERED, SPAN, World
 
 TARGET = ("__name__", "app", "instance", "job", "namespace", "node")  # labels that tell a reader nothing here
 
@@ -99,6 +100,17 @@ async def choices(
             "and the name of a label"
         )
         raise
+
+
+async def left_out(lab: Lab, board: Dashboard, airlines: Sequence[str]) -> list[str]:
+    """Which of these airlines All leaves out, by the variable's custom all value."""
+    every = board.variables["airline"].every
+    if not every:
+        return []
+    with contextlib.suppress(QueryRefused):  # it is written for other quotes
+        matching = f'{ANSWERED}{{namespace="{SYSTEM_NAMESPACE}", airline=~"{every}"}}'
+        return sorted({*airlines} - {*await lab.platform.prometheus.values(matching, "airline")})
+    return []
 
 
 async def ask(

@@ -15,6 +15,12 @@ MUTE = ("alertlist", "annolist", "dashlist", "gettingstarted", "news", "text", "
 EXPRESSION = "__expr__"  # the data source that computes from what other targets returned
 HIDDEN = 2  # a variable's `hide`: no reader sees it
 UNNAMED = ("", "__auto")  # legends with which Grafana writes the labels itself
+OF_A_SERIES = r"(?:\$\{?|\[\[)__(?:field|series|cell|data)"  # for what Grafana writes a text of each series' own
+OF_A_LABEL = r"__field\.labels[.\[\"']+(\w+)"
+LEADS_BACK = r"__field\.(?:displayName|name)|__series"  # to the name that it would have otherwise
+HIDING = "custom.hideFrom"  # the property that takes series out of a panel
+TIME = ("Time", "time")  # what an override says that is of no series, but of when they were
+TABULAR = ("table", "barchart")  # where they draw a target's table, a label is a column of its own
 UNKNOWN = ("null", "nan", "null+nan", "empty")  # what a value mapping of a missing value matches
 
 
@@ -48,7 +54,7 @@ class Wording:
 
     def nameless(self, label: str) -> list[str]:
         """What keeps a reader from seeing which series is of which value of a label."""
-        found = [each for each in self.names if "$" not in each and not re.search(rf"{{{{\s*{label}\s*}}}}", each)]
+        found = [each for each in self.names if not _tells(each, label)]
         return [f"the name {each[:60]!r} for each" for each in found] + ([self.valued] if self.valued else [])
 
     @property
@@ -87,6 +93,12 @@ def _wording(raw: dict[str, Any]) -> Wording:
     moved = tuple(f"{name} {raw[name]}" for name in ("timeFrom", "timeShift") if raw.get(name))
     mute = [f"type {raw['type']}"] if raw.get("type") in MUTE else []
     mute += [f"textMode {options['textMode']}"] if options.get("textMode") in ("name", "none") else []
+    bars = raw.get("type") == "bargauge"
+    mute += ["valueMode hidden"] if bars and options.get("valueMode") == "hidden" else []
+    hiding = [("fieldConfig.defaults", _dict(defaults.get("custom")).get("hideFrom"))]
+    seen = [each for each in _dicts(config.get("overrides")) if _dict(each.get("matcher")).get("options") not in TIME]
+    hiding += [("an override", each.get("value")) for each in _inner(seen, "properties") if each.get("id") == HIDING]
+    mute += [f"{where} that hides series" for where, value in hiding if _dict(value).get("viz")]
     computed = tuple(
         f"target {each.get('refId')}, of type {each.get('type')}"
         for each in _dicts(raw.get("targets"))
@@ -94,12 +106,51 @@ def _wording(raw: dict[str, Any]) -> Wording:
     )
     shown = [each for each in _dicts(raw.get("targets")) if each.get("expr") and not each.get("hide")]
     legends = [str(each.get("legendFormat") or "") for each in shown if each.get("format") != "table"]
-    names = [each for each in (*legends, str(defaults.get("displayName") or "")) if each.strip() not in UNNAMED]
+    shared = [each for each in _dicts(config.get("overrides")) if _of_several(each.get("matcher"))]
+    given = [str(each.get("value") or "") for each in _inner(shared, "properties") if each.get("id") == "displayName"]
+    names = _names(given, [str(defaults.get("displayName") or "")], legends)
+    if raw.get("type") in TABULAR and not legends:
+        names = []
     valued = "textMode value" if raw.get("type") == "stat" and options.get("textMode") == "value" else ""
+    if bars and options.get("namePlacement") == "hidden" and not _dict(options.get("legend")).get("showLegend"):
+        valued = "namePlacement hidden"
     return Wording(
         str(defaults.get("unit") or ""), units, tuple(empty), tuple(words), moved, tuple(mute), computed,
         names=tuple(names), valued=valued,
     )  # fmt: skip
+
+
+def _tells(name: str, label: str) -> bool:
+    """Whether a name is another one for each value of a label."""
+    if re.search(rf"{{{{\s*{label}\s*}}}}", name):
+        return True
+    named = re.findall(OF_A_LABEL, name)
+    return bool(re.search(OF_A_SERIES, name)) and (not named or label in named)
+
+
+def _names(*given: list[str]) -> list[str]:
+    """The names that a reader sees, of those that are given; the first ones stand in place of the others."""
+    found: list[str] = []
+    for each in given:
+        own = [name for name in each if name.strip() not in UNNAMED]
+        found += own
+        if own and not any(re.search(LEADS_BACK, name) for name in own):
+            break
+    return found
+
+
+def _of_several(matcher: Any) -> bool:
+    """Whether an override may be of several series; a pattern with a letter or a digit in it means one of them."""
+    kind, options = _dict(matcher).get("id"), _dict(matcher).get("options")
+    if kind == "byName" or options in TIME:
+        return False
+    if kind == "byNames":
+        names = _dict(options).get("names")
+        return _dict(options).get("mode") == "exclude" or not isinstance(names, list) or len(names) > 1
+    if kind == "byRegexp":
+        bare = re.sub(r"^/(.*)/\w*$", r"\1", str(options)[:1000])
+        return not re.search(r"[^\W_]", re.sub(r"\\.|\[[^]]*\]|\{[^}]*\}|\(\?<\w+>", "", bare))
+    return True
 
 
 def _boards(raw: Any) -> list[dict[str, Any]]:
