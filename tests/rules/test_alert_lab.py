@@ -129,6 +129,16 @@ def test_what_always_fires_is_seen_as_one_alert_from_midnight_on(tmp_path: Path)
     assert all(each.since <= 0 for name in planned(1).trials for each in found[name]), "it fired before the fault"
 
 
+def test_what_tells_nobody_is_seen_and_is_no_noise(tmp_path: Path) -> None:
+    rules = [{"alert": name, "expr": "vector(1)", "labels": {"severity": name}} for name in ("info", "none", "warning")]
+    (tmp_path / "rules.json").write_text(json.dumps({"groups": [{"name": "a", "rules": rules}]}))
+    replays = day.replays(planned(1), TARGETS, [], "rules.json", 1)
+    (tmp_path / "replays.json").write_text(json.dumps({**replays, "tests": replays["tests"][:1]}))
+    found = day.fired(promtool("test", "rules", "replays.json", cwd=tmp_path).stdout)["normal"]
+    assert {each.labels["alertname"] for each in found} == {"info", "none", "warning"}
+    assert [each.labels["alertname"] for each in checks.told(found)] == ["warning"]
+
+
 @pytest.mark.parametrize("hint", ["ask {team}", "see expr: rate", "error: rate", 'a "quote" and }', "\N{FIRE}"])
 def test_an_alert_is_seen_whatever_its_labels_and_annotations_say(hint: str, tmp_path: Path) -> None:
     noise = {"alert": "Noise", "expr": "vector(1)", "labels": {"hint": hint}, "annotations": {"summary": hint}}

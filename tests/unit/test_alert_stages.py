@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
+import subprocess
+import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +20,7 @@ import pytest
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import LabError
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, made_up_lab
+from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 checks, notifications = loaded("17"), loaded("17", "notifications")
 
@@ -159,6 +164,105 @@ def test_what_fires_for_errors_too_may_bring_the_release_before() -> None:
     assert [(each["alertname"], each.get("pod")) for each in labels] == [("Slow", "a"), ("Slow", "b"), ("Down", None)]
 
 
+def test_what_tells_nobody_may_bring_it_in_no_other_case_than_errors() -> None:
+    groups = [*GROUPS, {"rules": [rule("Backs", "info"), rule("Starts", "none"), rule("Waits", "info")]}]
+    found = {
+        "normal": [alert("Starts", "none", pod="a"), alert("Starts", "none", pod="b"), alert("Slow", "warning")],
+        "errors": [alert("Errors", "critical"), alert("Backs", "info")],
+        "gone": [alert("Backs", "info"), alert("Waits", "info"), alert("Old", "info", -300)],
+    }
+    labels = checks.no_reason_to_fall_back(TRIALS, found, groups)
+    assert [(each["alertname"], each.get("pod")) for each in labels] == [("Waits", None), ("Starts", "a")]
+    found["normal"].append(alert("Backs", "info"))
+    assert "Backs" in [each["alertname"] for each in checks.no_reason_to_fall_back(TRIALS, found, groups)]
+
+
+@pytest.mark.parametrize(("severity", "silent"), [("info", True), ("none", True), ("warning", False), ("", False)])
+def test_what_tells_nobody_may_fire_on_a_normal_day(severity: str, silent: bool) -> None:
+    lab, known = made_up_lab("17"), {"planned": checks.Plan(random.Random(1))}
+    known["replayed"] = {"normal": [alert("Noise", severity)]}
+
+    async def once(stage: Any) -> Any:
+        return known[stage.__name__]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    with contextlib.nullcontext() if silent else pytest.raises(Failure, match="no alert fires"):
+        asyncio.run(checks.silent_through_a_normal_day.run(lab))
+
+
+@pytest.mark.parametrize(("mistake", "hours"), [("", 24), ("falls_back_once", 24), ("routes_and_groups", 4)])
+def test_what_fires_on_the_whole_day_may_bring_the_release_before(mistake: str, hours: int) -> None:
+    lab17, asked = loaded("17"), list[int]()
+
+    async def replay(lab: Any, hours: int) -> dict[str, Any]:
+        asked.append(hours)
+        return {}
+
+    lab17.replay.replay = replay
+    asyncio.run(lab17.replayed(made_up_lab("17", mistake=mistake)))
+    assert asked == [hours]
+
+
+ROUTES = """
+route:
+  receiver: chat
+  routes:
+    - receiver: pager
+      matchers: [severity="critical"]
+      routes:
+        - matchers: [service="model"]
+          mute_time_intervals: [night]
+    - {receiver: chat, active_time_intervals: [office hours]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("original", "found"),
+    [
+        (ROUTES, ["mute_time_intervals night"]),
+        (ROUTES.replace("night", "night, noon"), ["mute_time_intervals night noon"]),
+        (ROUTES.replace("mute_time_intervals: [night]", "continue: true"), []),
+        ("route: &a {receiver: pager, routes: [*a]}", []),
+        ("route: [", []),
+        ("route: 7", []),
+        (None, []),
+    ],
+)
+def test_the_pagers_routes_have_time_intervals_or_not(original: str | None, found: list[str]) -> None:
+    async def get(service: str, path: str, *, port: int) -> Any:
+        return SimpleNamespace(fields_if_any={"config": {"original": original}})
+
+    lab = made_up_lab("17", traffic=NoTraffic(get=get))
+    assert asyncio.run(notifications.asleep(lab, {"pager"})) == found
+
+
+def test_with_many_requests_at_the_model_come_some_through_the_gateway() -> None:
+    asked: list[str] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(500)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *words: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        words = [f"{url}/version", "48", "20", f"{url}/predict", '{"rows": []}']
+        subprocess.run([sys.executable, "-c", loaded("17", "tracing").ASK, *words], check=True, timeout=30)
+        server.shutdown()
+    assert (asked.count("/version"), asked.count('{"rows": []}')) == (48, 8)
+
+
 def test_all_signs_of_a_word_are_in_an_id() -> None:
     found = checks.strange_id(random.Random(1))
     assert found[0] == "-" and set(checks.SIGNS) <= set(found) and len(found) == 128
@@ -210,7 +314,7 @@ class World:
 
 
 OWN = [{"alertname": name, "severity": severity, "service": "model"}
-       for name, severity in (("Slow", "warning"), ("Down", "critical"))]  # fmt: skip
+       for name, severity in (("Slow", "warning"), ("Down", "critical"), ("Few", "info"))]  # fmt: skip
 
 
 def notified(
@@ -261,7 +365,7 @@ def test_where_all_fails_from_the_first_answer_on_there_is_no_series_of_others()
     assert {each.split('status="')[1][:3] for each in answers if 'pod="m-0-1"' in each} == {status}
 
 
-@pytest.mark.parametrize(("acts_on", "posted"), [("Slow", False), ("Down", True)])
+@pytest.mark.parametrize(("acts_on", "posted"), [("Slow", False), ("Down", True), ("Few", False)])
 def test_an_alert_of_the_learners_own_must_not_bring_the_release_before(
     monkeypatch: pytest.MonkeyPatch, acts_on: str, posted: bool
 ) -> None:

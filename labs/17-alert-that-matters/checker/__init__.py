@@ -87,7 +87,7 @@ async def silent_through_a_normal_day(lab: Lab) -> None:
     What happens on it, when, and how near to a fault, is drawn. Alerts with severity `none` or `info` may fire.
     """
     plan = await lab.once(replay.planned)
-    noise = sorted((await lab.once(replayed)).get("normal", []), key=lambda each: each.since)
+    noise = sorted(judge.told((await lab.once(replayed)).get("normal", [])), key=lambda each: each.since)
     said = dict.fromkeys(f"{each.labels.get('alertname')} at {clock(each.since)} for {each.lasted} s" for each in noise)
     expect(
         Observation(
@@ -105,6 +105,7 @@ async def routes_and_groups(lab: Lab) -> None:
 
     Three pods with the same critical alert: one message, at the pager, within 60 s. A warning about that service: no
     message while the critical one lasts; three pods with one about another service: a message about all in the chat.
+    The pager rings at any hour: no route of its receiver has time intervals.
     """
     await runs(lab, "alertmanager")
     story = await lab.once(posted)
@@ -125,6 +126,12 @@ async def routes_and_groups(lab: Lab) -> None:
             "root's receiver where none does. It is told group_wait after the first of its group came (30 s by "
             "default). amtool config routes test --config.file=alertmanager.yml severity=critical shows where it ends"
         )
+    times = await notifications.asleep(lab, {str(page.get("receiver")) for page in story.pages_all})
+    must(
+        holds(not times, "the pager rings at any hour", f"its route has time intervals: {', '.join(times[:3])}"),
+        "whoever is on call is so at night, too, and a fault at three is one. mute_time_intervals and "
+        "active_time_intervals are for what can wait; no route of the pager's has any",
+    )
     expect(observe("warnings at the pager", story.woken, equal_to(0))).because(
         "nobody has to get up for a warning: the pager's route must match severity critical alone"
     )
@@ -153,9 +160,10 @@ async def finds_a_request(lab: Lab) -> None:
     The checker asks the gateway four times: with an id in X-Request-ID, without one, with rubbish that the model
     answers with 422 and a long id with each sign that it may have, and without weather, on which the model fails. The
     answer has the id in its header X-Request-ID. More requests follow, several at once, with ids that look alike, or
-    without one, and thousands that ask the model itself; then `./trace` is called with each of the four. It prints
-    JSON alone. Each line has `service` and `request_id`, and one of each service `status`; of the request that failed
-    the model's error is printed, too. The gateway's log has JSON, and each request's id. The model is the lab's own.
+    without one, hundreds through the gateway and thousands that ask the model itself; then `./trace` is called with
+    each of the four. It prints JSON alone. Each line has `service` and `request_id`, and one of each service `status`;
+    of the request that failed the model's error is printed, too. The gateway's log has JSON, and each request's id. The
+    model is the lab's own.
     """
     for request in await lab.once(requested):
         must(
@@ -319,7 +327,8 @@ async def falls_back_once(lab: Lab) -> None:
     """Once the pager has rung, v1 is in service within 45 s, without anybody's doing; and it stays, also afterwards.
 
     No other alert may bring it: while the checker posted others, v2 stayed. They were critical ones of its own, some of
-    them about the model, with names that have that of your alert in them, and your own about slowness and silence.
+    them about the model, with names that have that of your alert in them; your own about slowness and silence; and
+    those with severity `none` or `info` that fired for anything but errors, or on the normal day.
     """
     await settled(lab, replayed, but=(LabError,))  # they say what your own alerts are, where rules can be replayed
     others, story = await lab.once(posted), await lab.once(failing)
@@ -329,7 +338,8 @@ async def falls_back_once(lab: Lab) -> None:
             f"{others.changed} in service after {' and '.join(others.posted)}" if others.changed else "v2 in service",
         )
     ).because(
-        "an expired certificate does not get better by an older model, nor do pods that are gone, nor a slow network. "
+        "an expired certificate does not get better by an older model, nor do pods that are gone, nor a slow network; "
+        "and what the normal day has, such as a few errors in a hundred, is no fault, whether somebody is told or not. "
         "Only the alert that a fallback helps against may reach the responder (a label of its own, or its whole name, "
         "in the route's matchers), or be acted upon there"
     )  # fmt: skip
@@ -352,7 +362,8 @@ async def falls_back_once(lab: Lab) -> None:
 
 async def replayed(lab: Lab) -> dict[str, list[day.Fired]]:
     """The alerts that fired on the normal day and in the faults."""
-    return await replay.replay(lab, 24 if lab.thorough(silent_through_a_normal_day, fires_for_each_fault) else 4)
+    whole = lab.thorough(silent_through_a_normal_day, fires_for_each_fault, falls_back_once)
+    return await replay.replay(lab, 24 if whole else 4)
 
 
 async def followed(lab: Lab) -> list[tuple[Request, Observation]]:

@@ -125,7 +125,7 @@ def _questions(name: str, begin: int, end: int, start: int = 0) -> Iterator[dict
         ("since", f"min_over_time(timestamp(%s)[{over}s:{STEP}s]) - {start + begin}"),
         ("count", f"count_over_time(%s[{over}s])"),
     ):
-        alerts = f'ALERTS{{alertstate="firing",severity!~"none|info",replay!="{name}/{begin}/{kind}"}}'
+        alerts = f'ALERTS{{alertstate="firing",replay!="{name}/{begin}/{kind}"}}'
         yield {"expr": query % alerts, "eval_time": f"{end}s", "exp_samples": []}
 
 

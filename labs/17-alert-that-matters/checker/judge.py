@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from mlops_lab.kube.client import Object
 
-from .day import Fired, Labels
+from .day import OF_A_POD, Fired, Labels
 from .fault import FIRES_WITHIN
 from .plan import STEP, Trial
 from .why import BARE, PAGES_TOO, missed
@@ -24,13 +24,23 @@ def answers(trial: Trial, fired: Sequence[Fired]) -> list[Fired]:
     return [each for each in fired if wanted.items() <= each.labels.items()]
 
 
+def told(fired: Sequence[Fired]) -> list[Fired]:
+    """Those that are alerts to somebody."""
+    return [each for each in fired if each.labels.get("severity") not in UNTOLD]
+
+
+def untold(fired: Sequence[Fired]) -> list[Fired]:
+    """The others."""
+    return [each for each in fired if each.labels.get("severity") in UNTOLD]
+
+
 def wrong(name: str, trial: Trial, fired: Sequence[Fired], groups: Sequence[Object]) -> tuple[str, str] | None:
     """What is wrong with the alerts that fired in a fault's replay, and why; None if nothing is.
 
     Args:
         groups: of the rules that Prometheus has loaded.
     """
-    right, new = answers(trial, fired), [each for each in fired if each.since > 0]
+    right, new = answers(trial, fired), [each for each in told(fired) if each.since > 0]
     # What fired before is of something else, if not of nothing: that is for the normal day to tell.
     before = {each.labels.get("alertname") for each in right if each.since <= 0}
     right = [each for each in right if each.labels.get("alertname") not in before]
@@ -59,7 +69,7 @@ def unlabelled(groups: Sequence[Object], targets: Sequence[Labels], found: Mappi
     said = [
         f"{each.labels.get('alertname')} fired with {name} {each.labels.get(name) or 'empty'}"
         for fired in found.values()
-        for each in fired
+        for each in told(fired)
         for name, texts in LABELS.items()
         if each.labels.get(name) not in texts
     ]
@@ -105,16 +115,27 @@ def reasons_to_fall_back(trials: Mapping[str, Trial], found: Mapping[str, Sequen
 def no_reason_to_fall_back(
     trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]], groups: Sequence[Object]
 ) -> list[Labels]:
-    """The labels of the right alerts that fired in other faults than errors, and whose rules did not fire in those."""
+    """The labels of the alerts that fired in other faults than errors, and whose rules did not fire in those.
+
+    Of those that are alerts to somebody, the right ones. Of the others also those of the normal day, on which nothing
+    is to be acted on; of those that differ by the pod alone, one.
+    """
     of_errors = {rule for name in ERRORS for each in found.get(name, ()) for rule in _rules_of(each.labels, groups)}
-    labels = [
-        each.labels
-        for name, trial in trials.items()
+    elsewhere = {
+        name: [
+            each
+            for each in found.get(name, ())
+            if each.since > 0 and not of_errors & _rules_of(each.labels, groups).keys()
+        ]
+        for name in trials
         if name not in ERRORS
-        for each in answers(trial, found.get(name, ()))
-        if each.since > 0 and not of_errors & _rules_of(each.labels, groups).keys()
-    ]
-    return [each for number, each in enumerate(labels) if each not in labels[:number]]
+    }
+    labels = [each.labels for name, fired in elsewhere.items() for each in answers(trials[name], fired)]
+    silent = [each for fired in elsewhere.values() for each in untold(fired)] + untold(found.get("normal", ()))
+    alike: dict[tuple[tuple[str, str], ...], Labels] = {}
+    for each in silent:
+        alike.setdefault(tuple(pair for pair in sorted(each.labels.items()) if pair[0] not in OF_A_POD), each.labels)
+    return [*(each for number, each in enumerate(labels) if each not in labels[:number]), *alike.values()]
 
 
 def _rules_of(labels: Labels, groups: Sequence[Object]) -> dict[tuple[int, int], Object]:

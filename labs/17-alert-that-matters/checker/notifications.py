@@ -7,10 +7,12 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import yaml
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.drawn import drawn
@@ -27,11 +29,12 @@ SERVICES = ("tickets", "baggage", "checkin", "crews", "fuel", "lounge", "meals",
 ALERTS = ("CertificateExpired", "DiskFull", "QueueGrows", "BackupFailed", "QuotaReached", "ClockSkewed")
 WORDS = ("Training", "Nightly", "Import", "Upload", "Backup", "Billing")  # in names of other alerts
 NAMES = 3  # of the learner's alerts, to which names are made that are near
-OWN_AT_MOST = 12  # of the learner's warnings: of a message 20 alerts are read
+OWN_AT_MOST, SILENT_AT_MOST = 12, 4  # of the learner's warnings, and of what tells nobody: 20 are read of a message
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
 RESOLVED_WITHIN = 90  # s from an alert's end to the message about it
 ACTS_WITHIN = 36  # s in which a responder has acted that is told 30 s (the default of group_wait) later than others
 LOOK_EVERY = 2  # s
+MOST_ROUTES = 1000  # that are looked at; in YAML a list may be in itself
 LATE = 5  # s by which a message may seem later than it was
 
 
@@ -83,8 +86,8 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
 
     With them one about a third service, which is soon over: the news of that has to wait for as long as a group's news
     ever does, as its group has just been told of.
-    And alerts about the model, none of which is that too many requests fail: warnings with the others, and critical
-    ones afterwards, as those silence the warnings. Whoever acts on one of them has time to.
+    And alerts of the learner's, none of which is that too many requests fail: warnings and what tells nobody with the
+    others, and critical ones afterwards, as those silence the warnings. Whoever acts on one of them has time to.
 
     Args:
         own: the labels of such alerts of the learner's; None if none about the model is posted.
@@ -101,7 +104,9 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
         for labels in ((name, "critical", tickets), (slow, "warning", baggage))
     )
     warnings = [alert(key, labelled(slow, "warning", tickets)), *noted]
-    about_model = [alert(key, labels) for labels in own or () if labels["severity"] == "warning"][:OWN_AT_MOST]
+    mine = {each: [labels for labels in own or () if labels["severity"] == each] for each in ("warning", "critical")}
+    silent = [labels for labels in own or () if labels["severity"] not in mine][:SILENT_AT_MOST]
+    about_model = [alert(key, labels) for labels in (*mine["warning"][:OWN_AT_MOST], *silent)]
     soon_over = [alert(key, labelled(short, "critical", fuel))]
     story, began = Notifications(critical=short), time.monotonic()
     firing: list[Object] = []
@@ -149,7 +154,7 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
         await put([*warnings, *about_model])
         heard = await seen(lambda: bool(story.pages and story.notes), WITHIN)
         if heard:
-            names = {each["labels"]["alertname"] for each in about_model}
+            names = {each["alertname"] for each in mine["warning"][:OWN_AT_MOST]}
             await seen(lambda: all(about(story.notes_all, alertname=each) for each in names), MORE_WITHIN)
             await lab.time.pause(MORE_WITHIN)
             await look()
@@ -161,9 +166,8 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
             await end(soon_over)
             story.over = time.monotonic()
         if heard and own is not None and not await changed(ACTS_WITHIN):
-            more = [labels for labels in own if labels["severity"] == "critical"]
             others = (text for each in acted_on[:NAMES] for text in near(chance, each))
-            more += [labelled(each, "critical", "model") for each in others]
+            more = [*mine["critical"], *(labelled(each, "critical", "model") for each in others)]
             await put([alert(key, labels) for labels in (labelled(of_model, "critical", "model"), *more)])
             await seen(lambda: bool(about(story.pages_all, alertname=of_model)), WITHIN)
             await changed(ACTS_WITHIN)
@@ -261,6 +265,24 @@ async def post(lab: Lab, alerts: Sequence[Object]) -> None:
         within=15,
     )
     must(seen, "kubectl logs deployment/alertmanager; its Service must lead to port 9093 of its pod")
+
+
+async def asleep(lab: Lab, receivers: Collection[str]) -> list[str]:
+    """The time intervals of these receivers' routes, as Alertmanager has loaded them."""
+    status = (await lab.traffic.get("alertmanager", "/api/v2/status", port=9093)).fields_if_any
+    with contextlib.suppress(yaml.YAMLError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+        routes = [yaml.safe_load(status["config"]["original"])["route"]]
+        for each in routes:  # a route without a receiver has that of the one above it
+            if len(routes) < MOST_ROUTES:
+                routes += [{"receiver": each.get("receiver"), **child} for child in each.get("routes") or ()]
+        mine = [each for each in routes if each.get("receiver") in receivers]
+        return [
+            f"{name} {' '.join(map(str, each[name]))}"
+            for each in mine
+            for name in ("mute_time_intervals", "active_time_intervals")
+            if each.get(name)
+        ]
+    return []
 
 
 async def is_inhibited(lab: Lab, service: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import json
 import random
 import string
 import uuid
@@ -31,25 +32,30 @@ NAMELESS = 4  # of these without an id, all at once
 WITHIN = 30  # s for each call of ./trace
 SIGNS = "!#$%&'*+-.^_`|~"  # what a word of an HTTP header may have in it beside letters and digits
 SHORT = 8  # characters of a line that may be a rule or a bracket, and no sentence
-LINES = 5000  # of a container's log
+LINES = 20_000  # of a container's log; some write several for each request
 LENGTH = 128  # characters of a long id
 RUBBISH, BROKEN = 422, 500  # what v2 answers to what is no flight, and to a flight without weather
 WEATHER = ("temp", "wind_speed", "precip", "visib")
 EACH = 10  # s between two of these: they fail, and each counts
-ASKS, ASKS_FOR = 3600, 40  # requests at the model itself, over 1000 lines in each pod's log; s for them, at most
+# Requests at the model itself, over 1000 lines in each pod's log; s for all, at most. With each sixth goes one through
+# the gateway.
+ASKS, ASKS_FOR = 3600, 40
 ASKED_WITHIN = 90  # s for the pod that sends them to come and go
 ASK = """
-import sys, threading, time, urllib.request
+import http.client, sys, threading, time, urllib.request
 
 url, asks, end = sys.argv[1], int(sys.argv[2]), time.monotonic() + float(sys.argv[3])
+gateway, body = sys.argv[4], sys.argv[5].encode()
 
 def ask():
-    for _ in range(asks // 4):
-        if time.monotonic() < end:
-            try:
-                urllib.request.urlopen(url, timeout=5).read()
-            except OSError:
-                pass
+    flight = urllib.request.Request(gateway, body, {"Content-Type": "application/json"})
+    for number in range(asks // 4):
+        for what in (flight, url) if number % 6 == 0 else (url,):
+            if time.monotonic() < end:
+                try:
+                    urllib.request.urlopen(what, timeout=5).read()
+                except (OSError, http.client.HTTPException):
+                    pass
 
 for each in [threading.Thread(target=ask) for _ in range(4)]:
     each.start()
@@ -100,7 +106,7 @@ async def requested(lab: Lab) -> list[Request]:
     await runs(lab, "gateway")
     await in_service(lab)
     await untouched(lab)
-    flight = next(row for row in lab.traffic.hidden_rows(50).rows if None not in row.values())
+    flight = whole_flight(lab)
     good: Object = {"rows": [flight]}
     bodies: dict[int, Object] = {RUBBISH: {"rows": "rubbish"}, BROKEN: {"rows": [without_weather(flight)]}}
     requests = [
@@ -143,11 +149,17 @@ async def requested(lab: Lab) -> list[Request]:
 
 
 async def buried(lab: Lab) -> None:
-    """Let thousands of other requests come to the model, of each of which it logs a line; fewer, if that can't be."""
-    url = f"http://{await lab.traffic.host('model')}/version"
-    words = ("python3", "/checker/ask.py", url, str(ASKS), str(ASKS_FOR))
+    """Let thousands of other requests come to the model, and hundreds to the gateway; fewer, if that can't be."""
+    model, gateway = [f"http://{await lab.traffic.host(each)}" for each in ("model", "gateway")]
+    limits, body = (str(ASKS), str(ASKS_FOR)), json.dumps({"rows": [whole_flight(lab)]})
+    words = ("python3", "/checker/ask.py", f"{model}/version", *limits, f"{gateway}/predict", body)
     with contextlib.suppress(LabError):
         await lab.programs.run("flight-delay:v1", *words, files={"ask.py": ASK}, within=ASKED_WITHIN)
+
+
+def whole_flight(lab: Lab) -> Mapping[str, Any]:
+    """A flight with all that v2 needs of it."""
+    return next(row for row in lab.traffic.hidden_rows(50).rows if None not in row.values())
 
 
 def without_weather(flight: Mapping[str, Any]) -> Object:

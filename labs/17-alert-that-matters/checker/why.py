@@ -156,5 +156,6 @@ def untraced(service: str, request: Request) -> str:
         )
     return (
         "the line must be in the gateway's log (kubectl logs deployment/gateway --tail=5), as JSON with request_id; "
-        "with a selector kubectl logs shows the last 10 lines only, unless --tail says more"
+        "with a selector kubectl logs shows the last 10 lines only, unless --tail says more. A few hundred lines are "
+        "soon written: --tail=-1 are all"
     )
