@@ -1,10 +1,14 @@
-"""What tasks' checkers say where no mistake of theirs shows it: what has to do with times, and right ways to write."""
+"""What tasks' checkers say without a cluster: of times, of right ways to write, and of what is only nearly right."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import errno
 import importlib
+import os
+import pathlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,11 +16,15 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
+from mlops_lab.checks import Failure
+from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.labs.checker import load
 from mlops_lab.tasks.rendering import render
 from mlops_lab.tasks.task import bank, named
-from tests.made_up import NothingThere, Room, made_up_lab
+from tests.made_up import READY, NothingThere, Room, made_up_lab
 
 Loaded = Callable[[str], ModuleType]
 LONG_AGO = datetime(2024, 5, 1, tzinfo=UTC)
@@ -27,6 +35,30 @@ IMAGE = "localhost:5001/flight-delay:v1"
 def loaded(tmp_path: Path) -> Loaded:
     """The checker of a task that is drawn."""
     return lambda task: load(render(named(task, bank()), 3, "spaceless", tmp_path / task))
+
+
+def gives(value: Any = None) -> Callable[..., Any]:
+    """A method that always returns this."""
+
+    async def answer(*given: Any, **more: Any) -> Any:
+        return value
+
+    return answer
+
+
+def found(item: Any) -> Callable[..., Any]:
+    """`named`, or `deployment`, of objects that are all this one."""
+    return lambda *given: SimpleNamespace(now=gives(item), present=gives(item))
+
+
+def judged(right: bool, seen: str) -> contextlib.AbstractContextManager[Any]:
+    """A check passes, or fails with these words."""
+    return contextlib.nullcontext() if right else pytest.raises(Failure, match=seen)
+
+
+def made(seconds: int, **more: Any) -> Any:
+    """An object that was made so many seconds after all began."""
+    return {"metadata": {"creationTimestamp": (LONG_AGO + timedelta(seconds=seconds)).isoformat()}, **more}
 
 
 @pytest.mark.parametrize(
@@ -126,3 +158,244 @@ def test_a_pod_that_was_made_anew_is_younger_than_the_rollout(loaded: Loaded, se
     lab: Any = made_up_lab(objects=Objects())
     seen = asyncio.run(loaded("image-that-cannot-be-pulled").older_than_the_rollout(lab, "caller"))
     assert seen.ok is right
+
+
+@pytest.mark.parametrize(("seconds", "right"), [(-60, True), (0, True), (1, False)])
+def test_a_passenger_that_was_made_anew_is_younger_than_the_bad_release(
+    loaded: Loaded, seconds: int, right: bool
+) -> None:
+    def revision(after: int, release: str) -> Any:
+        env = [{"name": "RELEASE", "value": release}]
+        return made(after, spec={"template": {"spec": {"containers": [{"env": env}]}}})
+
+    was_there = importlib.import_module(f"{loaded('back-to-the-last-good').__name__}.passenger").was_there_before
+    revisions = [revision(-90, "good"), revision(0, "bad"), revision(-80, "better")]
+    lab = made_up_lab(objects=NothingThere(named=found(made(seconds)), all=gives(revisions)))
+    assert asyncio.run(was_there(lab, "passenger", "bad")).ok is right
+    lab = made_up_lab(objects=NothingThere(named=found(made(seconds)), all=gives(revisions[:1])))
+    assert asyncio.run(was_there(lab, "passenger", "bad")).ok
+
+
+@pytest.mark.parametrize(
+    ("client", "new", "right"), [(0, 1, True), (5, 5, True), (20, 18, False), (29, 600, True), (31, 600, False)]
+)
+def test_the_customer_began_with_the_service(loaded: Loaded, client: int, new: int, right: bool) -> None:
+    assert loaded("blue-and-green")._began_with(made(client), made(0), made(new)) is right
+
+
+@pytest.mark.parametrize(
+    ("claim", "marks", "reserved"),
+    [
+        ({"name": "claim"}, {}, True),
+        ({"name": "claim", "uid": "7"}, None, True),
+        ({"name": "claim", "uid": "7"}, {"pv.kubernetes.io/bound-by-controller": "yes"}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_volume_that_was_reserved_by_hand(loaded: Loaded, claim: Any, marks: Any, reserved: bool) -> None:
+    volume = {"metadata": {"annotations": marks}, "spec": {"claimRef": claim}}
+    assert loaded("claim-that-stays-pending")._reserved(volume) is reserved
+
+
+@pytest.mark.parametrize(
+    ("at", "files", "own"),
+    [
+        ("/var/run/NAME", ["token"], True),
+        ("/run/NAME/", ["ca.crt", "token"], True),
+        ("/var/run", ["NAME/token"], True),
+        ("/var/run/NAME", ["fresh"], False),
+        ("/var/run/NAME", [], False),
+        ("/fresh", ["token"], False),
+    ],
+)
+def test_the_token_is_the_kubelets_own_where_it_makes_it(loaded: Loaded, at: str, files: list[str], own: bool) -> None:
+    task = loaded("an-identity-of-its-own")
+    name = Path(task.D.folder).name
+    sources = [{"serviceAccountToken": {"path": each.replace("NAME", name)}} for each in files]
+    mounts = [
+        {"name": "api", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"},
+        {"name": "identity", "mountPath": at.replace("NAME", name)},
+    ]
+    kind = {"projected": {"sources": [{"secret": {}}, *sources]}} if files else {"emptyDir": {}}
+    volumes = [{"name": "api", "projected": {"sources": []}}, {"name": "identity", **kind}]
+    assert task._by_the_kubelet({"spec": {"containers": [{"volumeMounts": mounts}], "volumes": volumes}}) is own
+
+
+@pytest.mark.parametrize(("groups", "right"), [([""], True), (["", "metrics.k8s.io"], False)])
+def test_pods_of_another_group_are_other_things(loaded: Loaded, groups: list[str], right: bool) -> None:
+    task, lab = loaded("a-user-with-a-certificate"), made_up_lab()
+
+    async def allowed(who: str, verb: str, resource: str, *, group: str = "", **more: Any) -> bool:
+        here = who == task.D.user and not more.get("namespace") and not more.get("subresource")
+        return here and resource == "pods" and group in groups and verb in ("get", "list")
+
+    lab.__dict__["allowed"] = allowed
+    with judged(right, "may get pods.metrics.k8s.io"):
+        asyncio.run(task.sees_pods_alone.run(lab))
+
+
+@pytest.mark.parametrize(
+    ("container", "right"),
+    [
+        ({"command": ["python3", "-m", "http.server", "PORT"]}, True),
+        ({"command": ["/usr/bin/python3"], "args": ["-m", "http.server", "PORT"]}, True),
+        ({"command": ["sh", "-c"], "args": ["exec python3 -m http.server PORT"]}, True),
+        ({"command": ["python3", "-m", "http.server", "PORT", "--bind", "127.0.0.1"]}, False),
+        ({"command": ["sh", "-c", "python3 -m http.server -b 127.0.0.1 PORT"]}, False),
+    ],
+)
+def test_a_static_pod_has_no_word_more_on_its_command_line(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, container: dict[str, list[str]], right: bool
+) -> None:
+    task = loaded("a-static-pod")
+    words = {key: [word.replace("PORT", str(task.D.port)) for word in each] for key, each in container.items()}
+    monkeypatch.setattr(task, "_pod", gives({"metadata": {"name": "a-pod"}, "spec": {"containers": [words]}}))
+    objects = NothingThere(run_in=gives(Printed(0, ["SimpleHTTP/0.6 Python/3.13"], "")))
+    with judged(right, "127.0.0.1"):
+        asyncio.run(task.answers.run(made_up_lab(objects=objects)))
+
+
+@pytest.mark.parametrize(
+    ("refusal", "owner", "mounted", "said"),
+    [
+        (errno.EROFS, True, os.ST_RDONLY, "read-only"),
+        (errno.EACCES, False, 0, "read-only"),
+        (errno.EACCES, True, 0, "it can be written to, or its owner can allow it: "),
+    ],
+)
+def test_who_owns_the_models_folder_can_allow_itself_to_write(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    refusal: int, owner: bool, mounted: int, said: str,
+) -> None:  # fmt: skip
+    programs = importlib.import_module(f"{loaded('another-model-same-server').__name__}.programs")
+    folder, environ = tmp_path / "model", tmp_path / "environ"
+    folder.mkdir()
+    user = folder.stat().st_uid
+    (folder / "metadata.json").write_text("{}")
+    environ.write_text(f"HOME=/\0MODEL_DIR={folder}\0")
+
+    def refused(*given: Any) -> int:
+        raise OSError(refusal, "refused")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", refused)
+    monkeypatch.setattr(os, "access", lambda *given: False)
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=mounted))
+    monkeypatch.setattr(os, "geteuid", lambda: user if owner else user + 1)
+    exec(programs.WRITE.replace("/proc/1/environ", str(environ)), {})
+    assert capsys.readouterr().out.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("rules", "right"),
+    [
+        ([], True),
+        ([{"action": "Count", "onExitCodes": {"operator": "In", "values": [1]}}], True),
+        ([{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}], True),
+        ([{"action": "Ignore", "onPodConditions": [{"type": "Ready", "status": "False"}]}], False),
+        ([{"action": "Ignore", "onExitCodes": {"operator": "NotIn", "values": [0]}}], False),
+        ([{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}], False),
+    ],
+)
+def test_each_pod_that_fails_counts(loaded: Loaded, rules: list[Any], right: bool) -> None:
+    task = loaded("a-job-in-parts")
+    spec = {
+        "backoffLimit": task.D.backoff, "activeDeadlineSeconds": task.D.deadline, "podFailurePolicy": {"rules": rules}
+    }  # fmt: skip
+    with judged(right, "podFailurePolicy: (Ignore|FailJob)"):
+        asyncio.run(task.gives_up.run(made_up_lab(objects=NothingThere(named=found({"spec": spec})))))
+
+
+@pytest.mark.parametrize(
+    ("certificate", "group", "right"),
+    [
+        ("apiserver-kubelet-client", "kubeadm:cluster-admins", True),
+        ("apiserver-kubelet-client", "", False),
+        ("apiserver-kubelet-client", "another", False),
+        ("front-proxy-client", "", True),
+    ],
+)
+def test_a_certificate_keeps_its_group(loaded: Loaded, certificate: str, group: str, right: bool) -> None:
+    parts = [(NameOID.COMMON_NAME, "it"), *([(NameOID.ORGANIZATION_NAME, group)] if group else [])]
+    subject = x509.Name([x509.NameAttribute(part, text) for part, text in parts])
+    assert loaded("a-certificate-that-ends-soon")._in_its_group(certificate, subject).ok is right
+
+
+@pytest.mark.parametrize(("gone", "right"), [("super-admin", True), ("scheduler", False), ("kubelet", False)])
+def test_a_kubeconfig_that_is_gone_is_missed(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, gone: str, right: bool
+) -> None:
+    task = loaded("a-certificate-that-ends-soon")
+    files = [*(f"pki/{each}.crt" for each in task._ALL), *task._CONFIGS]
+    before = LONG_AGO.timestamp() - 60
+    lines = [f"{before} /etc/kubernetes/{each}" for each in files if each != f"{gone}.conf"]
+    monkeypatch.setattr("mlops_lab.tasks.nodes.must_answer", gives())
+    monkeypatch.setattr("mlops_lab.tasks.nodes.printed", gives("\n".join(lines)))
+    lab: Any = made_up_lab(objects=NothingThere(named=found(made(0))))
+    lab.namespace, lab.machines = "spaceless", SimpleNamespace(names=("c", "w"))
+    with judged(right, f"{gone}.conf"):
+        asyncio.run(task.others_stay.run(lab))
+
+
+@pytest.mark.parametrize(
+    ("spec", "marks", "right"),
+    [
+        ({}, None, True),
+        ({"ingressClassName": "traefik"}, {}, True),
+        ({"ingressClassName": "nginx"}, {}, False),
+        ({}, {"kubernetes.io/ingress.class": "nginx"}, False),
+    ],
+)
+def test_an_ingress_is_of_no_class_that_is_not_there(loaded: Loaded, spec: Any, marks: Any, right: bool) -> None:
+    lab = made_up_lab(objects=NothingThere(all=gives([{"metadata": {"name": "traefik"}}])))
+    ingress = {"metadata": {"annotations": marks}, "spec": spec}
+    assert asyncio.run(loaded("an-old-manifest")._of_a_class(lab, ingress)).ok is right
+
+
+@pytest.mark.parametrize(("every", "right"), [(False, True), (True, False)])
+def test_a_post_that_can_be_read_is_not_refused(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, every: bool, right: bool
+) -> None:
+    task, counted = loaded("count-what-it-says"), {"late": 0.0, "in time": 0.0, "refused": 0.0}
+
+    async def counters(*given: Any) -> Any:
+        return dict(counted)
+
+    async def post(service: str, path: str, body: Any) -> Any:
+        refused = body in task._REFUSED
+        counted["refused"] += refused or every
+        return SimpleNamespace(status=400 if refused else 200)
+
+    monkeypatch.setattr(task, "counters", counters)
+    with judged(right, "can be read: 0; saw 1"):
+        asyncio.run(task.counts_refusals.run(made_up_lab(traffic=Room(post=post))))
+
+
+@pytest.mark.parametrize(
+    ("first", "file", "typed"), [(False, False, True), (False, True, False), (True, True, True), (None, False, False)]
+)
+def test_a_colour_that_is_typed_in(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, first: bool | None, file: bool, typed: bool
+) -> None:
+    """In an init container, in the program's, or in none."""
+    task = loaded("config-that-is-not-read")
+    own, other = {"env": [{"name": "COLOUR", "value": task.D.colour}]}, {"env": [{"name": "COLOUR", "valueFrom": {}}]}
+    template = {
+        "initContainers": [own if first else other],
+        "containers": [{"name": "sign", **(own if first is False else other)}],
+    }
+    monkeypatch.setattr("mlops_lab.kit.deployments.owned_pods", gives([{"metadata": {"name": "a-pod"}}]))
+    monkeypatch.setattr(task, "printed", gives(Printed(0 if file else 1, [], "")))
+    assert asyncio.run(task._typed_in(made_up_lab(), template)) is typed
+
+
+@pytest.mark.parametrize(("generation", "right"), [(None, True), (1, True), (3, False)])
+def test_a_budget_that_was_changed_and_put_back_is_of_another_generation(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, generation: int | None, right: bool
+) -> None:
+    task = loaded("drain-for-maintenance")
+    budget = made(0)
+    budget["metadata"]["generation"] = generation
+    monkeypatch.setattr(task, "unchanged", gives(READY))
+    lab = made_up_lab(objects=NothingThere(named=found(budget), deployment=found(made(0))))
+    with judged(right, "changes of PodDisruptionBudget budget: 0; saw 2"):
+        asyncio.run(task._must_be_the_given(lab, "PodDisruptionBudget", "budget", "it stays"))

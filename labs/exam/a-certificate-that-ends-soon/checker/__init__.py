@@ -8,8 +8,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
-from mlops_lab.checks import absent, between, check, equal_to, expect, holds, observe
+from mlops_lab.checks import Observation, absent, between, check, equal_to, expect, holds, observe
 from mlops_lab.kit import texts
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -33,12 +34,15 @@ _NAMES = {
     "front-proxy-client": "front-proxy-client",
     "etcd-healthcheck-client": "kube-etcd-healthcheck-client",
 }
+# The group by which one of them has its rights.
+_GROUPS = {"apiserver-kubelet-client": "kubeadm:cluster-admins"}
 # Where kubeadm has them; copies beside these are nobody's.
 _ALL = (
     "ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-ca", "front-proxy-client",
     "etcd/ca", "etcd/server", "etcd/peer", "etcd/healthcheck-client",
 )  # fmt: skip
 _CONFIGS = ("admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf", "kubelet.conf")
+_MAY_BE_AWAY = f"{_FOLDER}/super-admin.conf"  # nothing runs by it, and it is best kept elsewhere
 _A_YEAR = (350, 380)  # days
 
 
@@ -54,7 +58,7 @@ async def is_named(lab: TaskLab) -> None:
 
 @check(points=2, domains=_DOMAINS)
 async def is_renewed(lab: TaskLab) -> None:
-    """The certificate is good for about a year, is signed by the same authority, and has its name and its key."""
+    """The certificate is good for about a year, signed by the same authority, and has its name, group and key."""
     made, authority = await _read(lab, D.path), await _read(lab, _AUTHORITIES[D.cert])
     if made is None or authority is None:
         expect(absent(f"a certificate in {_PKI}/{D.path}.crt, and its authority's", "one of them is none")).because(
@@ -73,6 +77,10 @@ async def is_renewed(lab: TaskLab) -> None:
     expect(observe("it is for", ", ".join(names) or "nobody", equal_to(_NAMES[D.cert]))).because(
         "who is shown a certificate takes the name from it, and gives that one its rights"
     )
+    must(
+        _in_its_group(D.cert, made.subject),
+        "the organization in a certificate's name is its holder's group, and this one has its rights by it",
+    )
     own = await _belongs(lab, made)
     expect(holds(own, f"{D.path}.key is its key", "that is another key, or none")).because(
         "nobody can use a certificate without the key that it was made for"
@@ -81,7 +89,7 @@ async def is_renewed(lab: TaskLab) -> None:
 
 @check(points=1, needs=is_renewed, domains=_DOMAINS)
 async def others_stay(lab: TaskLab) -> None:
-    """All other certificates are there, and none was written since the task began."""
+    """All other certificates are there, those in kubeconfigs too, and none was written since the task began."""
     await nodes.must_answer(lab)
     space = await lab.objects.named("Namespace", lab.namespace).now()
     expect(holds(space is not None, "the task's Namespace is there", "it is gone")).because("its age is the task's")
@@ -90,7 +98,8 @@ async def others_stay(lab: TaskLab) -> None:
     words = ("find", _FOLDER, "-type", "f", "(", "-name", "*.crt", "-o", "-name", "*.conf", ")", "-printf", "%T@ %p\\n")
     lines = (await nodes.printed(lab, nodes.control_plane(lab), *words)).splitlines()
     written = {path: float(when) for when, _, path in (line.partition(" ") for line in lines)}
-    gone = sorted(f"{_PKI}/{each}.crt" for each in _ALL if f"{_PKI}/{each}.crt" not in written)
+    wanted = {*(f"{_PKI}/{each}.crt" for each in _ALL), *(f"{_FOLDER}/{each}" for each in _CONFIGS)} - {_MAY_BE_AWAY}
+    gone = sorted(wanted - {*written})
     expect(holds(not gone, "all are there", f"gone: {', '.join(gone)}")).because(
         "kubeadm certs check-expiration shows them; each is somebody's, who reads it when it begins"
     )
@@ -108,6 +117,14 @@ async def _read(lab: TaskLab, path: str) -> x509.Certificate | None:
         return x509.load_pem_x509_certificate(text.encode())
     except ValueError:
         return None
+
+
+def _in_its_group(certificate: str, subject: x509.Name) -> Observation:
+    """Whether a certificate's name has the group by which its holder has rights, where there is one."""
+    groups = [str(each.value) for each in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    wanted = _GROUPS.get(certificate)
+    seen = f"its groups: {', '.join(groups) or 'none'}"
+    return holds(wanted is None or wanted in groups, f"its group is {wanted}", seen)
 
 
 async def _belongs(lab: TaskLab, made: x509.Certificate) -> bool:

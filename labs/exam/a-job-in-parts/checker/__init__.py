@@ -6,6 +6,7 @@ from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.jobs import ended, pods_of
 from mlops_lab.kit.volumes import config_maps
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -67,7 +68,7 @@ async def so_many_at_a_time(lab: TaskLab) -> None:
 
 @check(points=1, needs=each_part_is_done, domains=_DOMAINS)
 async def gives_up(lab: TaskLab) -> None:
-    """It fails when pods have failed too often, and when it takes too long."""
+    """It fails when pods have failed too often, with whatever exit code, and when it takes too long."""
     spec = (await lab.objects.named("Job", D.job).present())["spec"]
     expect(observe("backoffLimit", spec.get("backoffLimit"), equal_to(D.backoff))).because(
         "backoffLimit is how often the Job makes a pod anew for one that failed; where nothing is said it is six"
@@ -75,6 +76,11 @@ async def gives_up(lab: TaskLab) -> None:
     each = spec.get("backoffLimitPerIndex")
     expect(holds(each is None, "no limit for each part", f"backoffLimitPerIndex: {each}")).because(
         "with it each part has a number of its own, and the Job goes on without those that have failed"
+    )
+    own = [str(each["action"]) for each in (spec.get("podFailurePolicy") or {}).get("rules") or [] if not _counts(each)]
+    seen = f"rules of podFailurePolicy: {', '.join(own)}"
+    expect(holds(not own, "each pod that fails counts, whatever its exit code", seen)).because(
+        "with Ignore a failure does not count, and with FailJob no pod is made again"
     )
     expect(observe("activeDeadlineSeconds", spec.get("activeDeadlineSeconds"), equal_to(D.deadline))).because(
         "the Job's own deadline, not its pods': that one ends a pod, and the Job makes another"
@@ -88,3 +94,9 @@ async def clears_up(lab: TaskLab) -> None:
     expect(observe("ttlSecondsAfterFinished", spec.get("ttlSecondsAfterFinished"), equal_to(D.keep))).because(
         "where nothing is said, a Job that has ended stays until somebody deletes it"
     )
+
+
+def _counts(rule: Object) -> bool:
+    """Does a pod that fails count by a rule of podFailurePolicy? One that is taken off its node has not failed."""
+    taken_off = {each["type"] for each in rule.get("onPodConditions") or []} == {"DisruptionTarget"}
+    return rule["action"] == "Count" or (rule["action"] == "Ignore" and taken_off)

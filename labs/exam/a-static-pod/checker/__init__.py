@@ -44,7 +44,7 @@ async def is_as_wanted(lab: TaskLab) -> None:
 
 @check(points=1, needs=is_as_wanted, domains=_DOMAINS)
 async def answers(lab: TaskLab) -> None:
-    """Its program is a web server on the port that was wanted."""
+    """Its program is the web server that was wanted, on its port, with no word more on its command line."""
     pod = name(await _pod(lab))
 
     async def look() -> str:
@@ -61,6 +61,11 @@ async def answers(lab: TaskLab) -> None:
         within=8,
     )  # fmt: skip
     expect(seen).because("the command is the container's, each word an element of the list")
+    words = _started_with((await _pod(lab))["spec"]["containers"][0])
+    right = words[1:] == ["-m", "http.server", str(D.port)]
+    expect(holds(right, f"it runs python3 -m http.server {D.port}", f"it runs {' '.join(words)[:80]}")).because(
+        "with one word more it is another command, and may listen where nobody else reaches it"
+    )
 
 
 @check(points=3, needs=is_as_wanted, domains=_DOMAINS)
@@ -98,6 +103,14 @@ async def _pod(lab: TaskLab) -> Object:
         "node's name behind the pod's; journalctl -u kubelet says what is wrong with a file"
     )
     return await lab.objects.named("Pod", wanted).present()
+
+
+def _started_with(container: Object) -> list[str]:
+    """What a container runs, by words; a shell that does nothing else is left out."""
+    words = [*(container.get("command") or []), *(container.get("args") or [])]
+    if len(words) == 3 and words[0].rpartition("/")[2] in ("sh", "bash") and words[1] == "-c":
+        return str(words[2]).removeprefix("exec ").split()
+    return words
 
 
 async def _folder(lab: TaskLab) -> str:

@@ -18,7 +18,7 @@ _ISSUED_WITHIN = 10.0  # s
 # What else there may be in a Namespace.
 _KINDS = (
     "secrets", "configmaps", "services", "events", "serviceaccounts", "persistentvolumeclaims", "deployments.apps",
-    "replicasets.apps", "statefulsets.apps", "jobs.batch",
+    "replicasets.apps", "statefulsets.apps", "jobs.batch", "pods.metrics.k8s.io",
 )  # fmt: skip
 _DAY = round(DAY.total_seconds())
 

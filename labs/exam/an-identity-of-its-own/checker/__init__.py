@@ -1,5 +1,7 @@
 """The checks."""
 
+from posixpath import normpath, relpath
+
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.inside import printed, settled
@@ -17,6 +19,7 @@ _DOMAINS = ("ckad/environment-configuration-and-security",)
 _API_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
 _READY_WITHIN = 60.0
 _STRANGER = "checkers-stranger"
+_FILE = f"{D.folder.removeprefix('/var')}/token"  # /var/run is a link to /run
 
 
 @check(points=1, domains=_DOMAINS)
@@ -32,7 +35,10 @@ async def runs_as_its_account(lab: TaskLab) -> None:
 
 @check(points=3, needs=runs_as_its_account, domains=_DOMAINS)
 async def has_the_token(lab: TaskLab) -> None:
-    """In the file is a token of this ServiceAccount and this pod, for the audience, of the wanted lifetime."""
+    """In the file is a token of this ServiceAccount and this pod, for the audience, of the wanted lifetime.
+
+    It lies in the volume in which the kubelet renews it.
+    """
     for pod in await settled(lab, D.app, within=_READY_WITHIN):
         found = await printed(lab, pod, "cat", f"{D.folder}/token")
         expect(holds(found.code == 0, f"file {D.folder}/token is there", found.errors.strip()[:160])).because(
@@ -55,6 +61,10 @@ async def has_the_token(lab: TaskLab) -> None:
         expect(holds(not _of_parts(pod), "the volume is mounted as a whole", "a part of it is, with subPath")).because(
             "the kubelet renews the files of a volume; what is mounted with subPath stays as it was when the container "
             "began, and so the token is over after a while"
+        )
+        own = holds(_by_the_kubelet(pod), "the file is the kubelet's own", "it is in no volume of the kubelet's tokens")
+        expect(own).because(
+            "the kubelet renews the file in its projected volume; a copy elsewhere stays as it was when it was made"
         )
 
 
@@ -85,11 +95,29 @@ async def no_other_token(lab: TaskLab) -> None:
     )
 
 
+def _by_the_kubelet(pod: Object) -> bool:
+    """Does the token's file lie in a volume in which the kubelet makes it?"""
+    mount = _mount(pod)
+    volumes = [each for each in pod["spec"].get("volumes") or [] if each["name"] == mount.get("name")]
+    sources = [one for each in volumes for one in (each.get("projected") or {}).get("sources") or []]
+    files = [normpath(one["serviceAccountToken"]["path"]) for one in sources if one.get("serviceAccountToken")]
+    return bool(mount) and relpath(_FILE, _here(mount)) in files
+
+
 def _of_parts(pod: Object) -> bool:
     """Is a part of a volume mounted where the token is?"""
-    folder = D.folder.removeprefix("/var")  # /var/run is /run
-    here = [
-        each for each in pod["spec"]["containers"][0].get("volumeMounts") or []
-        if each["mountPath"].rstrip("/").endswith((folder, f"{folder}/token"))
-    ]  # fmt: skip
-    return any(each.get("subPath") or each.get("subPathExpr") for each in here)
+    mount = _mount(pod)
+    return bool(mount.get("subPath") or mount.get("subPathExpr"))
+
+
+def _mount(pod: Object) -> Object:
+    """The mount in which the token's file lies; empty if there is none."""
+    mounts = pod["spec"]["containers"][0].get("volumeMounts") or []
+    over = [each for each in mounts if f"{_FILE}/".startswith(f"{_here(each)}/")]
+    return max(over, key=lambda each: len(_here(each)), default={})
+
+
+def _here(mount: Object) -> str:
+    """Where something is mounted, without the link that /var/run is."""
+    path: str = normpath(mount["mountPath"])
+    return path.removeprefix("/var") if path.startswith("/var/run") else path

@@ -1,10 +1,11 @@
 """The checks."""
 
-from mlops_lab.checks import check, equal_to, expect, holds, observe
+from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.jobs import ended, pods_of, started_from
 from mlops_lab.kit.logs import last_lines
+from mlops_lab.kit.pods import name
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -81,10 +82,16 @@ async def it_is_scaled(lab: TaskLab) -> None:
 
 @check(points=2, domains=_DOMAINS)
 async def it_is_reached(lab: TaskLab) -> None:
-    """The Ingress has the same hosts and paths, of the same types, and they lead to the Service's port."""
+    """The Ingress has the same hosts and paths, of the same types, and they lead to the Service's port.
+
+    It names no class, or one that the cluster has.
+    """
     found = await presence.exists(lab, "Ingress", D.app, _OLD)
     seen = {(*route, "80" if port == "web" else port) for *route, port in routes(found)}
     wanted = {(D.host, f"/{D.path}", "Prefix", D.app, "80"), (D.host, "/", "Exact", D.app, "80")}
+    expect(await _of_a_class(lab, found)).because(
+        "the manifest names none; an Ingress of a class that is not there is served by no controller"
+    )
     lost = different(found, {"metadata": {"labels": {"team": D.team}}})
     expect(holds(not lost, "it has its label", "; ".join(lost))).because("who looks for the team's objects goes by it")
     expect(holds(seen == wanted, f"{D.host}/{D.path} and {D.host}/ lead to Service {D.app}", _shown(seen))).because(
@@ -126,6 +133,14 @@ async def it_is_protected(lab: TaskLab) -> None:
     expect(holds(not lost, "it is about the same pods, one of which may be missing", "; ".join(lost))).because(
         "policy/v1 has the same fields; an empty selector, which meant no pod, means all pods of the namespace there"
     )
+
+
+async def _of_a_class(lab: TaskLab, ingress: Object) -> Observation:
+    """Whether an Ingress names no class, or one that the cluster has."""
+    own = (ingress["metadata"].get("annotations") or {}).get("kubernetes.io/ingress.class")
+    wanted = ingress["spec"].get("ingressClassName") or own
+    there = not wanted or wanted in map(name, await lab.objects.all("IngressClass"))
+    return holds(there, "its class, if it names one, is there", f"there is no IngressClass {wanted}")
 
 
 def _first(template: Object) -> Object:

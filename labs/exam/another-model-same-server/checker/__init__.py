@@ -54,7 +54,7 @@ async def by_the_same_server(lab: TaskLab) -> None:
 
 @check(points=1, needs=gives_the_other_models_values)
 async def cannot_write_there(lab: TaskLab) -> None:
-    """A process in container `server` can't write into the folder of the model that it has loaded."""
+    """A process in container `server` can't write into the folder of its model, nor allow itself to."""
     for pod in await _pods(lab):
         said = await inside.printed(lab, pod, "python3", "-c", WRITE, container="server")
         told = " ".join(said.lines)[:120]

@@ -4,6 +4,12 @@ PROGRAM = r"print(open('/proc/1/cmdline').read().replace(chr(0), ' '))"
 
 WRITE = """
 import errno, os, pathlib
+
+def may_be_written(part):
+    # Who owns it may let itself write, where not all that is mounted there is read-only.
+    owned = part.stat().st_uid == os.geteuid() and not os.statvfs(part).f_flag & os.ST_RDONLY
+    return owned or os.access(part, os.W_OK)
+
 found = dict(each.partition("=")[::2] for each in pathlib.Path("/proc/1/environ").read_text().split(chr(0)))
 folder = pathlib.Path(found.get("MODEL_DIR", "/model"))
 if not (folder / "metadata.json").is_file():
@@ -15,5 +21,9 @@ else:
         probe.unlink()
         print("it can be written to:", folder)
     except OSError as refused:
-        print("read-only" if refused.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else refused)
+        open_parts = [each for each in (folder, *folder.rglob("*")) if os.path.exists(each) and may_be_written(each)]
+        if open_parts:
+            print("it can be written to, or its owner can allow it:", open_parts[0])
+        else:
+            print("read-only" if refused.errno in (errno.EROFS, errno.EACCES, errno.EPERM) else refused)
 """

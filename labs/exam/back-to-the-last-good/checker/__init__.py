@@ -8,11 +8,12 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .passenger import answers, counted
+from .passenger import answers, counted, was_there_before
 
 D = drawn(Drawn, __file__)
 _GOOD, _BAD = D.releases[D.good - 1]["name"], D.releases[-1]["name"]
 _ANSWERS = 12  # to be asked for
+_LEAVE_IT = "leave the pod as it is: it has asked all the time"
 
 
 @check(points=2, domains=("ckad/deployment",))
@@ -36,6 +37,7 @@ async def serves_the_last_good(lab: TaskLab) -> None:
 @check(points=3, needs=serves_the_last_good, domains=("ckad/deployment",))
 async def lost_nothing(lab: TaskLab) -> None:
     """The pod that was there has had an answer to each of its requests, from the bad release and from the good one."""
+    must(await was_there_before(lab, D.passenger, _BAD), _LEAVE_IT)
     found = await counted(lab, D.passenger, _GOOD)
     expect(
         Observation(
@@ -43,8 +45,8 @@ async def lost_nothing(lab: TaskLab) -> None:
             f"the passenger of before has heard of {_BAD}, and of {_GOOD}",
             found.shown,
         )
-    ).because("leave the pod as it is: it has asked all the time")
-    expect(observe("its requests since then", found.asked, at_least(10))).because("leave the pod as it is")
+    ).because(_LEAVE_IT)
+    expect(observe("its requests since then", found.asked, at_least(10))).because(_LEAVE_IT)
     expect(observe("of these it has lost", found.failed, equal_to(0))).because(
         "with the strategy Recreate all pods end before the first new one starts. A strategy can be changed without a "
         "new release: before going back"

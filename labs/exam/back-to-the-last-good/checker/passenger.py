@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlops_lab.checks import LabError, absent, expect
+from mlops_lab.checks import LabError, Observation, absent, expect, holds
 from mlops_lab.kit import presence
 from mlops_lab.kit.pods import gone_meanwhile, is_running
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
 _HEARD_WITHIN = 15.0  # s for it to hear of the release that is served now
@@ -64,6 +65,19 @@ async def counted(lab: TaskLab, pod: str, release: str) -> Counts:
     return counts
 
 
+async def was_there_before(lab: TaskLab, pod: str, release: str) -> Observation:
+    """Whether a pod is older than the rollout of a release. Where nothing is left of that rollout, any pod is.
+
+    Raises:
+        Failure: there is no such pod.
+    """
+    found = await presence.exists(lab, "Pod", pod, "it was there when the task began, and counts what is lost")
+    made = found["metadata"]["creationTimestamp"]
+    revisions = [each for each in await lab.objects.all("ReplicaSet") if _serves(each, release)]
+    there = all(made <= each["metadata"]["creationTimestamp"] for each in revisions)
+    return holds(there, f"Pod {pod} is the one of before", "it was made anew")
+
+
 async def answers(lab: TaskLab, service: str, count: int) -> set[str]:
     """The releases that answer to some requests, once the first is answered."""
     await lab.traffic.first_answer(lambda: lab.traffic.get(service, "/"), within=15)
@@ -72,3 +86,9 @@ async def answers(lab: TaskLab, service: str, count: int) -> set[str]:
         answer = await lab.traffic.get(service, "/", within=5)
         found.add(str(answer.fields_if_any.get("release") or "no answer")[:60])
     return found
+
+
+def _serves(revision: Object, release: str) -> bool:
+    """Are a ReplicaSet's pods of this release?"""
+    first = revision["spec"]["template"]["spec"]["containers"][0]
+    return {"name": "RELEASE", "value": release} in (first.get("env") or [])

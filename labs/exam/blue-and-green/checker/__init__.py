@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
@@ -24,6 +25,7 @@ _DOMAINS = ("ckad/deployment",)
 _START = Path(__file__).parents[1] / "start"
 _READY_WITHIN, _KEPT_WITHIN, _NOTED_WITHIN = 60.0, 15.0, 15.0
 _ANSWERS, _HEARD_WITHIN = 30, 15.0  # s in which the nodes hear of a switch
+_TOGETHER = timedelta(seconds=30)  # for all that there is when the task begins
 
 
 @check(points=2, domains=_DOMAINS)
@@ -88,9 +90,13 @@ async def nothing_was_lost(lab: TaskLab) -> None:
         "customer stays as it is: its record goes with its pod"
     )
     service, client = await lab.objects.service(D.app), await presence.exists(lab, "Pod", D.client, "it was to stay")
-    first = service["metadata"]["creationTimestamp"] <= client["metadata"]["creationTimestamp"]
+    first = _made(service) <= _made(client)
     expect(holds(first, f"Service {D.app} is the one that the customer began with", "it was made anew")).because(
         "who deletes a Service has none for a moment, whatever address the next one has"
+    )
+    stayed = _began_with(client, service, await lab.objects.deployment(NEW).present())
+    expect(holds(stayed, f"Pod {D.client} is the customer of before", "it was made anew")).because(
+        "it is to be left alone: what the one of before had noted is gone with it"
     )
     lost = sum(count for kind, count in found if kind == "lost")
     total = sum(count for _, count in found)
@@ -98,6 +104,16 @@ async def nothing_was_lost(lab: TaskLab) -> None:
         "a selector takes effect at once, ready pods or not: new pods need their seconds, and until one of them is "
         "ready there is nobody to answer"
     )
+
+
+def _began_with(client: Object, service: Object, new: Object) -> bool:
+    """Was the customer made with the Service, when the task began, and before the new Deployment?"""
+    return _made(client) <= min(_made(service) + _TOGETHER, _made(new))
+
+
+def _made(item: Object) -> datetime:
+    """When an object was made."""
+    return datetime.fromisoformat(item["metadata"]["creationTimestamp"])
 
 
 def _differ(was: Object, now: Object) -> list[str]:

@@ -42,8 +42,10 @@ async def answers_with_what_is_there_now(lab: TaskLab) -> None:
     )
     template = (await lab.objects.deployment(D.name).present())["spec"]["template"]["spec"]
     named = f'"{D.name}-colour"' in json.dumps(template)
+    typed = await _typed_in(lab, template)
+    otherwise = "a variable in its pod template has the colour itself" if typed else "its pod template does not name it"
     must(
-        holds(named, f"it has the colour from ConfigMap {D.name}-colour", "its pod template does not name it"),
+        holds(named and not typed, f"it has the colour from ConfigMap {D.name}-colour", otherwise),
         "a copy in the Deployment stays as it is when the ConfigMap changes",
     )
 
@@ -63,6 +65,21 @@ async def follows_a_change(lab: TaskLab) -> None:
         "Kubernetes renews the files of a ConfigMap's volume where it is mounted as a folder; variables, copies and "
         "files with a subPath stay as they were when the container began"
     )
+
+
+async def _typed_in(lab: TaskLab, template: Object) -> bool:
+    """Has a variable the colour itself, and the program it from there? It takes a file first, where there is one."""
+    if any(map(_has_the_colour, template.get("initContainers") or [])):
+        return True
+    if not _has_the_colour(sign := _sign(template["containers"])):
+        return False
+    pods = [pod for pod in await deployments.owned_pods(lab, D.name) if not leaving(pod)]
+    there = [await printed(lab, pod, "test", "-e", "/etc/sign/colour", container=sign["name"]) for pod in pods]
+    return any(each.code == 1 for each in there)
+
+
+def _has_the_colour(container: Object) -> bool:
+    return any(each.get("value") == D.colour for each in container.get("env") or [])
 
 
 async def _runs_the_program(lab: TaskLab) -> Observation:

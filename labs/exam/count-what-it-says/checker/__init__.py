@@ -43,17 +43,23 @@ async def counts_predictions(lab: TaskLab) -> None:
 
 @check(points=2, needs=counts_predictions, owns="the counters")
 async def counts_refusals(lab: TaskLab) -> None:
-    """Each POST that is answered with 400 counts as refused, and none of its rows as a prediction."""
+    """Each POST that is answered with 400 counts as refused, and no other; none of its rows counts as a prediction."""
     before = await counters(lab, D.model, D.prefix)
     for body in _REFUSED:
         answer = await lab.traffic.post(D.model, "/predict", body)
         expect(observe("status of a POST that can't be read", answer.status, equal_to(400))).because(
             "what POST /predict answers stays as it is"
         )
-    seen = grown(before, await counters(lab, D.model, D.prefix))
+    after = await counters(lab, D.model, D.prefix)
+    seen = grown(before, after)
     wanted = {"late": 0.0, "in time": 0.0, "refused": float(len(_REFUSED))}
     expect(Observation(seen == wanted, f"counted more: {shown(wanted)}", shown(seen), timed=False)).because(
         "of a request that is refused no row gets an answer, also not those that came before the one that is wrong"
+    )
+    await lab.traffic.post(D.model, "/predict", {"rows": D.requests[0]})
+    more = grown(after, await counters(lab, D.model, D.prefix))["refused"]
+    expect(observe("refused more by a POST that can be read", more, equal_to(0), timed=False)).because(
+        "what counts is the answer with 400, and not each POST that comes"
     )
 
 

@@ -49,7 +49,7 @@ async def is_empty(lab: TaskLab) -> None:
 
 @check(points=1, needs=is_empty, domains=_DOMAINS)
 async def app_runs_elsewhere(lab: TaskLab) -> None:
-    """Both pods of the Deployment are ready on another node, and its budget is as it was."""
+    """Both pods of the Deployment are ready on another node, and its budget was as it is all the time."""
     pods = await nodes.must_be_whole(
         lab, D.app, pods=2, within=_READY_WITHIN, why="an evicted pod is made anew where there is room"
     )
@@ -63,7 +63,7 @@ async def app_runs_elsewhere(lab: TaskLab) -> None:
 
 @check(points=1, needs=is_empty, domains=_DOMAINS)
 async def daemons_stay(lab: TaskLab) -> None:
-    """The DaemonSet is as it was, with its pod on the worker."""
+    """The DaemonSet was as it is all the time, and has its pod on the worker."""
     why = "its pods are on every node as long as the node is there; drain leaves them with --ignore-daemonsets"
     await _must_be_the_given(lab, "DaemonSet", D.agent, why)
     own = [pod for pod in await lab.objects.all("Pod", f"app={D.agent}") if is_ready(pod) and not leaving(pod)]
@@ -72,9 +72,15 @@ async def daemons_stay(lab: TaskLab) -> None:
 
 
 async def _must_be_the_given(lab: TaskLab, kind: str, named: str, why: str) -> None:
-    """An object is as it was given, and older than the Deployment, which was made after it when the task began."""
+    """An object is as it was given, and was so all the time.
+
+    It is older than the Deployment, which was made after it when the task began, and each change of its spec would have
+    given it another generation: metadata, status and the same manifest once more do not.
+    """
     item = await presence.exists(lab, kind, named, why)
     expect(await unchanged(lab, _START, kind, named)).because(why)
+    changes = int(item["metadata"].get("generation") or 1) - 1
+    expect(observe(f"changes of {kind} {named}", changes, equal_to(0))).because(why)
     app = await lab.objects.deployment(D.app).now()
     first = app is None or item["metadata"]["creationTimestamp"] <= app["metadata"]["creationTimestamp"]
     expect(holds(first, f"{kind} {named} was there all the time", "it was made anew")).because(why)
