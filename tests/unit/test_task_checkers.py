@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import copy
 import json
 import random
-from collections.abc import Callable
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,14 +21,16 @@ import yaml
 
 from mlops_lab.checks import Failure, Observation
 from mlops_lab.checks.rooms.work import Command, Work
+from mlops_lab.kit.admission import Admission, gated
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.unchanged import AROUND, ROLLOUT, changes
 from mlops_lab.labs.checker import load
+from mlops_lab.measure.cluster.capacity import requests
 from mlops_lab.tasks.lab import TaskLab
 from mlops_lab.tasks.rendering import render
 from mlops_lab.tasks.task import bank, named
 from tests.lab_programs import Checker
-from tests.made_up import NothingThere, NoTime, NoTraffic, Platform, Room
+from tests.made_up import READY, NothingThere, NoTime, NoTraffic, Platform, Room
 
 _SPACE = "spaceless"
 _HERE = "template.spec.containers"
@@ -50,6 +56,15 @@ def lab(**rooms: Any) -> TaskLab:
         "platform": Platform(), "programs": Room(), "nodes": Room(), "usage": Room(), "time": NoTime(),
     }  # fmt: skip
     return TaskLab("00", namespace=_SPACE, **(known | rooms))
+
+
+def gives(value: Any) -> Callable[..., Any]:
+    """A method that always returns this."""
+
+    async def answer(*given: Any, **more: Any) -> Any:
+        return value
+
+    return answer
 
 
 def there(monkeypatch: pytest.MonkeyPatch, **data: str) -> None:
@@ -577,3 +592,249 @@ def test_a_selector_has_labels_of_the_template_alone(checker: Callable[[str], An
     seen = asyncio.run(it.by_the_template(made, {"selector": {"app": it.D.label, **more}}))
     assert seen.ok is not bool(said) and said in seen.seen
     assert not asyncio.run(it.by_the_template(made, {})).ok
+
+
+@pytest.mark.parametrize(
+    ("task", "kept_out", "meant"),
+    [("deny-by-default", "closed", ("web", "store")), ("only-the-frontend-may-ask", "refused", ("front",))],
+)
+def test_a_pod_with_the_labels_key_and_another_value_is_kept_out(
+    checker: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, task: str, kept_out: str, meant: Any
+) -> None:
+    it, here = checker(task), NothingThere()
+    key = getattr(it.D, "key", "app")
+    beyond = Room(service=gives({"spec": {"clusterIP": "10.96.0.1"}}))
+    monkeypatch.setattr(TaskLab, "elsewhere", lambda lab, namespace: beyond)
+    it.address_behind, it.tried, it._address = gives("10.0.0.1"), gives({}), gives("10.0.0.2")
+    it.standing = lambda *given, **more: contextlib.nullcontext()
+    seen = asyncio.run(it.asked(lab(objects=here, traffic=Room(host=gives("a-host")))))
+    tried = [way.probe.labels for way in getattr(seen, kept_out) if way.probe.objects is here]
+    assert {labels[key] for labels in tried if key in labels} - {getattr(it.D, each) for each in meant}
+
+
+@pytest.mark.parametrize(
+    ("labelled", "wanted", "right"), [(False, True, False), (True, True, True), (False, False, True)]
+)
+def test_a_label_that_no_node_has_any_more_keeps_the_next_pods_away(
+    checker: Callable[[str], Any], labelled: bool, wanted: bool, right: bool
+) -> None:
+    it = checker("deployment-without-its-pods")
+    label = {it.D.label: "yes"}
+    pod = {"nodeSelector": label} if wanted else {}
+    found = {"spec": {"replicas": it.D.pods, "template": {"spec": pod}}}
+    it.deployments = SimpleNamespace(exists=gives(found), rolled_out=gives(READY))
+    nodes = [{"metadata": {"name": "a", "labels": label if labelled else {}}}]
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="no node has the label"):
+        asyncio.run(it.all_pods_run.run(lab(objects=Room(all=gives(nodes)))))
+
+
+def _by_code(action: str) -> Any:
+    return {"podFailurePolicy": {"rules": [{"action": action, "onExitCodes": {"operator": "NotIn", "values": [0]}}]}}
+
+
+@pytest.mark.parametrize(
+    ("job", "pod", "right"),
+    [
+        ({}, {"restartPolicy": "Never"}, True),
+        ({"activeDeadlineSeconds": 600}, {}, True),
+        ({"activeDeadlineSeconds": 100}, {}, False),
+        ({}, {"restartPolicy": "Never", "activeDeadlineSeconds": 20}, True),
+        ({}, {"restartPolicy": "Never", "activeDeadlineSeconds": 4}, False),
+        ({}, {"restartPolicy": "OnFailure", "activeDeadlineSeconds": 20}, False),
+        (_by_code("FailJob"), {}, False),
+        (_by_code("Ignore"), {}, False),
+        (_by_code("Count"), {}, True),
+        ({"podFailurePolicy": {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "x"}]}]}}, {}, True),
+    ],
+)
+def test_nothing_else_ends_a_jobs_tries(checker: Callable[[str], Any], job: Any, pod: Any, right: bool) -> None:
+    assert (checker("every-so-often").short_of_tries({**job, "template": {"spec": pod}}, 3) == "") is right
+
+
+@pytest.mark.parametrize(
+    ("of", "beside", "said"), [("", 0, ""), ("-copy", 0, "they mount another one"), ("", 1, "containers of a pod")]
+)
+def test_one_container_sends_a_report_by_the_given_program(
+    checker: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, of: str, beside: int, said: str
+) -> None:
+    it = checker("every-so-often")
+    sends = {"name": "report", "image": Platform().image("v1"), "command": ["python3", "/program/report.py"]}
+    volume = {"name": "program", "configMap": {"name": f"{it.D.program}{of}"}}
+    pod = {"containers": [sends], "initContainers": [sends] * beside, "volumes": [volume]}
+    job = {"backoffLimit": it.D.tries, "template": {"spec": pod}}
+    monkeypatch.setattr("mlops_lab.kit.presence.exists", gives({"spec": {"jobTemplate": {"spec": job}}}))
+
+    @contextlib.asynccontextmanager
+    async def started(*given: Any) -> AsyncIterator[str]:
+        yield "a-job"
+
+    it.started_from, it.ended, it.unchanged = started, gives(READY), gives(READY)
+    it.pods_of = gives([{"metadata": {"name": "a-pod"}}])
+    made = lab(traffic=Room(get=gives(SimpleNamespace(text=f"{it.D.word} of a-pod"))))
+    with pytest.raises(Failure, match=said) if said else contextlib.nullcontext():
+        asyncio.run(it.sends_a_report.run(made))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "right"),
+    [
+        ("evaluate", "", "", True),
+        ("evaluate", '"""How good the model is."""', "", True),
+        ("evaluate", "return quality", "return quality if quality > 0.7 else 0.0", False),
+        ("register", "repr(metric)", "str(metric)", False),
+        ("register", "def register(", "def note(", True),
+    ],
+)
+def test_the_given_steps_do_what_they_did(
+    checker: Callable[[str], Any], name: str, old: str, new: str, right: bool
+) -> None:
+    it = checker("gate-the-registration")
+    program = (it.start / "pipeline.py").read_text()
+    (function,) = (each for each in ast.parse(program).body if isinstance(each, ast.FunctionDef) and each.name == name)
+    step = str(ast.get_source_segment(program, function)).replace(old, new)
+    command = ["sh", "-ec", 'printf "%s" "$0" >program.py', f"import kfp\nfrom kfp import dsl\n\n{step}\n"]
+    spec = {"deploymentSpec": {"executors": {f"exec-{name}": {"container": {"command": command}}}}}
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match=f"another {name}"):
+        it._must_have_given_steps({"pipeline_spec": spec, "platform_spec": {}})
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_version_with_another_tag_is_the_bad_models_if_there_is_one_each_time(
+    checker: Callable[[str], Any], again: bool
+) -> None:
+    it, versions = checker("gate-the-registration"), list[Any]()
+
+    async def started(lab: Any, spec: Any, quality: float) -> str:
+        if spec or again or not versions:
+            versions.append({"version": str(len(versions)), "tags": [{"key": "auc", "value": repr(quality)}]})
+        return "a-run"
+
+    it.compiled, it._started, it._ended = gives({"root": {}}), started, gives((READY, None))
+    it._evaluating = lambda *given: {}
+    platform = SimpleNamespace(mlflow=SimpleNamespace(versions=lambda: gives(list(versions))()))
+    seen = asyncio.run(it.runs(lab(platform=platform)))
+    assert {name: run.registered for name, run in seen.items()} == {"below": int(again), "bound": 1, "above": 1}
+
+
+def test_the_program_has_its_time_for_as_many_rows_as_the_readme_says(checker: Callable[[str], Any]) -> None:
+    it = checker("measure-drift")
+    for number in range(4):
+        column = it._plain(random.Random(number), number)
+        assert [len(column.reference), len(set(column.reference)), len(column.now)] == [25_000] * 3
+
+
+def test_a_mean_of_predictions_is_none_of_requests(checker: Callable[[str], Any]) -> None:
+    it = checker("figures-for-the-board")
+    steps = it.D.minutes * 60 // it.STEP
+
+    def grown(minute: int, series: str) -> list[float]:
+        told = {each["series"]: each["values"].split() for each in it._series(minute, it.D.minutes, it.D.means)}
+        return [float(told[each][-1]) - float(told[each][-steps]) for each in sorted(told) if each.startswith(series)]
+
+    for minute in (20, 21):
+        made, sums = (grown(minute, f"model_prediction_probability_{each}") for each in ("count", "sum"))
+        asked = grown(minute, 'http_request_duration_seconds_bucket{route="/predict", le="+Inf"')
+        right = it.mean(minute, it.D.minutes, it.D.means)
+        assert sum(sums) / sum(made) == pytest.approx(right)
+        means = [each / count for each, count in zip(sums, made, strict=True)]
+        by_requests = sum(each * count for each, count in zip(means, asked, strict=True)) / sum(asked)
+        for wrong in (sum(sums) / sum(asked), by_requests):
+            assert abs(wrong - right) > 2 * it._WITHIN * right
+
+
+@pytest.mark.parametrize(("more", "right"), [("", True), ("www.", False), ("*.", False)])
+def test_an_ingress_has_no_host_beside_the_one_that_was_wanted(
+    checker: Callable[[str], Any], more: str, right: bool
+) -> None:
+    it = checker("ingress-by-host-and-path")
+    it.asked = gives(READY)
+    rules = [{"host": it.D.host}, {"host": f"{more}{it.D.host}"}]
+    made = lab(objects=Room(all=gives([{"spec": {"rules": rules}}, {"spec": {}}])))
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="hosts of"):
+        asyncio.run(it.leads_nowhere_else.run(made))
+
+
+def _key_of(name: str) -> Any:
+    return {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": name, "key": "key"}}}
+
+
+@pytest.mark.parametrize(
+    ("container", "right"),
+    [
+        ({"env": [_key_of("store")]}, True),
+        ({"env": [_key_of("copy")]}, False),
+        ({"env": [_key_of("copy"), _key_of("store")]}, True),
+        ({"env": [_key_of("copy")], "envFrom": [{"secretRef": {"name": "store"}}]}, False),
+        ({"envFrom": [{"secretRef": {"name": "store"}}]}, True),
+        ({"envFrom": [{"secretRef": {"name": "copy"}}]}, False),
+        ({"env": [_key_of("store") | {"name": "GIVEN"}, {"name": "KEY", "value": "$(GIVEN)"}]}, True),
+        ({"env": [{"name": "KEY", "valueFrom": {"configMapKeyRef": {"name": "store"}}}]}, False),
+    ],
+)
+def test_a_key_comes_from_the_secret_that_was_wanted(
+    checker: Callable[[str], Any], container: Any, right: bool
+) -> None:
+    pod = {"containers": [{"name": "server", **container}]}
+    assert checker("keys-out-of-the-manifest").from_secret(pod, "KEY", "store") is right
+
+
+@pytest.mark.parametrize(("scope", "right"), [("", True), ("NotTerminating", False), ("Terminating", False)])
+def test_a_quota_is_about_pods_with_a_deadline_and_without(
+    checker: Callable[[str], Any], scope: str, right: bool
+) -> None:
+    it = checker("quota-and-limits")
+    has = {"requests": {"cpu": f"{it.D.cpu}m", "memory": f"{it.D.memory}Mi"}}
+    pods = [{"metadata": {"name": name}, "spec": {"containers": [{"resources": has}]}} for name in "abc"]
+
+    def counted() -> list[Any]:
+        wanted = {"Terminating": True, "NotTerminating": False}
+        return [each for each in pods if not scope or ("activeDeadlineSeconds" in each["spec"]) is wanted[scope]]
+
+    @contextlib.asynccontextmanager
+    async def tried(lab: Any, pod: Any, *, within: float = 0.0) -> AsyncIterator[Admission]:
+        pods.append(pod)
+        cpu, memory = (sum(requests(each)[kind] for each in counted()) for kind in ("cpu", "memory"))
+        over = len(counted()) > it.D.pods or cpu * 1000 > it.D.cpu_all or memory / 2**20 > it.D.memory_all
+        yield Admission(None, "exceeded quota") if over else Admission(pod)
+        pods.remove(pod)
+
+    async def answered(lab: Any, pod: Any, *, within: float = 0.0) -> Admission:
+        async with tried(lab, pod) as answer:
+            return answer
+
+    it.admission = SimpleNamespace(tried=tried, answered=answered, gated=gated)
+    made = lab(objects=Room(all=lambda kind: gives(list(pods))()))
+    for seen in (it.sum_of(made, "cpu"), it.sum_of(made, "memory"), it.number_of_pods(made)):
+        assert asyncio.run(seen).ok is right
+
+
+@pytest.mark.parametrize(("well", "right"), [(2, True), (3, False)])
+def test_a_container_that_was_started_anew_beside_the_one_that_hung_is_seen(
+    checker: Callable[[str], Any], well: int, right: bool
+) -> None:
+    it = checker("one-pod-on-every-node")
+    told = [{"ill": 0, "well": 2}, {"ill": 1, "well": well}, {"ill": 1, "well": well}]
+
+    async def pods_of(lab: Any) -> Any:
+        return [
+            {"metadata": {"name": name}, "status": {"containerStatuses": [{"restartCount": count}]}}
+            for name, count in told.pop(0).items()
+        ]
+
+    it.pods_of, it.made_ill, it.started_anew, it.longest = pods_of, gives("ill"), gives(READY), gives(4.0)
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="started anew: well"):
+        asyncio.run(it.heals_itself.run(lab()))
+
+
+def test_clocks_run_ahead_in_the_copy_in_which_no_time_passes(checker: Callable[[str], Any], tmp_path: Path) -> None:
+    it = checker("prepared-before-it-starts")
+    for name, text in {**it._INSTEAD, **it._IN_PYTHON}.items():
+        (tmp_path / name).write_text(text)
+
+    def said(*words: Any) -> list[float]:
+        done = subprocess.run(words, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+        return [float(each) for each in done.stdout.split()]
+
+    assert said("sh", tmp_path / "date", "+%s")[0] > time.time() + 600
+    looks = "import time; print(*(clock() - clock() for clock in (time.time, time.monotonic, time.perf_counter)))"
+    assert max(said(sys.executable, "-c", looks)) < -599

@@ -15,7 +15,8 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _WITHIN = 6.0  # s of looking
 _LISTENS_WITHIN = 40.0  # s
-_LISTENER = "trial-listener"
+# Labels of pods that no policy was to name, where whoever is let in is answered: one has the key, and another value.
+_LISTENERS = {"trial-listener": {"trial": "listener"}, "trial-listener-app": {"app": "trial-listener"}}
 _NAME = "kubernetes.default.svc.cluster.local"
 _DNS_METRICS = 9153  # the DNS pods' other port
 
@@ -47,6 +48,7 @@ async def asked(lab: Lab) -> Asked:
     of_web, of_store = f"http://{web}:{D.web_port}/", f"http://{store}:{D.port}/"
     admin = f"http://{store}:{D.admin}/"
     plain = Probe(lab.objects, "trial-plain", {"trial": "plain"})
+    another = Probe(lab.objects, "trial-another", {"app": "trial-another"})
     like_web = Probe(lab.objects, "trial-web", {"app": D.web})
     like_store = Probe(lab.objects, "trial-store", {"app": D.store})
     stranger = Probe(there, "trial-stranger", {"app": D.web})
@@ -57,6 +59,9 @@ async def asked(lab: Lab) -> Asked:
         Way(plain, no_dns, False, f"a pod of other labels to port 53 of {D.far} in {D.other}, which is no DNS"),
         Way(plain, f"tcp:{api}:443", False, "a pod of other labels to the API server"),
         Way(plain, f"tcp:{dns}:{_DNS_METRICS}", False, f"a pod of other labels to port {_DNS_METRICS} of the DNS"),
+        Way(another, of_store, False, f"a pod of another app to {D.store}"),
+        Way(another, of_web, False, f"a pod of another app to {D.web}"),
+        Way(another, far, False, f"a pod of another app to {D.far} in {D.other}"),
         Way(like_web, admin, False, f"{D.web} to port {D.admin} of {D.store}"),
         Way(like_web, far, False, f"{D.web} to {D.far} in {D.other}"),
         Way(like_web, far_too, False, f"{D.web} to port {D.port} of {D.far} in {D.other}, which is no store"),
@@ -74,19 +79,21 @@ async def asked(lab: Lab) -> Asked:
         Way(stranger, far, True, f"a pod of {D.other} to {D.far} there", D.far),
         Way(stranger, f"dns:{_NAME}.", True, f"a pod of {D.other} to the DNS"),
     ]
-    async with standing(lab, [_listener(lab)], grace=0):
-        listener = f"http://{await _address(lab)}:{D.port}/"
+    async with standing(lab, [_listener(lab, name) for name in _LISTENERS], grace=0):
+        listener, app = [f"http://{await _address(lab, name)}:{D.port}/" for name in _LISTENERS]
         closed += [
             Way(plain, listener, False, f"a pod of other labels to port {D.port} of another one"),
             Way(like_web, listener, False, f"{D.web} to port {D.port} of a pod of other labels"),
             Way(stranger, listener, False, f"a pod of {D.other} to a pod of other labels"),
+            Way(another, app, False, f"a pod of another app to port {D.port} of one more"),
+            Way(like_web, app, False, f"{D.web} to port {D.port} of a pod of another app"),
         ]
         gave = await tried(lab, [*closed, *names, *path, *others], within=_WITHIN)
     return Asked(closed, names, path, others, gave)
 
 
-def _listener(lab: Lab) -> Object:
-    """A pod of labels that no policy names, where whoever is let in is answered."""
+def _listener(lab: Lab, name: str) -> Object:
+    """One of the pods where whoever is let in is answered."""
     container = {
         "name": "listener", "image": lab.platform.image("v1"),
         "command": ["python3", "-m", "http.server", str(D.port), "--directory", "/tmp"],
@@ -94,18 +101,18 @@ def _listener(lab: Lab) -> Object:
         "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}},
     }  # fmt: skip
     return {
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": _LISTENER, "labels": {"trial": "listener"}},
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": _LISTENERS[name]},
         "spec": {
             "containers": [container], "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False,
         },
     }  # fmt: skip
 
 
-async def _address(lab: Lab) -> str:
-    """The listener's address, once it listens."""
-    seen = await lab.objects.named("Pod", _LISTENER).until(
+async def _address(lab: Lab, name: str) -> str:
+    """A listener's address, once it listens."""
+    seen = await lab.objects.named("Pod", name).until(
         is_ready, expected="the checker's own pod is ready",
         shown=lambda pod: str(((pod or {}).get("status") or {}).get("phase", "gone")), within=_LISTENS_WITHIN,
     )  # fmt: skip
     must(seen, "a pod like any other must be able to start in the Namespace of the task")
-    return str((await lab.objects.named("Pod", _LISTENER).present())["status"]["podIP"])
+    return str((await lab.objects.named("Pod", name).present())["status"]["podIP"])

@@ -25,6 +25,11 @@ async def all_pods_run(lab: TaskLab) -> None:
         "kubectl describe pod tells why the scheduler finds no node; a pod that a quota refuses is not even made, and "
         "the events of the ReplicaSet tell so"
     )
+    wants = D.label in (found["spec"]["template"]["spec"].get("nodeSelector") or {})
+    lost = wants and not await _labelled(lab)  # one that has it is the last check's
+    expect(holds(not lost, "new pods find a node, too", f"no node has the label {D.label}")).because(
+        "pods stay when a node loses its label, and the next ones find none: what was wrong is the Deployment"
+    )
 
 
 @check(
@@ -51,12 +56,15 @@ async def quota_and_nodes_stay(lab: TaskLab) -> None:
     expect(observe("CPU that the quota allows", hard, equal_to(f"{D.share}m"))).because(
         "a quota is the cluster's promise to other namespaces; who hits it asks for less, or asks the administrator"
     )
-    labelled = [
-        name_of(node) for node in await lab.objects.all("Node") if D.label in (node["metadata"]["labels"] or {})
-    ]
+    labelled = await _labelled(lab)
     expect(holds(not labelled, f"no node has a label {D.label}", otherwise=f"it is on {', '.join(labelled)}")).because(
         "a label says what a node has; one that only lets a pod in says what is not so"
     )
+
+
+async def _labelled(lab: TaskLab) -> list[str]:
+    """The nodes that have the label."""
+    return [name_of(node) for node in await lab.objects.all("Node") if D.label in (node["metadata"]["labels"] or {})]
 
 
 def _asked(pod: Object) -> str:

@@ -1,17 +1,23 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.jobs import ended, pods_of, started_from
-from mlops_lab.kit.pods import name
+from mlops_lab.kit.pods import every_container, name
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.volumes import config_maps
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .program import what_runs
+from .program import short_of_tries, starts, what_runs
 from .schedule import meaning
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 _DOMAINS = ("ckad/design-and-build", "cka/workloads-and-scheduling")
 _ENDED_WITHIN = 25.0
 _MADE = "kubectl create cronjob, or kubectl apply, makes it in the task's namespace"
@@ -36,6 +42,15 @@ async def sends_a_report(lab: TaskLab) -> None:
         "who looks after it relies on what was agreed upon: that program in that image, with that address. Where a "
         "shell ends well though the program has failed (|| true, or more commands behind it), no Job ever fails"
     )
+    must(await unchanged(lab, _START, "ConfigMap", D.program), "the program is given, and was to stay as it is")
+    mine = D.program in config_maps(spec["template"]["spec"])
+    expect(holds(mine, f"its pods mount ConfigMap {D.program}", "they mount another one, or none")).because(
+        "a copy stays as it is when somebody mends the program"
+    )
+    senders = [str(each["name"]) for each in every_container(spec["template"]["spec"]) if starts(each)]
+    expect(observe("containers of a pod that send a report", len(senders), equal_to(1), evidence=senders)).because(
+        "one report was wanted: an init container, or a second container, with the same program sends one more"
+    )
     many = max(spec.get("completions") or 1, spec.get("parallelism") or 1)
     expect(observe("pods that each Job needs", many, equal_to(1))).because(
         "each of them sends a report, and one was wanted: completions and parallelism are 1 where nothing is said"
@@ -43,6 +58,11 @@ async def sends_a_report(lab: TaskLab) -> None:
     tries = spec.get("backoffLimit", 6)
     expect(observe("backoffLimit of its Jobs", tries, equal_to(D.tries))).because(
         "it is the Job's and stands in the jobTemplate's spec; where nothing is said it is six"
+    )
+    cut = short_of_tries(spec, D.tries)
+    expect(holds(not cut, "nothing else ends a Job's tries, or adds some", cut)).because(
+        "activeDeadlineSeconds ends a Job that waits for its next try (10 s, 20 s, 40 s), and by a podFailurePolicy a "
+        "failure may count for nothing, or for all of them"
     )
 
 

@@ -7,6 +7,7 @@ from mlops_lab.checks import Observation
 from mlops_lab.kube.client import Object
 
 _PROGRAM = "/program/report.py"
+_TRY = 10  # s: the program waits 5 s for an answer, and a pod takes a moment to begin
 _STARTS = re.compile(rf"\bpython3( -\w+)* {re.escape(_PROGRAM)}\b")  # also with options, or in a shell
 _REDIRECTED = re.compile(r"\d?>>?\s*&?[^\s;|&]+")
 _LOOP = re.compile(r"\bdo\b")
@@ -31,6 +32,25 @@ def what_runs(pod: Object, image: str, desk: str) -> Observation:
     other += [f"DESK={each}" for each in given if each != desk]
     wanted = f"image {image}, command python3 /program/report.py, DESK={desk}"
     return Observation(not other, wanted, ", ".join(other) or "they are", what="what its pods run")
+
+
+def starts(container: Object) -> bool:
+    """Does a container start the given program?"""
+    return bool(_STARTS.search(" ".join([*(container.get("command") or []), *(container.get("args") or [])])))
+
+
+def short_of_tries(job: Object, tries: int) -> str:
+    """What gives a Job other tries than its backoffLimit; empty if nothing does."""
+    pod = job["template"]["spec"]
+    all_of_them = _TRY * (tries + 1) + 10 * (2**tries - 1)  # 10 s before the second one, and twice as long each time
+    one_pod = all_of_them if pod.get("restartPolicy") == "OnFailure" else _TRY
+    for item, needed, whose in ((job, all_of_them, "Job"), (pod, one_pod, "pod")):
+        deadline = item.get("activeDeadlineSeconds")
+        if deadline is not None and deadline < needed:
+            return f"activeDeadlineSeconds of its {whose}: {deadline}, its tries may take {needed} s"
+    rules = (job.get("podFailurePolicy") or {}).get("rules") or []
+    other = [str(each["action"]) for each in rules if each.get("onExitCodes") and each["action"] != "Count"]
+    return f"podFailurePolicy: {', '.join(other)}" if other else ""
 
 
 def _fails_with_it(words: Sequence[str]) -> bool:

@@ -12,6 +12,7 @@ _BOUNDS = ("0.025", "0.05", "0.1", "0.25", "0.5", "1", "+Inf")
 # How many of 100 requests end in each bucket.
 _FAST, _SLOW, _SLOWER = (50, 30, 15, 5, 0, 0, 0), (0, 5, 15, 40, 35, 5, 0), (0, 0, 0, 0, 10, 90, 0)
 _ASKED = 40.0, 4.0  # requests of the two pods in a step
+_ROWS = 1.0, 3.0  # predictions of a request to either pod
 _PROBES = 30.0  # of each pod in a step, at another route
 _BASE = 5000.0  # of each counter at the beginning
 
@@ -55,8 +56,8 @@ def latency(end: int, minutes: int, quantile: float) -> float:
 def mean(end: int, minutes: int, means: Sequence[float]) -> float:
     """The mean of a history's window."""
     steps = list(itertools.product((0, 1), _window(end, minutes)))
-    count = sum(_asked(end, minutes, pod, step) for pod, step in steps)
-    return sum(_asked(end, minutes, pod, step) * _mean(end, minutes, pod, step, means) for pod, step in steps) / count
+    made = {(pod, step): _ROWS[pod] * _asked(end, minutes, pod, step) for pod, step in steps}
+    return sum(made[each] * _mean(end, minutes, *each, means) for each in steps) / sum(made.values())
 
 
 def _window(end: int, minutes: int) -> range:
@@ -97,8 +98,8 @@ def _series(end: int, minutes: int, means: Sequence[float]) -> Iterator[dict[str
                     for step in _steps(end)
                 ]  # fmt: skip
                 yield _counter(name, pod, up_to, end, minutes)
-        counts = [asked(step) for step in _steps(end)]
-        sums = [asked(step) * _mean(end, minutes, pod, step, means) for step in _steps(end)]
+        counts = [_ROWS[pod] * asked(step) for step in _steps(end)]
+        sums = [made * _mean(end, minutes, pod, step, means) for step, made in zip(_steps(end), counts, strict=True)]
         yield _counter("model_prediction_probability_count{", pod, counts, end, minutes)
         yield _counter("model_prediction_probability_sum{", pod, sums, end, minutes)
 

@@ -1,6 +1,7 @@
 """The checks."""
 
 from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -38,6 +39,7 @@ async def keeps_out_what_is_worse(lab: TaskLab) -> None:
 async def registers_what_is_good(lab: TaskLab) -> None:
     """Each run whose metric is above the bound, or meets it exactly, registers one version."""
     found = await lab.once(runs)
+    must(holds(found["bound"].there, "a step register", "there is none"), "the steps stay as they are")
     seen = holds(not found["bound"].cached, "register never comes from the cache", "it may come from the cache")
     expect(seen).because(
         "a step that has run with the same values before is not run again, so that a model that is just as good as one "

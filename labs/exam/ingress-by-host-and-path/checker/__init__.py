@@ -66,3 +66,8 @@ async def leads_nowhere_else(lab: TaskLab) -> None:
     expect(await asked(lab, asks, right, expected=shown, name="client-of-others", within=_WITHIN)).because(
         "pathType Prefix goes by whole parts of a path, and a rule without a host is for every host"
     )
+    rules = [rule for each in await lab.objects.all("Ingress") for rule in each["spec"].get("rules") or []]
+    hosts = ", ".join(sorted({str(rule.get("host") or "every host") for rule in rules}))
+    expect(observe("hosts of the Namespace's Ingresses", hosts, equal_to(D.host))).because(
+        "each host that has a rule is led somewhere, also one below that host or beside it, and one was wanted"
+    )

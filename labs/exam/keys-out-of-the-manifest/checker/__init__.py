@@ -11,7 +11,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .keys import decoded, in_clear, of_process, rights
+from .keys import decoded, from_secret, in_clear, of_process, rights
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
@@ -35,6 +35,10 @@ async def key_comes_from_the_secret(lab: TaskLab) -> None:
         observe("ServiceAccount of its pods", ", ".join(sorted(accounts)) or "no pods", equal_to(D.account))
     ).because("serviceAccountName is a field of the pod's spec; without it a pod is default")
     for pod in pods:
+        own = from_secret(pod["spec"], D.variable, D.secret)
+        expect(holds(own, f"{D.variable} comes from Secret {D.secret}", "it comes from elsewhere")).because(
+            "who exchanges the key does so in that Secret, and another one has the old key on"
+        )
         value = await of_process(lab, name(pod), D.variable)
         expect(holds(value == D.value, f"its process has the key as {D.variable}", "another value, or none")).because(
             "env with valueFrom.secretKeyRef takes it from the Secret when the container starts"

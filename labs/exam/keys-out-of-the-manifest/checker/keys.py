@@ -31,6 +31,18 @@ def decoded(secret: Object, key: str) -> str | None:
         return None
 
 
+def from_secret(pod: Object, variable: str, secret: str) -> bool:
+    """Does container `server` of a pod's spec have a variable from a Secret?
+
+    Where the variable's entry does not say from where, by `valueFrom`, it is enough that the pod names the Secret.
+    """
+    server: Object = next((each for each in pod["containers"] if each["name"] == "server"), {})
+    said = [each.get("valueFrom") for each in server.get("env") or [] if each["name"] == variable]
+    if said and said[-1]:
+        return bool((said[-1].get("secretKeyRef") or {}).get("name") == secret)
+    return f'"{secret}"' in json.dumps(pod)
+
+
 async def of_process(lab: TaskLab, pod: str, variable: str) -> str | None:
     """An environment variable of a container's first process; None if it is not set, or the container does not run."""
     try:

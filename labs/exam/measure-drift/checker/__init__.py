@@ -13,7 +13,7 @@ D = drawn(Drawn, __file__)
 
 @check(points=3)
 async def measures(lab: TaskLab) -> None:
-    """`./drift` gives the PSI of each column, of samples without missing values and without ties, to 1e-6."""
+    """`./drift` gives the PSI of each column, of 25,000 rows without missing values and without ties, to 1e-6."""
     found = await tried(lab, of_columns(lab, "plain"))
     expect(furthest(found, "without ties")).because(
         "cuts are quantiles of the reference alone, and shares are parts of all rows of a sample"

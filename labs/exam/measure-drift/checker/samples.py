@@ -10,6 +10,7 @@ from mlops_lab.checks import Lab
 from mlops_lab.kit.drawn import drawn
 
 Values = list[float | None]
+_MOST = 25_000  # rows that the README speaks of
 _DRIFTED = (0, 2, 3)  # of the columns of kind "limit", by their place
 
 
@@ -62,8 +63,10 @@ def _normal(draw: random.Random, rows: int, mean: float = 50.0, spread: float = 
 
 
 def _plain(draw: random.Random, number: int) -> Column:
+    """As many rows as there may be, with so many digits that no two values are the same, and none equals a cut."""
     shift = (0.0, 4.0, 9.0, 20.0)[number]
-    return Column(_normal(draw, 400), _normal(draw, 250, 50 + shift, draw.uniform(8, 16)))
+    reference = _normal(draw, _MOST, digits=9)
+    return Column(reference, _normal(draw, _MOST, 50 + shift, draw.uniform(8, 16), digits=9))
 
 
 def _missing(draw: random.Random, number: int) -> Column:

@@ -47,7 +47,7 @@ async def tried(lab: TaskLab, columns: Mapping[str, Column]) -> Tried:
         done = await copy.command(_PROGRAM, *words, within=_WITHIN)
         must(
             done.observed(done.code == 0, f"./{_PROGRAM} {' '.join(words)}: exit code 0 within {_WITHIN:.0f} s"),
-            "its last lines say what went wrong; try it with what is in samples/",
+            "its last lines say what went wrong; try it with what is in samples/, and with 25,000 rows",
         )
         result = _read(copy.folder / words[2])
     if not isinstance(result, dict):

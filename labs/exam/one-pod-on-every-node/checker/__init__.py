@@ -48,6 +48,7 @@ async def tolerates_no_more(lab: TaskLab) -> None:
 @check(points=3, needs=runs_on_every_node, owns="a pod", domains=_DOMAINS)
 async def heals_itself(lab: TaskLab) -> None:
     """A container that hangs is started anew in time, whenever that is, and those that are well are left alone."""
+    before = await daemon.counts(lab)
     ill = await daemon.made_ill(lab)
     healed = await daemon.started_anew(lab, ill, within=_HEALED_WITHIN, ready_within=_READY_WITHIN)
     expect(healed).because(
@@ -61,6 +62,7 @@ async def heals_itself(lab: TaskLab) -> None:
         "a container may hang at any moment: it takes up to periodSeconds times failureThreshold, which is 3 where "
         "nothing is said; and nobody asks one that has only just started before initialDelaySeconds"
     )
-    expect(await daemon.left_alone(lab, watched_for=_WATCHED_FOR)).because(
+    since = {**before, ill: (await daemon.counts(lab)).get(ill, 0)}
+    expect(await daemon.left_alone(lab, since, watched_for=_WATCHED_FOR)).because(
         "a probe that fails where all is well has containers started anew without end"
     )

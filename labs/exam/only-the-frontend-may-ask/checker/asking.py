@@ -106,13 +106,13 @@ async def asked(lab: Lab) -> Asked:
     requests, metrics = f"http://{server}:{D.port}/", f"http://{server}:{D.metrics}/"
     of_store = f"http://{store}:{D.store_port}/"
     front = Probe(lab.objects, "trial-front", {D.key: D.front})
-    beside = Probe(lab.objects, "trial-beside", {"app": D.monitor})
+    beside = Probe(lab.objects, "trial-beside", {"app": D.monitor, D.key: D.store})
     like = Probe(lab.objects, "trial-like", {"app": D.server})
     monitors = [
         (name, Probe(lab.elsewhere(name), f"trial-monitor-{number}", {"app": D.monitor}))
         for number, name in enumerate((D.second, D.other))
     ]
-    stranger = Probe(lab.elsewhere(D.other), "trial-stranger", {D.key: D.front})
+    stranger = Probe(lab.elsewhere(D.other), "trial-stranger", {D.key: D.front, "app": D.store})
     apart = Probe(lab.elsewhere(D.apart), "trial-apart", {"app": D.monitor, D.key: D.front})
     of_front, of_monitor = f"{D.key}={D.front}", f"app={D.monitor}"
     refused = [

@@ -21,6 +21,7 @@ _LEARNED_WITHIN = 8.0  # s until a quota knows of pods that are gone
 _MIB = 2**20
 _SMALL = {"cpu": "1m", "memory": "1Mi"}
 _MUCH_CPU = "4"  # as a limit, which nothing bounds
+_ENDS = {"activeDeadlineSeconds": 600}  # a quota's scope may leave out pods with it, or those without
 _CONTAINERS = 8  # of a pod: their limits are much together, and what they request is little
 _WANTED = {
     "requests": {"cpu": f"{D.cpu}m", "memory": f"{D.memory}Mi"},
@@ -77,14 +78,14 @@ async def sum_of(lab: TaskLab, kind: str) -> Observation:
 
 
 async def number_of_pods(lab: TaskLab) -> Observation:
-    """Whether so many pods may be there, whatever their limits, and no more."""
+    """Whether so many pods may be there, whatever their limits and with a deadline or without, and no more."""
     left = D.pods - len(await _counted(lab))
     right = f"{D.pods} pods are let in, and no more"
     limits = {"cpu": _MUCH_CPU, "memory": f"{D.memory_most}Mi"}
     small = [{"resources": {"requests": _SMALL, "limits": limits}} for _ in range(_CONTAINERS)]
     async with contextlib.AsyncExitStack() as stack:
         for number in range(left):
-            pod = admission.gated(lab, f"one-of-many-{number}", small)
+            pod = admission.gated(lab, f"one-of-many-{number}", small, **(_ENDS if number % 2 else {}))
             answer = await stack.enter_async_context(admission.tried(lab, pod, within=_LEARNED_WITHIN))
             if answer.pod is None:
                 return Observation(False, right, f"pod {D.pods - left + number + 1} is refused: {answer.refusal}")
@@ -102,7 +103,7 @@ def _requesting(lab: TaskLab, name: str, kind: str, amount: int) -> Object:
         asked = {**_SMALL, **own}
         limits = {"cpu": _MUCH_CPU, "memory": f"{part}Mi" if kind == "memory" else "8Mi"}
         containers.append({"resources": {"requests": asked, "limits": limits}})
-    return admission.gated(lab, name, containers)
+    return admission.gated(lab, name, containers, **_ENDS)
 
 
 async def _limited(lab: TaskLab, *memory: int) -> admission.Admission:
