@@ -647,7 +647,10 @@ def unseen_asked(said: dict[str, Any], wrong: list[Any], up: int = 200, first: i
     """What is concluded of a copy with the unseen model that gives this answer, and is wrong about these bodies."""
     applied: list[Any] = []
     gone: list[str] = []
-    copied = {"spec": {"containers": [{"name": "server", "env": [{"name": "MODEL", "value": "/model/v1"}]}]}}
+    copied = {
+        "metadata": {"name": "model-1"},
+        "spec": {"containers": [{"name": "server", "env": [{"name": "MODEL", "value": "/model/v1"}]}]},
+    }
     service = {"spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
 
     async def answers(value: Any) -> Any:

@@ -1,7 +1,8 @@
 """A copy of one of the learner's pods with something changed, which runs beside it while a block runs.
 
 The copy has what the pod's template says, a Service of its own, and no probes: nobody restarts it, and it is asked
-whether it says that it is ready or not. It has no token but one of its own, and may run on any node.
+whether it says that it is ready or not. It has no token but one of its own, and may run on any node. It has the
+pod's host name: no program tells it from the pod by that.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from mlops_lab.checks import Lab, LabError
+from mlops_lab.kit.host_names import host_name
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
@@ -22,8 +24,8 @@ _ENDED = ("Failed", "Succeeded")
 # What the API server, the scheduler or the learner for their own pods has filled in. Placement goes too, as it may keep
 # the copy away from wherever the learner's own pods are.
 _NOT_COPIED = (
-    "nodeName", "hostname", "subdomain", "serviceAccount", "priority", "tolerations", "affinity",
-    "topologySpreadConstraints", "nodeSelector", "ephemeralContainers",
+    "nodeName", "subdomain", "serviceAccount", "priority", "tolerations", "affinity", "topologySpreadConstraints",
+    "nodeSelector", "ephemeralContainers",
 )  # fmt: skip
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 
@@ -119,6 +121,7 @@ def of_pod(
     tokens = {each["name"] for each in spec.get("volumes") or [] if each["name"].startswith("kube-api-access-")}
     for field in _NOT_COPIED:
         spec.pop(field, None)
+    spec["hostname"] = host_name(pod)
     spec["restartPolicy"] = "Never"
     spec["activeDeadlineSeconds"] = LIVES
     spec["volumes"] = [each for each in spec.get("volumes") or [] if each["name"] not in tokens] + list(volumes)

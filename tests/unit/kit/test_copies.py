@@ -58,6 +58,13 @@ def test_a_copy_may_run_on_any_node_and_not_for_ever_and_the_pod_stays_as_it_is(
     assert POD["spec"]["nodeName"] == "a"
 
 
+def test_a_copy_has_the_host_name_of_the_pod() -> None:
+    named = POD | {"spec": POD["spec"] | {"hostname": "alone", "subdomain": "models"}}
+    for pod, host in ((POD, "model-1"), (named, "alone")):
+        spec = of_pod(pod, SERVICE, "copy", change=note)[0]["spec"]
+        assert spec["hostname"] == host and "subdomain" not in spec
+
+
 class Cluster:
     """Objects by kind and name, and what was done to them."""
 
