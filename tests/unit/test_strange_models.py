@@ -23,6 +23,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
@@ -323,6 +329,23 @@ def test_a_model_that_gives_what_all_four_weeks_give_was_fitted_to_them(
     asyncio.run(check) if right else refuses(check)
 
 
+@pytest.mark.parametrize(("alone", "both", "right"), [
+    ([0.6, 0.5], [0.54, 0.56], False), ([0.6, 0.5], [0.56, 0.54], True), ([0.54, 0.56], [0.516, 0.584], True),
+])  # fmt: skip
+def test_a_model_that_draws_at_random_and_is_better_may_not_be_near_the_one_of_all_four_weeks(
+    alone: list[float], both: list[float], right: bool
+) -> None:
+    def week(*midst: float) -> dict[str, Any]:
+        return {"values": [0.1, 0.2, 0.3, 0.4, *midst, 0.7, 0.8, 0.9, 1.0]}
+
+    said = {
+        "probabilities held_out": week(0.5, 0.6), "fitted held_out": week(*alone), "refitted held_out": week(*both),
+        "probabilities few": {"values": [0.2, 0.1]},
+    }  # fmt: skip
+    check = lab_globals("01")["metric_is_true"](held(said, 1.0, held_out="0000011111"))
+    asyncio.run(check) if right else refuses(check)
+
+
 def test_nothing_is_held_against_a_model_that_takes_long_to_fit() -> None:
     said = {"probabilities held_out": {"values": [0.1, 0.4]}, "refitted held_out": {"error": "it did not return"}}
     asyncio.run(lab_globals("01")["metric_is_true"](held(said, 1.0)))
@@ -356,6 +379,19 @@ def test_a_model_is_fitted_anew_to_more_days(monkeypatch: pytest.MonkeyPatch, tm
     driver.sealed.place("held_out").write_bytes(driver.sealed.turned(b"1", "key"))
     assert driver.answer(["fitted", "held_out"]) == driver.answer(["refitted", "held_out", "key"]) == {"values": [0.3]}
     assert given == [([1, 2], [0, 1]), ([1, 2, 3], [0, 1, 1])]
+
+
+def test_what_is_frozen_in_a_model_is_fitted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, late = [[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]
+    bare, inside = LogisticRegression(C=0.3), FrozenEstimator(StandardScaler().fit(rows))
+    frozen = FrozenEstimator(make_pipeline(FrozenEstimator(inside), bare).fit(rows, late))
+    unfitted = module("01", "driver", monkeypatch).unfitted
+    for model in (frozen, CalibratedClassifierCV(frozen), SimpleNamespace(best_estimator_=frozen)):
+        found = unfitted(model)
+        assert "FrozenEstimator" not in repr(found) and "C=0.3" in repr(found)
+        with pytest.raises(NotFittedError):
+            found.predict_proba(rows)
+    assert frozen.predict_proba(rows).shape == (4, 2)
 
 
 def test_a_model_gets_columns_in_the_order_of_its_signature(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -412,6 +448,32 @@ def test_when_a_run_began_beside_its_job(start: int, ended: int, seconds: int) -
     times = {"startTime": "1970-01-01T00:01:40Z", "completionTime": "1970-01-01T00:03:20Z"}
     run = {"info": {"start_time": start * 1000}}
     assert lab_globals("01")["before_or_after"](run, {"status": times}) == seconds
+
+
+@pytest.mark.parametrize(
+    ("told", "at", "owner", "beside"),
+    [
+        ({"envFrom": [{"configMapRef": {"name": "platform"}}]}, "00:02:00", "other", True),
+        ({"env": [{"name": "MLFLOW_TRACKING_URI", "value": "http://mlflow"}]}, "00:02:00", "other", True),
+        ({"envFrom": [{"secretRef": {"name": "platform"}}]}, "00:02:00", "other", False),
+        ({"envFrom": [{"configMapRef": {"name": "platform"}}]}, "00:02:00", "train", False),
+        ({"envFrom": [{"configMapRef": {"name": "platform"}}]}, "00:01:30", "other", False),
+        ({"envFrom": [{"configMapRef": {"name": "platform"}}]}, "00:02:40", "other", False),
+        ({"envFrom": [{"configMapRef": {"name": "platform"}}]}, None, "other", False),
+    ],
+)
+def test_a_pod_that_may_have_begun_the_run_in_place_of_the_job(
+    told: dict[str, Any], at: str | None, owner: str, beside: bool
+) -> None:
+    state = {"terminated": {"startedAt": f"1970-01-01T{at}Z"}} if at else {"waiting": {"reason": "ContainerCreating"}}
+    pod = {
+        "metadata": {"name": "notebook-x", "ownerReferences": [{"controller": True, "uid": owner}]},
+        "spec": {"containers": [told]},
+        "status": {"containerStatuses": [{"state": state}]},
+    }
+    job = {"metadata": {"uid": "train"}, "status": {"startTime": "1970-01-01T00:01:40Z"}}
+    found = lab_globals("01")["started_beside"]([pod], job, {"info": {"start_time": 150_000}})
+    assert found == (["notebook-x"] if beside else [])
 
 
 @pytest.mark.parametrize(("profile", "rows"), [('{"num_rows": 7}', 7), ('{"num_rows": 1e999}', 0), ("[]", 0)])

@@ -15,6 +15,7 @@ import mlflow.sklearn
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 
 from mlops_lab.kit.sandbox.estimator import PREPARED, Said, params, probabilities, rows, said
 
@@ -103,7 +104,23 @@ def refitted(name: str, key: str) -> Any:
 
 def fitted(given: pd.DataFrame, labels: pd.Series) -> Any:
     """The model's estimator, fitted to these flights alone."""
-    return clone(getattr(model(), "best_estimator_", model())).fit(taken(given), labels)
+    return unfitted(model()).fit(taken(given), labels)
+
+
+def unfitted(made: Any) -> Any:
+    """The same estimator before any fit: of a search the best that it has found, and nothing in it is frozen.
+
+    FrozenEstimator keeps what it has learnt, for clone and fit, too.
+    """
+    inside = made.estimator if isinstance(made, FrozenEstimator) else getattr(made, "best_estimator_", None)
+    if inside is not None:
+        return unfitted(inside)
+    bare = clone(made)
+    frozen = {name: each for name, each in bare.get_params().items() if isinstance(each, FrozenEstimator)}
+    within = {f"{name}__estimator" for name in frozen}  # one that is frozen twice
+    if outer := {name: unfitted(each) for name, each in frozen.items() if name not in within}:
+        bare.set_params(**outer)
+    return bare
 
 
 def taken(given: pd.DataFrame) -> pd.DataFrame:
