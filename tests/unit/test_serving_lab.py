@@ -330,6 +330,7 @@ def test_what_is_no_number_is_sent_in_each_field_that_is_one() -> None:
         ("nearly-json", False),
         ("letters-of-any-alphabet", False),
         ("nulls-left-out-first", False),
+        ("nulls-beside-the-rows", False),
         ("empty-rows-left-out", False),
         ("numbers-as-codes", False),
         ("no-object-and-no-list", False),

@@ -82,6 +82,7 @@ def bad_bodies(first: Object, second: Object) -> list[Bad]:
         found.append(Bad(kind, f"{what}, in row {place} of {many}", {"rows": rows}, name, place))
     found += [
         Bad("unknown", "a field model_version beside rows", {"rows": [first], "model_version": "v1"}, "model_version"),
+        Bad("unknown", "a null model_version beside rows", {"rows": [first], "model_version": None}, "model_version"),
         Bad("rows", "no rows: []", {"rows": []}, "rows"),
         Bad("rows", "no field rows: {}", {}, "rows"),
         Bad("rows", "rows null", {"rows": None}, "rows"),
