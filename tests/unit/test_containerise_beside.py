@@ -68,6 +68,7 @@ def test_a_pod_that_nobody_gives_a_token_has_none_and_all_rights(monkeypatch: py
     spec = made[0]["spec"]
     assert spec["containers"][0]["env"] == [] and spec["securityContext"] == {"runAsUser": 0}
     (pod, _) = module.of_platform("checker-strict", "image", "a-secret")
+    assert pod["spec"]["hostname"].startswith("model-") and "checker" not in pod["spec"]["hostname"]
     given = pod["spec"]["containers"][0]
     assert given["env"][0]["valueFrom"]["secretKeyRef"] == {"name": "a-secret", "key": "ARCHIVE_TOKEN"}
     assert given["securityContext"]["readOnlyRootFilesystem"] and pod["spec"]["securityContext"]["runAsNonRoot"]

@@ -147,7 +147,8 @@ async def is_small(lab: Lab) -> None:
 async def installs_once(lab: Lab) -> None:
     """When a line of the source changes, the packages are not installed again.
 
-    The checker adds a comment to `service/app.py` and builds a second time, at once.
+    The checker adds a comment to `service/app.py` and builds a second time, at once. Where that carries out a RUN anew,
+    the layers that hold packages have to be those of the first build as well.
     """
     inside = await inside_the_image(lab)
     again = inside.again
@@ -167,7 +168,8 @@ async def installs_once(lab: Lab) -> None:
     ).because(
         "the builder takes a layer from its cache as long as the instruction, the files that it copies, and all layers "
         "before it are the same; from the first difference on it makes all anew. So what changes rarely comes first: "
-        "requirements.txt alone, the installation, and then the source"
+        "requirements.txt alone, the installation, and then the source. A COPY that takes packages together with the "
+        "source is another layer whenever the source is"
     )
 
 

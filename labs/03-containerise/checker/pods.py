@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import yaml
 
 from mlops_lab.checks import Lab, LabError, Observation, is_ready
+from mlops_lab.kit.host_names import drawn_name
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import containers_of
 from mlops_lab.kit.standing import standing
@@ -70,6 +71,7 @@ def of_platform(name: str, image: str, secret: object = None) -> list[Object]:
     deployment = yaml.safe_load(PLATFORM.read_text(encoding="utf-8").split("\n---\n")[0])
     spec = deployment["spec"]["template"]["spec"]
     spec["restartPolicy"] = "Never"
+    spec["hostname"] = drawn_name("model")  # as the platform's pods have; what runs in the image may ask for it
     (server,) = spec["containers"]
     server["image"] = image
     if secret is None:
