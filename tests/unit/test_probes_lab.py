@@ -60,6 +60,42 @@ def test_two_failures_in_five_seconds_restart_a_pod_that_computes_three_times(fi
     assert len(rests) == 3 and any(restarted)
 
 
+COMMAND: Object = {**probe(4, 3, 2), "exec": {"command": ["python3", "/probes/alive.py"]}}  # and it waits for 1 s
+
+
+@pytest.mark.parametrize("first", [each / 10 for each in range(40)])
+def test_a_command_that_is_a_little_too_quick_restarts_a_pod_that_computes_six_times(first: float) -> None:
+    """Whenever the first probe after its begin comes; three times leave room for luck."""
+    rests = loaded("05").rests_between(COMMAND)
+    restarted = [(first - begin) % 4 + 2 * 4 + 1 <= BUSY for begin in begins(rests)]
+    assert len(rests) == 6 and any(restarted)
+    assert begins(rests)[-1] + BUSY + rests[-1] <= 150
+
+
+@pytest.mark.parametrize(
+    ("own", "times"),
+    [(COMMAND, 6), (COMMAND | probe(5, 1, 16), 2), (COMMAND | probe(15, 2, 12), 2), ({**probe(4, 3, 2)}, 3)],
+)
+def test_only_a_command_that_may_fail_too_soon_has_a_pod_compute_more_often(own: Object, times: int) -> None:
+    assert len(loaded("05").rests_between(own)) == times
+
+
+def test_a_probe_does_not_tell_the_checkers_pods_by_their_names() -> None:
+    copies, made = loaded("05", "copies").copies, []
+
+    async def apply(objects: Sequence[Object]) -> None:
+        made.extend(objects)
+
+    async def play() -> None:
+        template = {"metadata": {"labels": {"app": "model"}}, "spec": {"containers": [{"name": "server"}]}}
+        async with copies(made_up_lab(objects=NothingThere(apply=apply)), template, slow=45, busy=2):
+            pass
+
+    asyncio.run(play())
+    names = {each["metadata"]["name"] for each in made}
+    assert len(names) == 2 and all(each.startswith("model-") for each in names)
+
+
 def copy(answers: Sequence[Any], restarts: Sequence[int] = (0,)) -> Any:
     """A pod in which commands print these, one after the other, and that was restarted so often at each look."""
     said, seen = list(answers), list(restarts)

@@ -85,7 +85,7 @@ async def comes_up(lab: Lab) -> None:
     await must_be_given(
         lab, START, files={each: START / each for each in FILES},
         why="the probes are yours, and how long a container is given to end; what a probe of yours needs goes into a "
-        "folder of its own, not into /lab",
+        "folder of its own, such as /probes, and not into one where programs are, such as /lab, /app or /usr",
     )  # fmt: skip
     spec = (await lab.objects.deployment("model").present())["spec"]["template"]["spec"]
     beside = [each["name"] for each in lives_long(spec)[1:]]
@@ -224,8 +224,9 @@ async def unready_pod_is_left_alone(lab: Lab) -> None:
 async def busy_pod_is_left_alone(lab: Lab) -> None:
     """A pod that computes for 10 s, and answers nothing meanwhile, is not restarted; nor are pods that are well.
 
-    It computes up to three times, with a rest between them in which the liveness probe is answered. Whenever that
-    work begins, the liveness probe's numbers allow 10 s for it.
+    It computes up to three times, with a rest between them in which the liveness probe is answered; up to six times
+    where that is a command which may have failed often enough in 10 s. Whenever that work begins, the liveness probe's
+    numbers allow 10 s for it.
     """
     found = await lab.once(incidents)
     expect(found.busy.begun).because(found.busy.why)

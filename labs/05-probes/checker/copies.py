@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import copy
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, LabError, Observation, absent, is_ready
+from mlops_lab.kit.host_names import drawn_name
 from mlops_lab.kit.pods import restarts
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
@@ -245,12 +245,13 @@ class Copy:
 async def copies(lab: Lab, template: Object, **loads: int) -> AsyncIterator[dict[str, Copy]]:
     """Pods of the Deployment's template, by what is done to each, with the seconds that their models take to load.
 
-    Nothing about a pod says what will be done to it: a probe may be a program, and read names and labels.
+    Nothing about a pod says what will be done to it, and its name is such as those of the Deployment have: a probe may
+    be a program, and read names and labels.
     """
     await cleared(lab)
     made, pods = {}, []
     for what, load in loads.items():
-        name, spec = f"checker-{uuid.uuid4().hex[:9]}", copy.deepcopy(template["spec"])
+        name, spec = drawn_name("model"), copy.deepcopy(template["spec"])
         server = serving(spec)
         others = [each for each in server.get("env") or [] if each["name"] != LOAD]
         server["env"] = [*others, {"name": LOAD, "value": str(load)}]
