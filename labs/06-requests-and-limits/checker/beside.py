@@ -13,8 +13,11 @@ from mlops_lab.kube.objects import over
 
 from .pods import NAMES
 
-# However it is started: by its path, in its folder, or by a shell.
-_PROGRAM = re.compile(rf"(?:^|[\s/;&|('\"])(?:{'|'.join(NAMES)})\.py\b")
+# However it is started: by its path, in its folder, as a module, or by a shell.
+_NAME = rf"(?:{'|'.join(NAMES)})"
+_PROGRAM = re.compile(
+    rf"(?:^|[\s/;&|('\"]){_NAME}\.py\b|python[\d.]*(?:\s+[\w:=-]+){{0,9}}?\s+-[a-zA-Z]*m\s*{_NAME}(?![\w.-])"
+)
 
 
 async def nobody_beside(lab: Lab) -> Observation:
@@ -29,9 +32,8 @@ async def nobody_beside(lab: Lab) -> Observation:
 
 
 def _plays_one(pod: Object) -> bool:
-    words = [
-        str(word)
+    commands = [
+        " ".join(map(str, (*(each.get("command") or []), *(each.get("args") or []))))
         for each in every_container(pod["spec"])
-        for word in (*(each.get("command") or []), *(each.get("args") or []))
     ]
-    return any(map(_PROGRAM.search, words)) or (pod["metadata"].get("labels") or {}).get("app") in NAMES
+    return any(map(_PROGRAM.search, commands)) or (pod["metadata"].get("labels") or {}).get("app") in NAMES
