@@ -451,21 +451,25 @@ def test_a_book_that_has_to_be_killed_takes_its_grace_period_as_well(
 
 
 @pytest.mark.parametrize(
-    ("books", "ok"),
+    ("books", "later", "ok"),
     [
-        ([["a", "b"]], True),
-        ([["a", "b"], ["a"]], False),
-        ([["a", "b"], ["b", "c"]], True),
-        ([["a", "b"], None], True),  # who gives no answer says nothing
-        ([None], False),
+        ([["a", "b"]], "b", True),
+        ([["a", "b"], ["a"]], "b", False),
+        ([["b", "c"], ["b"]], "b", True),
+        ([["b", "c"], ["b"]], "c", False),  # the board asks either of them
+        ([["a", "b"], ["b", "c"]], "b", True),
+        ([["a", "b"], None], "b", True),  # who gives no answer says nothing
+        ([None], "b", False),
     ],
 )
-def test_the_newest_report_is_in_the_book_whichever_of_its_pods_is_asked(
-    lab20: Any, books: list[list[str] | None], ok: bool
+def test_the_newest_report_is_in_the_book_whichever_of_their_pods_are_asked(
+    lab20: Any, books: list[list[str] | None], later: str, ok: bool
 ) -> None:
     asked = itertools.cycle(books)
 
-    async def get(*given: Any, **more: Any) -> Answer:
+    async def get(service: str, *given: Any, **more: Any) -> Answer:
+        if service == "board":
+            return answer(200, {"newest": {"id": later}})
         found = next(asked)
         return answer(503, {}) if found is None else answer(200, {"reports": [{"id": each} for each in found]})
 
