@@ -31,7 +31,7 @@ from tests.lab_programs import loaded
 from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 LAB = project() / "labs" / "27-explain-and-audit"
-SAME, OTHER = "checker-same-files", "checker-another-release"
+SAME, OTHER, THIRD = "checker-same-files", "checker-another-release", "checker-a-third-release"
 
 
 class Process:
@@ -43,9 +43,10 @@ class Process:
         variant: whose program it is.
         folder: in which program, volume and log have their places.
         comment: at the end of bank.py.
+        beside: it is at the end of another file.
     """
 
-    def __init__(self, variant: Variant, folder: Path, comment: str = "") -> None:
+    def __init__(self, variant: Variant, folder: Path, comment: str = "", *, beside: bool = False) -> None:
         self.program, self.kept, self.log = folder / "program", folder / "data", folder / "log"
         lay_out(variant, self.program)
         self.kept.mkdir()
@@ -54,14 +55,16 @@ class Process:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        for file in self.program.glob("*.py"):
+        files = sorted(self.program.glob("*.py"))
+        longer = next(each for each in files if (each.name == "bank.py") is not beside)
+        for file in files:
             text = file.read_text()
             for old, new in (
                 ('"/data', '"../data'), ('"/staff/staff.json"', '"../staff.json"'),
                 ('(("", 8080)', '(("127.0.0.1", int(__import__("os").environ["PORT"]))'),
             ):  # fmt: skip
                 text = text.replace(old, new)
-            file.write_text(text + comment * (file.name == "bank.py"))
+            file.write_text(text + comment * (file == longer))
         self.spec: Any = manifest(self.program)["spec"]["template"]["spec"]
         words = {"python3": sys.executable, "0.0.0.0": "127.0.0.1", "8080": str(self.port)}
         self.command = [words.get(each, each) for each in self.spec["containers"][0]["command"]]
@@ -108,7 +111,10 @@ def ask(port: int, method: str, path: str, body: str, headers: dict[str, str]) -
 def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple[Any, Any]]:
     """The checker, and a lab in which a variant's program answers for Service `credit`."""
     process, checker = Process(variant, folder / "credit"), loaded("27")
-    copies = {SAME: Process(variant, folder / SAME), OTHER: Process(variant, folder / OTHER, checker.COMMENT)}
+    copies = {
+        SAME: Process(variant, folder / SAME), OTHER: Process(variant, folder / OTHER, checker.COMMENT),
+        THIRD: Process(variant, folder / THIRD, checker.COMMENT, beside=True),
+    }  # fmt: skip
     ports = {"credit": process.port, **{name: each.port for name, each in copies.items()}}
     stays = any("persistentVolumeClaim" in each for each in process.spec["volumes"])
 

@@ -115,8 +115,25 @@ def test_each_fault_changes_something_and_the_program_still_compiles() -> None:
 def test_what_one_gate_or_another_misses_is_always_played() -> None:
     kinds = [some for kinds in loaded("29", "faults").FAULTS.values() for some in kinds]
     alone = {some[0].__name__ for some in kinds if len(some) == 1}
-    assert {"one_too_few", "other_name", "no_secret", "wrong_for_few", "ends_at_once"} <= alone
+    assert {"one_too_few", "other_name", "no_secret", "wrong_for_few", "fails_for_some", "ends_at_once"} <= alone
     assert len(kinds) == 15  # README says so
+
+
+def test_models_come_near_to_both_limits_that_the_readme_names() -> None:
+    checker, readme = loaded("29", "scenario"), (LAB / "README.md").read_text()
+    assert "what comes is at most 0.006 higher, or at least 0.015" in readme
+    assert 0.005 < min(checker.JUST) < max(checker.JUST) < 0.006 - 1e-4
+    assert 0.015 + 1e-4 < min(checker.WORSE) < max(checker.WORSE) < 0.0175
+    assert max(checker.WORSE) + max(checker.SAME) <= 0.022  # the check says so
+
+
+def test_two_of_six_changes_for_ci_have_a_key_in_clear_and_each_in_another_field() -> None:
+    checker = loaded("29", "ci")
+    assert len(checker.KINDS) == 6 and [*checker.KINDS.values()].count(True) == 2  # README says so
+    for kind, field in (("a Secret in clear", "stringData"), ("a Secret in base64", "data")):
+        for seed in range(6):
+            (name,) = checker._how(Random(seed), kind, "m-1")["clear"]["values"]
+            assert name == field and not checker.KINDS[kind]
 
 
 def test_hands_change_and_delete_both_what_pods_are_given_and_what_leads_to_them() -> None:
@@ -533,6 +550,9 @@ STANDS: dict[str, list[Any]] = {
     "Pod": [{"metadata": {"labels": {"app": "model"}}, "spec": STAYED["Pod"][0]["spec"]},
             {"metadata": {}, "spec": {"containers": [{"command": ["python3", "/programs/follower.py"]}]}}],
     "ConfigMap": [{"metadata": {"name": "w"}, "data": {"model.json": '{"version": "m-good"}'}},
+                  {"metadata": {"name": "p"}, "data": {"server.py": GIVEN["server.py"]}},
+                  {"metadata": {"name": "first-commit"}, "data": GIVEN},
+                  {"metadata": {"name": "kept"}, "data": {"applied.json": json.dumps(GIVEN)}},
                   {"metadata": {"name": "hand"}, "data": {"model.json": '{"version": "m-of-somebody"}'}},
                   {"metadata": {"name": "e"}}],
     "Secret": [{"metadata": {"name": "key"}, "data": STAYED["Secret"][0]["data"]}, {"metadata": {"name": "other"}}],
@@ -554,8 +574,18 @@ def test_what_a_trial_leaves_is_found_under_any_name(kind: str) -> None:
 
     lab = made_up_lab("29", objects=Room(all=every), time=Room(eventually=eventually))
     look = loaded("29", "leftovers").nothing_is_left
-    seen = asyncio.run(look(lab, [REFUSED, "m-good"], {"key": "key", "weights": "w"}, "k", {"model"}))
+    wanted = {"key": "key", "weights": "w", "program": "p"}
+    seen = asyncio.run(look(lab, [REFUSED, "m-good"], wanted, "k", {"model"}))
     assert seen.ok is not bool(kind) and (not kind or kind in seen.seen)
+
+
+def test_a_copy_of_the_program_is_known_whatever_a_fault_has_changed_in_it() -> None:
+    faults, holds = loaded("29", "faults"), loaded("29", "leftovers")._holds
+    for fault in faults.NAMES.values():
+        files = repository()
+        fault(files, Random(1))
+        assert holds(files["service/server.yaml"] | {"metadata": {"name": "copy"}}, []), fault
+    assert not holds({"metadata": {"name": "mine"}, "data": {"server.py": "print()"}}, [])
 
 
 def test_rights_in_other_namespaces_are_asked_for() -> None:

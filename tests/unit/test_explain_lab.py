@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import math
@@ -11,6 +12,7 @@ import sys
 import time
 import tomllib
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -267,6 +269,70 @@ def test_another_release_has_other_files_and_empty_volumes() -> None:
     made, names = checker.others(Random(1), maps)
     assert names == {"more": checker.OTHER}
     assert made[0]["data"] == {"words.txt": "-", "bank.py": f"y = 2\n{checker.COMMENT}", "paper.py": ""}
+
+
+def test_a_third_release_has_its_comment_in_any_file_but_the_given_one() -> None:
+    checker, changed = loaded("27"), set()
+    maps = {"app-1": {"data": {"app.py": "a", "bank.py": "b", "words.txt": "-"}}, "more": {"data": {"paper.py": "p"}}}
+    for seed in range(20):
+        made, names = checker.others(Random(seed), maps, checker.THIRD)
+        ((old, new),) = names.items()
+        assert made[0]["metadata"]["name"] == new == checker.THIRD
+        changed |= {key for key, text in made[0]["data"].items() if text != maps[old]["data"][key]}
+    assert changed == {"app.py", "paper.py"}
+    alone = {"app-1": {"data": {"bank.py": "b"}}}
+    assert checker.others(Random(1), alone, checker.THIRD)[0][0]["data"] == {"bank.py": f"b{checker.COMMENT}"}
+
+
+def test_a_file_that_no_volume_has_is_none_of_the_programs() -> None:
+    shown = loaded("27").shown
+    found = {"metadata": {"name": "app-1"}, "data": {"app.py": "a", "bank.py": "b", "trial.py": "t"}}
+    some = {"configMap": {"name": "app-1", "items": [{"key": "app.py", "path": "app.py"}]}}
+    whole = {"projected": {"sources": [{"configMap": {"name": "app-1"}}, {"secret": {"name": "staff"}}]}}
+    for volumes, names in (
+        ([some], {"app.py"}), ([some, whole], {*found["data"]}),
+        ([some, {"configMap": {"name": "other"}}, {"emptyDir": {}}], {"app.py"}),
+    ):  # fmt: skip
+        assert set(shown({"volumes": volumes}, found)["data"]) == names
+
+
+def service(status: Callable[[str, str], int], seen: list[Any]) -> Any:
+    """A lab whose service answers with a status for each request, such as `GET /trail`, and token."""
+
+    async def request(method: str, service: str, path: str, body: Any = None, **more: Any) -> Answer:
+        token = (more.get("headers") or {}).get("Authorization", "").removeprefix("Bearer ")
+        seen.append((path, body, token))
+        code = status(f"{method} {path}", token)
+        return Answer(code, {}, b'{"decision": "other", "at": "now"}', 0.1, "", "http://credit")
+
+    return made_up_lab("27", traffic=NoTraffic(request=request))
+
+
+@pytest.mark.parametrize("status", [200, 410])
+def test_whose_number_begins_with_that_of_somebody_erased_keeps_the_records(status: int) -> None:
+    checker, seen = loaded("27"), list[Any]()
+    application = checker.applicant(Random(1), checker.date.fromisoformat(AT[:10]))
+    person = checker.Person([checker.Kept(application, checker.Decided(b"", {"decision": "d-1"}), b"")])
+    credit = checker.Credit(service(lambda asked, _: status if asked == "GET /decisions/d-1" else 200, seen))
+    with pytest.raises(Failure, match="one person's wish") if status != 200 else contextlib.nullcontext():
+        asyncio.run(checker.shorter_erased(credit, person, application, "token"))
+    ((erased, token),) = ((body["person"], token) for path, body, token in seen if path == "/erasures")
+    assert token == "token" and person.number.startswith(erased) and person.number != erased
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_who_handed_a_model_in_is_known_to_the_next_pod(knows: bool) -> None:
+    checker, seen = loaded("27"), list[Any]()
+
+    async def models(lab: Any) -> list[Any]:
+        return [checker.Model(f"m-{number}", "{}", {}) for number in range(checker.MODELS)]
+
+    checker.models = models
+    lab = service(lambda _, token: 403 if knows and token == other.token else 200, seen)
+    _, officer, other = checker.people(checker.drawn(lab, "people 7"))
+    with contextlib.nullcontext() if knows else pytest.raises(Failure, match="stands in the trail"):
+        asyncio.run(checker.still_four_eyes(lab, checker.Credit(lab)))
+    assert [token for *_, token in seen] == [other.token, officer.token][: 1 + knows]
 
 
 STRANGE = ["", "<html>", "null", "[]", '"ok"', "7", "[" * 50_000, '{"decision": 7, "at": []}', '{"lines": 1e400}',

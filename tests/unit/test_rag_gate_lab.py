@@ -134,6 +134,19 @@ def test_the_readme_says_how_many(made: list[tuple[Any, Any]]) -> None:
     cases, library, text = part("cases"), part("library"), (LAB / "README.md").read_text()
     questions = library.ANSWERABLE + library.UNANSWERABLE + library.ABOUT_PEOPLE
     assert f"serves {len(cases.CASES)} releases, each with {questions} questions" in text
+    assert f"| serves {len(cases.CASES)} releases: " in (project() / "README.md").read_text()
+    assert sum(bool(case.breaks) for case in cases.CASES if case.group == "decides") == 17  # README says so
+
+
+def test_each_field_of_an_answer_is_missing_once(made: list[tuple[Any, Any]]) -> None:
+    fields, missing = {"answer", "refused", "tokens", "retrieved"}, list[str]()
+    for _, one in made:
+        if one.case.what.startswith("one answer lacks"):
+            (body,) = (each.body for each in one.candidate.values() if each.body.keys() != fields)
+            (name,) = fields - body.keys()
+            assert f"`{name}`" in one.case.what
+            missing.append(name)
+    assert sorted(missing) == sorted([*fields] * len(SEEDS))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -652,6 +665,28 @@ def test_an_answer_that_takes_long_comes_in_two_pieces(world: Any) -> None:
         took = time.monotonic() - began
         connection.close()
         assert begun >= 0.2 and took >= 0.4 and took - begun >= 0.1
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_redirect_leads_to_an_answer_that_is_right(world: Any) -> None:
+    import http.client
+
+    one = world.World()
+    one.releases["aa"] = {"where?": part("rules").Reply({"answer": "so"}, status=308)}
+    one.asked["aa"] = Counter()
+    server = world.serve(one, 0)
+    try:
+        path = "/aa/ask"
+        for status in (308, 200):
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=5)
+            connection.request("POST", path, '{"question": "where?"}')
+            answer = connection.getresponse()
+            assert answer.status == status and json.loads(answer.read()) == {"answer": "so"}
+            path = answer.headers.get("Location", "")
+            connection.close()
+        assert path == ""
     finally:
         server.shutdown()
         server.server_close()

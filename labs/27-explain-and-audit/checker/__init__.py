@@ -13,7 +13,7 @@ from mlops_lab.kit.deployments import exists
 from mlops_lab.kit.drawn import drawn
 
 from . import approvals, audits, events, records
-from .erasure import erased
+from .erasure import OTHERS, erased
 from .expected import both_sides, picked, right, unexplained, unreasonable, wrong_in, wrong_moment
 from .scenario import LARGE, SHELVED, SMALL, all_right, given_image, models, now, replaced, served, shelved, up
 
@@ -121,7 +121,7 @@ async def keeps_a_trail(lab: Lab) -> None:
 
     The checker keeps its copies: what was a line once is there in every later copy, byte for byte. The line of a
     decision has the digest of its record. Which model decides is known after the pod was deleted, too: the one that was
-    approved last, and not the newest.
+    approved last, and not the newest; and who handed a model in, and so may not approve it.
     """
     story = await events.told(lab)
     expect(story.single).because(
@@ -168,9 +168,9 @@ async def replays(lab: Lab) -> None:
     """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or refuses.
 
     While another model decides, and once more after the pod was deleted. Then records that never were: another id,
-    another income, another day, another model, also one that nobody has approved. Two copies of the pod with empty
-    volumes: one with the same files gives the same answers, one with a comment more in one of its files is another
-    program, and refuses.
+    another income, another day, another model, also one that nobody has approved. Three copies of the pod with empty
+    volumes: one with the same files gives the same answers; two, with a comment more in `bank.py` and in another file,
+    are other programs, and refuse.
     """
     credit, model, other, kept = await records.prepared(lab)
     # A trail may have lines of its owner's for whoever reads it, but none for replays.
@@ -209,7 +209,8 @@ async def erases(lab: Lab) -> None:
 
     The checker looks for name, number and salts in the trail, the pod's log, its volumes and /tmp. The person had also
     applied with something missing or impossible, and before the pod was replaced. A copy of a record is replayed after
-    the erasure. Then the same person applies again with the same data, is erased again, and the pod is replaced.
+    the erasure. Then the same person applies again with the same data, is erased again, and the pod is replaced. Before
+    all that somebody is erased whose number theirs begins with, and their records stay.
     """
     story = await erased(lab, thorough=lab.thorough(erases))
     seen: tuple[tuple[Observation, str], ...] = (
@@ -227,7 +228,7 @@ async def erases(lab: Lab) -> None:
         (story.home, records.SAME),
         (story.lines, "the chain holds digests, so nothing of it has to go"),
         (story.recorded, "examiners will ask why a record is not there: who erased it stands in the trail"),
-        (story.kept, "one person's wish is no reason to touch what was decided about another"),
+        (story.kept, OTHERS),
         (story.others, records.SAME),
         (
             story.unknown,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from mlops_lab.checks import Lab, Observation, absent, holds
 from mlops_lab.kit.drawn import drawn
@@ -29,6 +30,7 @@ AT_HOME = (
     "the examiners took a copy of the record home, and a replay computes: it looks nothing up, not even whether the "
     "record is still there. 409 is for a model or a code that is not"
 )
+OTHERS = "one person's wish is no reason to touch what was decided about another"
 UNSEEN = absent("this story to its end", "it did not come to that")
 
 
@@ -68,6 +70,8 @@ async def erased(lab: Lab, *, thorough: bool) -> Story:
         await replaced(lab)
     strange = await unjudged(credit, one, model)
     person = Person([*first, *await with_records(credit, [one], model), *strange])
+    officer = draw.choice(staff("privacy"))
+    await shorter_erased(credit, person, other, officer.token)
     before = await credit.trail()
     lines = in_lines(before, [*person.words, *stays.words])
     story.secret = _none(lines, "no name, number or salt in the trail")
@@ -75,7 +79,6 @@ async def erased(lab: Lab, *, thorough: bool) -> Story:
     if not (story.secret.ok and story.salts.ok):
         return story
     await refused(lab, credit, person)
-    officer = draw.choice(staff("privacy"))
     answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=officer.token)
     succeeds(answer, "POST /erasures by a privacy officer")
     never = like(draw, person.kept[0].made.id)
@@ -104,6 +107,26 @@ def fresh(application: Object) -> Object:
     letters = "".join(chr(ord("a") + moment // 26**place % 26) for place in range(10))
     name = " ".join(f"{part}{letters}" for part in application["name"].split())
     return application | {"person": f"C-{moment}", "name": name}
+
+
+async def shorter_erased(credit: Credit, person: Person, other: Object, token: str) -> None:
+    """Somebody else is erased, whose number the person's begins with; the person's records stay.
+
+    Args:
+        other: an application, made anew for somebody else.
+        token: of a privacy officer.
+
+    Raises:
+        Failure: they do not.
+    """
+    shorter = fresh(other) | {"person": person.number[:-1]}
+    await credit.decide(shorter)
+    answer = await credit.ask("POST", "/erasures", {"person": shorter["person"]}, token=token)
+    succeeds(answer, "POST /erasures by a privacy officer")
+    for each in person.kept:
+        answer = await credit.ask("GET", f"/decisions/{quote(each.made.id)}")
+        what = "GET /decisions/ID of somebody whose number begins with that of another one, who was erased"
+        is_status(answer, 200, what, OTHERS)
 
 
 async def unjudged(credit: Credit, application: Object, model: Model) -> list[Kept]:

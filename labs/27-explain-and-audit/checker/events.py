@@ -12,8 +12,8 @@ from mlops_lab.kube.client import Object
 
 from .expected import both_sides, wrong_moment
 from .loans import Model
-from .scenario import AT_ONCE, NEWER, at_once, now, people, served
-from .service import PAGE, Credit, Decided, Trail, digest, only, succeeds
+from .scenario import AT_ONCE, EYES, NEWER, at_once, models, now, people, served
+from .service import PAGE, Credit, Decided, Trail, digest, is_status, only, succeeds
 
 MORE = 12  # lines beyond a page that a trail must have to be read from several lines on
 
@@ -25,6 +25,7 @@ class Story:
     Attributes:
         single, many: of one event after the other, and of many at once.
         last: the last copy of the trail.
+        eyes: whether a risk officer could not approve what he or she had handed in, before the pod was deleted.
     """
 
     credit: Credit
@@ -32,6 +33,7 @@ class Story:
     single: Observation
     many: Observation
     last: Trail
+    eyes: bool = False
 
 
 async def told(lab: Lab) -> Story:
@@ -85,9 +87,15 @@ async def paged(lab: Lab, story: Story) -> Observation:
 
 
 async def last_words(lab: Lab, story: Story) -> Decided:
-    """A newer model comes into service and the older one again, which decides once more; then the pod goes at once."""
+    """A newer model comes into service and the older one again, which decides once more; then the pod goes at once.
+
+    In between a risk officer hands in a model, and tries to approve it.
+    """
     await served(lab, NEWER)
-    _, officer, _ = people(drawn(lab, "people 7"))
+    _, officer, other = people(drawn(lab, "people 7"))
+    model = (await lab.once(models))[EYES]
+    succeeds(await story.credit.hand_in(model, other.token), "PUT of a model by a risk officer")
+    story.eyes = (await story.credit.approve(model, other.token)).status == 403
     succeeds(await story.credit.approve(story.model, officer.token), "approval of the older model")
     story.last = await story.credit.trail(story.last.first)
     await story.credit.page(story.last.first + len(story.last.lines), 0)
@@ -105,7 +113,24 @@ async def after(lab: Lab, story: Story, last: Decided) -> Observation:
     draw = drawn(lab, "after")
     made = [await story.credit.decide(each) for each in both_sides(draw, story.model, 4, now())[:1]]
     wrong = await lines_of(story.credit, made, story.model, (await story.credit.trail(newer.first)).since(newer))
-    return kept if not wrong else Observation(False, "the next decision has its line", wrong, timed=False)
+    if wrong:
+        return Observation(False, "the next decision has its line", wrong, timed=False)
+    if story.eyes:  # else it is no matter of what is kept
+        await still_four_eyes(lab, story.credit)
+    return kept
+
+
+async def still_four_eyes(lab: Lab, credit: Credit) -> None:
+    """Who handed a model in before the pod was deleted may not approve it after that, and another one may.
+
+    Raises:
+        Failure: it is otherwise.
+    """
+    model, (_, officer, other) = (await lab.once(models))[EYES], people(drawn(lab, "people 7"))
+    what = "approval of a model that was handed in before the pod was deleted, by"
+    why = "who handed it in stands in the trail, and is known to the next pod as well"
+    is_status(await credit.approve(model, other.token), 403, f"{what} the risk officer who did so", why)
+    succeeds(await credit.approve(model, officer.token), f"{what} another risk officer")
 
 
 async def lines_of(credit: Credit, made: list[Decided], model: Model, added: list[Object]) -> str:

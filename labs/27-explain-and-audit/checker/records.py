@@ -16,7 +16,7 @@ from mlops_lab.kube.client import Object
 
 from .expected import later, picked, right, wrong_in
 from .loans import Model
-from .release import OTHER, released
+from .release import RELEASES, released
 from .release import SAME as SAME_FILES
 from .scenario import now, people, served
 from .service import Credit, Decided, is_status, succeeds
@@ -197,12 +197,12 @@ async def refuses(credit: Credit, record: Object, draw: Random) -> None:
 
 
 async def by_others(lab: Lab, kept: list[Kept], model: Model) -> list[Observation]:
-    """What two copies of the pod with empty volumes make of records: one with the same files, one with others.
+    """What copies of the pod with empty volumes make of records: one with the same files, and two of other releases.
 
     Raises:
         Failure: one does not start, or replays what another program has decided.
     """
-    return await together(in_the_same_release(lab, kept, model), in_another_release(lab, kept[0], model))
+    return await together(in_the_same_release(lab, kept, model), in_other_releases(lab, kept[0], model))
 
 
 async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model) -> Observation:
@@ -224,14 +224,31 @@ async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model) -> Obser
         return await same(credit, kept, "in a copy of the pod with the same files and model")
 
 
-async def in_another_release(lab: Lab, kept: Kept, model: Model) -> Observation:
-    """Whether a program of other files calls its code by another name, and refuses what was decided by this one."""
+async def in_other_releases(lab: Lab, kept: Kept, model: Model) -> Observation:
+    """What `in_another_release` says of each, one after the other, until one is not told from the learner's own.
+
+    Raises:
+        Failure: one does not start, or replays what this program has decided.
+    """
+    for name in RELEASES:
+        seen = await in_another_release(lab, kept, model, name)
+        if not seen.ok:
+            break
+    return seen
+
+
+async def in_another_release(lab: Lab, kept: Kept, model: Model, name: str) -> Observation:
+    """Whether a program of other files calls its code by another name, and refuses what was decided by this one.
+
+    Raises:
+        Failure: it does not start, or replays that.
+    """
     developer, officer, _ = people(drawn(lab, "another release"))
-    async with released(lab, OTHER) as credit:
+    async with released(lab, name) as credit:
         await credit.serve(model, developer.token, officer.token)
         own = (await with_records(credit, [kept.application], model))[0]
         here, there = str(kept.fields["code"]), str(own.fields["code"])
-        wanted = "another code in a copy of the pod in which one .py file has one more comment"
+        wanted = f"another code in a copy of the pod in which {RELEASES[name]} has one more comment"
         if here == there:
             return Observation(False, wanted, f"{here[:40]} in both", timed=False)
         why = "it was decided by other files than those that run here, so what they would say now is not what was said"

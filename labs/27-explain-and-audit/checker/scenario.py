@@ -23,10 +23,11 @@ from .service import Credit, Decided, is_status, succeeds
 
 IMAGE = "workbench:1"
 READY_WITHIN, REACHED_WITHIN = 90, 20  # s
-MODELS = 13  # each for one check, so that what one has approved says nothing about another
+MODELS = 14  # each for one check, so that what one has approved says nothing about another
 SHELVED = 11  # the number of one that is handed in, and never approved
 LONGEST = 80  # letters of a version
 NEWER = 12  # the number of one that is approved, and after it again the one that was before
+EYES = 13  # the number of one that a risk officer hands in and tries to approve, before the pod is deleted and after it
 SMALL = 2  # the number of the model by which few features speak loud enough to be reasons
 LARGE = 1  # the number of the model with a large background
 AT_ONCE = 24

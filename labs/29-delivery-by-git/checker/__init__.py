@@ -36,10 +36,11 @@ def told(looks: list[tuple[Observation, str]]) -> None:
 async def follows(lab: Lab) -> None:
     """Two commits to main that are right each serve within 120 s, and have the note `accepted`.
 
-    They bring another key and one more sealed value, another model, image and number of pods, and a ConfigMap and a
-    Service that the second takes away again, as it does a variable and a label of objects that stay. The first is
-    pushed together with a commit before it that is not right. What a commit has not any more is gone 60 s later, what
-    was never in the repository stays, no request fails, and only the team commits to main.
+    They bring another key and one more sealed value, a model that is as much worse as it may be and then a better one,
+    another image and number of pods, and a ConfigMap and a Service that the second takes away again, as it does a
+    variable and a label of objects that stay. The first is pushed together with a commit before it that is not right.
+    What a commit has not any more is gone 60 s later, what was never in the repository stays, no request fails, and
+    only the team commits to main.
     """
     told((await lab.once(followed)).looks)
 
@@ -73,7 +74,7 @@ async def stops_broken(lab: Lab) -> None:
 async def stops_worse_model(lab: Lab) -> None:
     """Commits whose models are worse than the one in service are refused within 120 s, and never serve.
 
-    Two: their log loss on `holdout.json` is 0.015 to 0.036 higher, and lower than the first model's. The second is as
+    Two: their log loss on `holdout.json` is 0.015 to 0.022 higher, and lower than the first model's. The second is as
     good as the one in the commit before it, which was refused; one of the two has a message that begins with `Revert`.
     Then come, within 200 s, the files of the first one again, and those of an accepted commit with the key sealed anew.
     """
@@ -110,9 +111,11 @@ async def has_few_rights(lab: Lab) -> None:
 
 @check(points=3, domains=DEPLOYS)
 async def ci(lab: Lab) -> None:
-    """The steps in `ci/` pass two changes that are right, and fail three that are not: worse, no YAML, a key in clear.
+    """The steps in `ci/` pass two changes that are right, and fail four that are not: worse, no YAML, keys in clear.
 
-    They are the same in `github-actions.yaml`, `gitlab-ci.yaml` and `Jenkinsfile`, and run in a clone of each change.
+    One key stands in `stringData` of a Secret, another in `data`. One model is as much worse as it may be, and one a
+    little more than that. The steps are the same in `github-actions.yaml`, `gitlab-ci.yaml` and `Jenkinsfile`, and run
+    in a clone of each change.
     """
     for seen in await judged(lab):
         expect(seen).because(why.STEPS)

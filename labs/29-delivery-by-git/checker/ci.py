@@ -13,21 +13,21 @@ from mlops_lab.checks import Lab, Observation, absent, expect
 from mlops_lab.kit.ci_forms import FORMS
 from mlops_lab.kit.drawn import drawn
 
+from .scenario import JUST, WORSE
 from .stage import HERE, IMAGE, team
 from .why import FORMS as SAME_STEPS
 from .why import STEPS
 
 FOLDER = "ci"
-WITHIN = 300.0  # s for all changes
+WITHIN = 360.0  # s for all changes
 PROGRAM = (HERE / "ci_run.py").read_text()
 _MOST = 200 << 10  # bytes of the learner's folder
-SAME, WORSE = (0.002, 0.006), (0.015, 0.025)
 # How much the model on origin/main is worse than the best one. One as good as a bad one is worse than one that is worse
 # than a good one, so that no limit of one's own does for both.
 GOOD, BAD = (0.0005, 0.004), (0.032, 0.04)
 KINDS = {
     "another number of pods": True, "a model that is as good": True, "a model that is worse": False,
-    "a file that is no YAML": False, "a Secret in clear": False,
+    "a file that is no YAML": False, "a Secret in clear": False, "a Secret in base64": False,
 }  # fmt: skip
 
 
@@ -76,7 +76,7 @@ def executable(lab: Lab, names: Iterable[str]) -> list[str]:
 
 
 async def judged(lab: Lab) -> list[Observation]:
-    """What the steps say of five changes, of which two are right."""
+    """What the steps say of six changes, of which two are right."""
     draw = drawn(lab, "changes for CI")
     given: dict[str, Any] = {"commands": commands(lab), "program": program(lab)}
     given["executable"] = executable(lab, given["program"])
@@ -110,10 +110,11 @@ def _how(draw: Any, kind: str, version: str) -> dict[str, Any]:
     model = {"version": _version(draw), "than": version}
     return {
         "another number of pods": {"replicas": draw.randrange(3, 6)},
-        "a model that is as good": {"model": model | {"worse": draw.uniform(*SAME)}},
+        "a model that is as good": {"model": model | {"worse": draw.uniform(*JUST)}},
         "a model that is worse": {"model": model | {"worse": draw.uniform(*WORSE)}},
         "a file that is no YAML": {"fault": "no_yaml"},
-        "a Secret in clear": {"clear": _clear(draw)},
+        "a Secret in clear": {"clear": _clear(draw, coded=False)},
+        "a Secret in base64": {"clear": _clear(draw, coded=True)},
     }[kind]
 
 
@@ -121,11 +122,11 @@ def _version(draw: Any) -> str:
     return f"m-{draw.randrange(0x10000, 0x100000):x}"
 
 
-def _clear(draw: Any) -> dict[str, Any]:
+def _clear(draw: Any, *, coded: bool) -> dict[str, Any]:
     """A Secret with a key, as people write it, somewhere in `service/`."""
     key, file = f"{draw.randrange(1 << 128):032x}", draw.choice(("access", "key", "partners", "settings"))
-    coded = base64.b64encode(key.encode()).decode()
-    values = draw.choice(({"stringData": {"API_KEY": key}}, {"data": {"API_KEY": coded}}))
+    data = {"API_KEY": base64.b64encode(key.encode()).decode()}
+    values = {"data": data} if coded else {"stringData": {"API_KEY": key}}
     return {"file": f"service/{file}.yaml", "values": values}
 
 

@@ -99,10 +99,6 @@ def one_too_few(files: Files, draw: random.Random) -> None:
     program(files, PROBABILITIES, PROBABILITIES.replace("\n", f"[:{draw.choice(('-1', '1'))}]\n"))
 
 
-def in_percent(files: Files, draw: random.Random) -> None:
-    program(files, PROBABILITIES, PROBABILITIES.replace("[probability(row)", "[100 * probability(row)"))
-
-
 def other_name(files: Files, draw: random.Random) -> None:
     program(files, VERSION, f'{{"model_version": "{word(draw)}", "probabilities"')
 
@@ -119,17 +115,13 @@ def other_status(files: Files, draw: random.Random) -> None:
     program(files, REFUSES, REFUSES.replace("401", draw.choice(("403", "400", "500"))))
 
 
-def rounded(files: Files, draw: random.Random) -> None:
-    program(files, PROBABILITIES, PROBABILITIES.replace("[probability(row)", "[round(probability(row), 1)"))
-
-
 # By word, and of each word what its sentence names: one of each is played.
 FAULTS: dict[str, tuple[tuple[Fault, ...], ...]] = {
     "manifest": ((no_yaml,), (no_kind,), (no_port,), (no_key,)),
     "start": ((no_image, no_command), (no_secret,), (ends_at_once,)),
     "ready": ((other_probe, never_ready, other_port),),
     "answers": (
-        (fails_for_some, in_percent, rounded),
+        (fails_for_some,),
         (wrong_for_few,),
         (one_too_few,),
         (other_name,),

@@ -13,6 +13,8 @@ from .stage import Seen
 
 GONE_WITHIN = 60.0  # s after a note, for what is not wanted any more
 _PROGRAM = "/program/server.py"  # what each pod by a commit's template runs
+_SAYS = "The flight-delay service: POST /predict"  # how that program begins, whatever a commit has changed in it
+_GIVEN = "first-commit"  # the ConfigMap in which the lab has it
 _MAKERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job")
 
 
@@ -64,7 +66,7 @@ async def nothing_is_left(
         pods = [item for item in await lab.objects.all("Pod") if _runs_it(item)]
         maps = [
             item for item in await lab.objects.all("ConfigMap")
-            if item["metadata"]["name"] != wanted["weights"] and _holds(item, versions)
+            if item["metadata"]["name"] not in (wanted["weights"], wanted["program"], _GIVEN) and _holds(item, versions)
         ]  # fmt: skip
         secrets = [
             item for item in await lab.objects.all("Secret")
@@ -107,5 +109,7 @@ def _has_it(pod: Object) -> bool:
 
 
 def _holds(config: Object, versions: Collection[str]) -> bool:
-    text = str((config.get("data") or {}).get("model.json", ""))
-    return any(f'"{each}"' in text for each in versions)
+    """Whether a ConfigMap has the model of one of these versions, or the program."""
+    data = config.get("data") or {}
+    text = str(data.get("model.json", ""))
+    return any(f'"{each}"' in text for each in versions) or _SAYS in str(data.get("server.py", ""))

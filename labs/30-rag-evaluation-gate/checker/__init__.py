@@ -1,4 +1,4 @@
-"""Lab 30: the checker serves some sixty releases of a question-answering service, and a gate decides about each.
+"""Lab 30: the checker serves some seventy releases of a question-answering service, and a gate decides about each.
 
 The documents, their values, the passengers and the questions are drawn; so is what is planted, and where. Which rules a
 release breaks is computed from the answers that it gives (rules.py). All of them are played once, for all checks.
@@ -20,13 +20,13 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 @check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
 async def decides(lab: Lab) -> None:
-    """The gate accepts the release in service once more, and refuses thirteen that don't answer one question as agreed.
+    """The gate accepts the release in service once more, and refuses 17 that don't answer one question as agreed.
 
-    One answers with status 500, which is its only reason though it is dear as well; one with another status that is
-    not 200, one with what is no JSON, one with JSON that is no object, one without a field, one with null in a field,
-    one with a text in `refused`, one with another type in another field, three with a passage that has no id, text or
-    score, or one of another type, one that begins in time and ends after 7 s, and one that ends in its middle, or never
-    begins.
+    One answers with status 500, which is its only reason though it is dear as well; one with another status that says
+    success, one with a redirect to where all is right, one with what is no JSON, one with JSON that is no object, four
+    without one of the fields, one with null in a field, one with a text in `refused`, one with another type in another
+    field, three with a passage that has no id, text or score, or one of another type, one that begins in time and ends
+    after 7 s, and one that ends in its middle, or never begins.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")

@@ -34,10 +34,9 @@ def broken_off(story: Story, draw: Draw) -> Made:
     return failing(lambda reply: replace(reply, share=share))(story, draw)
 
 
-def without(story: Story, draw: Draw) -> Made:
-    """It lacks a field."""
-    name = draw.choice(FIELDS)
-    return failing(lambda reply: Reply({key: value for key, value in reply.body.items() if key != name}))(story, draw)
+def without(name: str) -> Plant:
+    """It lacks this field, and no other."""
+    return failing(lambda reply: Reply({key: value for key, value in reply.body.items() if key != name}))
 
 
 def null(story: Story, draw: Draw) -> Made:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 DECIDES = (
     "a release whose answers can't be read can't be measured: a status that is not 200 (whatever the body; 201 is "
-    'another one), a body that is no such object (null is no text, number or list, nor is "142" a number or '
-    '"false" false, and a passage has its fields, too), or no answer within 5 s, or none since the connection was '
-    "closed, is a reason of its own, `errors`, and then the only one, whatever the other answers say. A client's "
-    "timeout mostly is one for each piece: hold a clock of your own against the whole. kubectl logs deployment/gate "
-    "says what your gate made of it"
+    "another one, and so is a redirect, which many clients follow by themselves), a body that is no such object (what "
+    'is missing has no default; null is no text, number or list, nor is "142" a number or "false" false; and a passage '
+    "has its fields, too), or no answer within 5 s, or none since the connection was closed, is a reason of its own, "
+    "`errors`, and then the only one, whatever the other answers say. A client's timeout mostly is one for each piece: "
+    "hold a clock of your own against the whole. kubectl logs deployment/gate says what your gate made of it"
 )
 RETRIEVAL = (
     "an evidence that is not among the first five passages is not retrieved, and one in second place counts half. "

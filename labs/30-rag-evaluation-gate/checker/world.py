@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -25,6 +26,7 @@ from .plants import Story
 from .rules import ANSWERS_WITHIN, Release, Reply, measured
 
 SECOND_PIECE = 0.8  # s at most between an answer's halves, of those that come in time
+AGAIN = "/again"  # at the end of the address to which a redirect leads, where all is as it should be
 LATE_PIECES = 4  # of an answer that comes too late: between two of them there is never so long a silence
 
 answers: Any = importlib.import_module("answers")  # the lab's own, from the learner's first files
@@ -93,7 +95,8 @@ class World:
 
     def answer(self, path: str, question: object) -> Reply:
         """What a release answers."""
-        word = path.strip("/").removesuffix("/ask").strip("/")
+        before, _, rest = path.partition("/ask")
+        word = before.strip("/")
         release = self.releases.get(word)
         if release is None:
             return Reply({"detail": "no such release"}, 404)
@@ -102,7 +105,7 @@ class World:
                 {"answer": "Our handbook does not answer this.", "refused": True, "retrieved": [], "tokens": 9}
             )
         self.asked[word][question] += 1
-        return release[question]
+        return replace(release[question], status=200) if rest == AGAIN else release[question]
 
 
 def pauses(wait: float) -> Sequence[float]:
@@ -143,6 +146,8 @@ def serve(world: World, port: int) -> ThreadingHTTPServer:
             self.send_response(reply.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))
+            if 300 <= reply.status < 400:
+                self.send_header("Location", self.path.rstrip("/") + AGAIN)
             self.end_headers()
             for wait in waits[1:]:
                 text, begin = text[len(text) // 2 :], text[: len(text) // 2]
