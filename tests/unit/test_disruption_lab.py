@@ -445,3 +445,36 @@ def test_no_release_is_played_while_the_deployment_is_paused(paused: bool) -> No
     objects = NothingThere(deployment=lambda name: SimpleNamespace(rolled_out=well, present=present))
     with pytest.raises(Failure if paused else LookupError, match="resume" if paused else "come next"):
         asyncio.run(checks.serves.run(made_up_lab("13", objects=objects, nodes=SimpleNamespace(workers=none))))
+
+
+@pytest.mark.parametrize(
+    ("selector", "healthy", "seen"),
+    [
+        ({"matchLabels": {"app": "model"}}, 3, False),
+        ({"matchLabels": {"app": "model"}}, 1, False),
+        ({"matchLabels": {"app": "model"}}, 0, True),
+        ({"matchLabels": {"app": "model"}}, None, True),
+        ({}, 5, False),
+        ({}, 2, True),  # the two that ask the model stay ready
+    ],
+)
+def test_a_budget_has_seen_that_none_of_the_models_pods_is_ready(
+    selector: Object, healthy: int | None, seen: bool
+) -> None:
+    module = loaded("13", "budgets")
+    mine = [pod(f"model-{number}", labels={"app": "model"}) for number in range(3)]
+    others = [pod(f"prober-{number}", labels={"app": "prober"}) for number in range(2)]
+    status = {} if healthy is None else {"currentHealthy": healthy}
+    there = {
+        "Pod": [each | {"status": {"conditions": [{"type": "Ready", "status": "True"}]}} for each in [*mine, *others]],
+        "PodDisruptionBudget": [{"metadata": {"name": "model"}, "spec": {"selector": selector}, "status": status}],
+    }
+
+    async def every(kind: str) -> list[Object]:
+        return there[kind]
+
+    async def pods_of(service: str) -> list[Object]:
+        return mine
+
+    lab13 = made_up_lab("13", objects=NothingThere(all=every, pods_of=pods_of))
+    assert asyncio.run(module.see_none_ready(lab13, {"app": "model"})) == [seen]

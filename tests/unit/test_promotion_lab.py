@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -152,22 +153,35 @@ def test_registry_and_deployment_are_put_back_whichever_checks_ran() -> None:
     assert put_back == [True]
 
 
-def test_a_pod_with_a_sidecar_is_looked_at_from_its_first_container() -> None:
-    cut_off, asked = loaded("09", "cut_off"), list[str | None]()
+@pytest.mark.parametrize(
+    ("which", "names", "cut"),
+    [
+        ("last", ["model-1"], "model-1"),
+        ("middle", ["model-1"], "model-1"),
+        ("middle", ["model-2", "model-1"], "model-1"),
+        ("middle", ["model-3", "model-1", "model-2"], "model-2"),
+        ("middle", ["model-1", "model-2", "model-3", "model-4"], "model-2"),
+        ("last", ["model-3", "model-1", "model-2"], "model-3"),
+    ],
+)
+def test_the_pod_that_is_cut_off_is_looked_at_from_its_first_container(
+    which: str, names: Sequence[str], cut: str
+) -> None:
+    cut_off, asked = loaded("09", "cut_off"), list[tuple[str, str | None]]()
     containers = [{"name": "server"}, {"name": "proxy"}]
     status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
 
     async def owned_pods(lab: Any) -> list[Any]:
-        return [{"metadata": {"name": "model-1"}, "spec": {"containers": containers}, "status": status}]
+        return [{"metadata": {"name": each}, "spec": {"containers": containers}, "status": status} for each in names]
 
     async def run_in(name: str, *command: str, container: str | None = None, within: float) -> Printed:
-        asked.append(container)
+        asked.append((name, container))
         return Printed(0, ["shut"], "")
 
     async def story() -> bool:
-        async with cut_off.one_cut_off(made_up_lab("09", objects=NothingThere(run_in=run_in)), cut_off.LAST_POD) as cut:
-            return bool(cut)
+        async with cut_off.one_cut_off(made_up_lab("09", objects=NothingThere(run_in=run_in)), which) as shut:
+            return bool(shut)
 
     cut_off.owned_pods = owned_pods
     assert asyncio.run(story())
-    assert asked == ["server"]
+    assert asked == [(cut, "server")]

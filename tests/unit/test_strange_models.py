@@ -883,10 +883,10 @@ def test_a_rollback_that_one_pod_cannot_follow(
 
 
 def test_another_pod_is_cut_off_for_the_promotion_than_for_the_rollback() -> None:
-    lab09, cut = loaded("09"), list[int]()
+    lab09, cut = loaded("09"), list[str]()
 
     @contextlib.asynccontextmanager
-    async def one_cut_off(lab: Lab, which: int) -> AsyncIterator[bool]:
+    async def one_cut_off(lab: Lab, which: str) -> AsyncIterator[bool]:
         cut.append(which)
         yield True
 
@@ -899,7 +899,7 @@ def test_another_pod_is_cut_off_for_the_promotion_than_for_the_rollback() -> Non
     lab09.one_cut_off, lab09.called, lab09.in_production = one_cut_off, called, in_production
     run = SimpleNamespace(name="may-100", run_id="r")
     assert asyncio.run(lab09.everywhere(told("09"), SimpleNamespace(extra=run, last=run))).ok
-    assert cut == [0, -1]
+    assert cut == ["middle", "last"]
 
 
 def cut_off_lab(shut: bool, codes: dict[str, int | None], means: list[str], served: list[str]) -> Any:
@@ -907,7 +907,7 @@ def cut_off_lab(shut: bool, codes: dict[str, int | None], means: list[str], serv
     lab09, left = loaded("09"), list(means)
 
     @contextlib.asynccontextmanager
-    async def one_cut_off(lab: Lab, which: int) -> AsyncIterator[bool]:
+    async def one_cut_off(lab: Lab, which: str) -> AsyncIterator[bool]:
         yield shut
 
     async def called(lab: Lab, *words: str) -> Any:

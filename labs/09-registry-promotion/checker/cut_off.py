@@ -12,7 +12,8 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 LABEL = "mlops-lab/cut-off"
-FIRST_POD, LAST_POD = 0, -1  # of the pods by their names: who asks one alone asks a pod that follows at one of the two
+# Of the pods by their names. Who asks the first or the last alone asks a pod that follows while the middle one is cut off.
+MIDDLE_POD, LAST_POD = "middle", "last"
 SHUT_WITHIN = 10  # s for the network to keep the policy
 # Names are still found: a server that waits for them would not notice for most of a minute.
 NAMES = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
@@ -34,19 +35,20 @@ except OSError:
 
 
 @contextlib.asynccontextmanager
-async def one_cut_off(lab: Lab, which: int) -> AsyncIterator[bool]:
+async def one_cut_off(lab: Lab, which: str) -> AsyncIterator[bool]:
     """Cut a pod off while the block runs; False where it can't be done.
 
     That is so where the network does not keep policies, or the pod has nothing to look with.
 
     Args:
-        which: `FIRST_POD` or `LAST_POD`.
+        which: `MIDDLE_POD`, which of two pods is the first, or `LAST_POD`.
     """
     pods = sorted((each for each in ready(await owned_pods(lab)) if not leaving(each)), key=name)
     if not pods:
         yield False
         return
-    pod, first = name(pods[which]), pods[which]["spec"]["containers"][0]["name"]
+    one = pods[-1] if which == LAST_POD else pods[(len(pods) - 1) // 2]
+    pod, first = name(one), one["spec"]["containers"][0]["name"]
     await lab.objects.patch("Pod", pod, {"metadata": {"labels": {LABEL: "true"}}})
     try:
         async with standing(lab, [POLICY]):

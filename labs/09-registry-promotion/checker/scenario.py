@@ -18,7 +18,7 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
 from .as_found import back_as_found, found
-from .cut_off import FIRST_POD, LAST_POD, one_cut_off
+from .cut_off import LAST_POD, MIDDLE_POD, one_cut_off
 from .models import Candidates, Run, answers, by_all_pods, candidates, first_values, flights, right
 from .prepared import another_version, more_versions, one_more_pod
 
@@ -291,7 +291,7 @@ async def no_false_rollback(lab: Lab, before: str) -> Observation:
         f"while a pod does not reach MLflow, ./rollback ends within {WITHIN} s, with exit code 0 only if every pod "
         f"serves version {before}"
     )
-    async with one_cut_off(lab, FIRST_POD) as shut:
+    async with one_cut_off(lab, MIDDLE_POD) as shut:
         if not shut:
             return Observation(True, expected, NOT_CUT_OFF)
         command = await called(lab, "rollback")

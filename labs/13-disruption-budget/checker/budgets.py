@@ -8,7 +8,7 @@ from typing import Any
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.autoscalers import autoscalers_of
-from mlops_lab.kit.pods import images, name
+from mlops_lab.kit.pods import images, leaving, name, ready
 from mlops_lab.kube.client import Object
 
 from .autoscaled import replicas
@@ -75,9 +75,19 @@ async def matching_budgets(lab: Lab, labels: dict[str, str]) -> list[Object]:
     return [each for each in found if matches(each["spec"].get("selector"), labels)]
 
 
-def sees_none_ready(budget: Object) -> bool:
-    """Has the controller seen that no pod is ready?"""
-    return not (budget.get("status") or {}).get("currentHealthy")
+async def see_none_ready(lab: Lab, labels: dict[str, str]) -> list[bool]:
+    """Of each of `matching_budgets`: has the controller seen that none of the Service's pods is ready?
+
+    A budget may be about other pods, too, which stay ready.
+    """
+    own = {name(each) for each in await lab.objects.pods_of("model")}
+    others = [each for each in ready(await lab.objects.all("Pod")) if name(each) not in own and not leaving(each)]
+    found = []
+    for budget in await matching_budgets(lab, labels):
+        selector, status = budget["spec"].get("selector"), budget.get("status") or {}
+        stay = sum(matches(selector, each["metadata"].get("labels") or {}) for each in others)
+        found.append(status.get("currentHealthy", 0) <= stay)
+    return found
 
 
 def let_go(spec: Mapping[str, Any], pods: int) -> int:

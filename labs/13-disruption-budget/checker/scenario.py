@@ -16,7 +16,7 @@ from mlops_lab.kube.client import Object
 from mlops_lab.kube.objects import over
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .budgets import budgets, labels_next, matching_budgets, others_next, sees_none_ready
+from .budgets import budgets, labels_next, matching_budgets, others_next, see_none_ready
 from .placement import chosen
 
 PODS = 3
@@ -171,10 +171,10 @@ async def break_all(lab: Lab, before: Object, found: Maintenance) -> None:
         within=BROKEN_WITHIN,
     )  # fmt: skip
     covering = await lab.time.eventually(
-        lambda: matching_budgets(lab, found.labels),
-        lambda items: all(sees_none_ready(each) for each in items),
+        lambda: see_none_ready(lab, found.labels),
+        all,
         expected="the budget has seen that no pod is ready",
-        shown=lambda items: f"{sum(map(sees_none_ready, items))} of {len(items)} budgets have",
+        shown=lambda seen: f"{sum(seen)} of {len(seen)} budgets have",
         within=COUNTED_WITHIN,
     )
     if not (seen.ok and covering.ok):
