@@ -1,8 +1,8 @@
 """A copy of one of the learner's pods with something changed, which runs beside it while a block runs.
 
-The copy has what the pod's template says, a Service of its own, and no probes: nobody restarts it, and it is asked
-whether it says that it is ready or not. It has no token but one of its own, and may run on any node. It has the
-pod's host name: no program tells it from the pod by that.
+The copy has what the pod's template says, a Service of its own, and no probes but those that hold up what starts after
+a sidecar: nobody restarts it, and it is asked whether it says that it is ready or not. It has no token but one of its
+own, and may run on any node. It has the pod's host name: no program tells it from the pod by that.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ def of_pod(
     for container in [*spec["containers"], *(spec.get("initContainers") or [])]:
         container.pop("resizePolicy", None)  # restartPolicy Never allows none that restarts a container
         for probe in _PROBES:
-            container.pop(probe, None)
+            if probe != "startupProbe" or container.get("restartPolicy") != "Always":  # as sidecars alone have it
+                container.pop(probe, None)
         mounts = container.get("volumeMounts") or []
         container["volumeMounts"] = [each for each in mounts if each["name"] not in tokens]
         change(container)

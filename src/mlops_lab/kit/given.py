@@ -20,8 +20,9 @@ from mlops_lab.kit.pods import containers_of, leaving, name
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
-# Variables by which a program becomes another one, or loads another model.
-_STEERING = ("PATH", "PYTHON", "LD_", "MODEL_", "HOST", "PORT")
+# Variables by which a program becomes another one, or loads another model: by the beginning of their names, or by the
+# whole name, since HOST_IP and the like only say where a pod is.
+_STEERING, _STEERING_WHOLE = ("PATH", "PYTHON", "LD_", "MODEL_"), ("HOST", "PORT")
 _HARMLESS = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "HOSTNAME")
 # Folders of the images in which programs and models are: nothing of another name may lie in them either.
 _PROGRAMS = ("", "app", "bin", "lab", "lib", "lib64", "model", "program", "sbin", "usr")
@@ -174,7 +175,8 @@ def _other_variables(now: list[Object], was: list[Object]) -> Iterator[str]:
         if own.get(key) != each:
             yield f"{key} {_short((own.get(key) or {}).get('value'))}, not {_short(each.get('value'))}"
     for key in own:
-        if key not in given and key.startswith(_STEERING) and key not in _HARMLESS:
+        steers = key.startswith(_STEERING) or key in _STEERING_WHOLE
+        if key not in given and steers and key not in _HARMLESS:
             yield f"a variable {key}, by which it becomes another program"
 
 
