@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from mlops_lab.checks import Failure
@@ -305,19 +307,21 @@ def test_each_pod_that_fails_counts(loaded: Loaded, rules: list[Any], right: boo
         asyncio.run(task.gives_up.run(made_up_lab(objects=NothingThere(named=found({"spec": spec})))))
 
 
-@pytest.mark.parametrize(
-    ("certificate", "group", "right"),
-    [
-        ("apiserver-kubelet-client", "kubeadm:cluster-admins", True),
-        ("apiserver-kubelet-client", "", False),
-        ("apiserver-kubelet-client", "another", False),
-        ("front-proxy-client", "", True),
-    ],
-)
-def test_a_certificate_keeps_its_group(loaded: Loaded, certificate: str, group: str, right: bool) -> None:
-    parts = [(NameOID.COMMON_NAME, "it"), *([(NameOID.ORGANIZATION_NAME, group)] if group else [])]
+@pytest.mark.parametrize(("group", "right"), [("", True), ("system:masters", False)])
+def test_a_certificate_is_renewed_without_a_group(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, group: str, right: bool
+) -> None:
+    task = loaded("a-certificate-that-ends-soon")
+    parts = [(NameOID.COMMON_NAME, task._NAMES[task.D.cert])]
+    parts += [(NameOID.ORGANIZATION_NAME, group)] if group else []
     subject = x509.Name([x509.NameAttribute(part, text) for part, text in parts])
-    assert loaded("a-certificate-that-ends-soon")._in_its_group(certificate, subject).ok is right
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=365))
+    monkeypatch.setattr(task, "_read", gives(builder.sign(key, hashes.SHA256())))
+    monkeypatch.setattr(task, "_belongs", gives(True))
+    with judged(right, "its groups: none; saw system:masters"):
+        asyncio.run(task.is_renewed.run(made_up_lab()))
 
 
 @pytest.mark.parametrize(("gone", "right"), [("super-admin", True), ("scheduler", False), ("kubelet", False)])

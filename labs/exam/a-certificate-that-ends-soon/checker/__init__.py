@@ -8,9 +8,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
-from mlops_lab.checks import Observation, absent, between, check, equal_to, expect, holds, observe
+from mlops_lab.checks import absent, between, check, equal_to, expect, holds, observe
 from mlops_lab.kit import texts
-from mlops_lab.kit.prerequisites import must
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -34,8 +33,6 @@ _NAMES = {
     "front-proxy-client": "front-proxy-client",
     "etcd-healthcheck-client": "kube-etcd-healthcheck-client",
 }
-# The group by which one of them has its rights.
-_GROUPS = {"apiserver-kubelet-client": "kubeadm:cluster-admins"}
 # Where kubeadm has them; copies beside these are nobody's.
 _ALL = (
     "ca", "apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-ca", "front-proxy-client",
@@ -58,7 +55,7 @@ async def is_named(lab: TaskLab) -> None:
 
 @check(points=2, domains=_DOMAINS)
 async def is_renewed(lab: TaskLab) -> None:
-    """The certificate is good for about a year, signed by the same authority, and has its name, group and key."""
+    """The certificate is good for about a year, by the same authority, with its name and key, and no group."""
     made, authority = await _read(lab, D.path), await _read(lab, _AUTHORITIES[D.cert])
     if made is None or authority is None:
         expect(absent(f"a certificate in {_PKI}/{D.path}.crt, and its authority's", "one of them is none")).because(
@@ -77,9 +74,9 @@ async def is_renewed(lab: TaskLab) -> None:
     expect(observe("it is for", ", ".join(names) or "nobody", equal_to(_NAMES[D.cert]))).because(
         "who is shown a certificate takes the name from it, and gives that one its rights"
     )
-    must(
-        _in_its_group(D.cert, made.subject),
-        "the organization in a certificate's name is its holder's group, and this one has its rights by it",
+    groups = [str(each.value) for each in made.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    expect(observe("its groups", ", ".join(groups) or "none", equal_to("none"))).because(
+        "the organization in a certificate's name is its holder's group; kubeadm has made this one for none"
     )
     own = await _belongs(lab, made)
     expect(holds(own, f"{D.path}.key is its key", "that is another key, or none")).because(
@@ -117,14 +114,6 @@ async def _read(lab: TaskLab, path: str) -> x509.Certificate | None:
         return x509.load_pem_x509_certificate(text.encode())
     except ValueError:
         return None
-
-
-def _in_its_group(certificate: str, subject: x509.Name) -> Observation:
-    """Whether a certificate's name has the group by which its holder has rights, where there is one."""
-    groups = [str(each.value) for each in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
-    wanted = _GROUPS.get(certificate)
-    seen = f"its groups: {', '.join(groups) or 'none'}"
-    return holds(wanted is None or wanted in groups, f"its group is {wanted}", seen)
 
 
 async def _belongs(lab: TaskLab, made: x509.Certificate) -> bool:
