@@ -101,11 +101,6 @@ class Crowd:
             for _ in range(WORKERS.get(kind, OTHERS)):
                 threading.Thread(target=self._go_on, args=(kind,), daemon=True).start()
 
-    def open_records(self) -> int:
-        """How many records still wait to be taken."""
-        with self.lock:
-            return len(self.due)
-
     def _go_on(self, kind: str) -> None:
         while True:
             if not (wait := self._turn(kind)):

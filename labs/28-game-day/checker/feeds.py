@@ -25,9 +25,10 @@ PATHS = {"exchange": "/prices", "bookings": "/bookings"}
 STATES = 3  # of the data: each has a month and some bookings more than the one before
 SILENT = 20.0  # s without an answer, longer than anybody waits
 WRONG = {
-    "exchange": ("cents", "jump", "fall", "none", "text", "zero", "negative", "twice", "again", "order"),
+    "exchange": ("cents", "jump", "fall", "none", "text", "zero", "negative", "twice", "again", "order", "gap"),
     "bookings": ("code", "digit", "lower", "none", "nobody", "nameless", "twice", "id"),
 }
+CALM = 2.0  # times the price two months ago at most, or that part of it at least, where one is left out
 STEPS = ((2.3, 2.8), (0.36, 0.42))  # from one month's price to the next one's, in two months: just not too much
 DAYS = 3  # of departures
 PASSENGERS = 150
@@ -79,6 +80,11 @@ def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
         found[place]["price" if feed == "exchange" else "dest"] = None
     elif how == "order":
         found[place - 1], found[place] = found[place], found[place - 1]
+    elif how == "gap":  # a month is left out, and no price leaps for it
+        leaps = {
+            each: found[each + 1]["price"] / found[each - 1]["price"] for each in range(len(found) // 2, len(found) - 1)
+        }
+        del found[draw.choice([each for each, leap in leaps.items() if 1 / CALM < leap < CALM])]
     elif feed == "exchange":
         _misprice(found, place, how, draw)
     else:

@@ -16,7 +16,7 @@ EARLY, SLACK = 5.0, 5.0  # s before a fault's beginning, for clocks; and beyond 
 ENDED = (15.0, 30.0)  # s before and after a fault's end, in which the log may see it
 FORGIVEN = 1  # incidents that were none, and follow from none
 SAME_LOOK = 1.0  # s in which one look writes down a fault and what it takes for another one
-MOST_NAMED = 10  # kinds and places of a day
+MOST_NAMED = 12  # kinds and places of a day
 LARGEST = 1000
 
 

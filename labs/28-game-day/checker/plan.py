@@ -1,4 +1,4 @@
-"""The day as it is drawn: which four faults, where and when, and when the plane has no link. README's figures."""
+"""The day as it is drawn: which faults, where and when, and when the plane has no link. README's figures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ OVER = {
     "shut-off": 45.0, "alias-moved": 45.0,
 }  # fmt: skip
 HURTS = frozenset(GROUPS[0] + GROUPS[1])  # whose place may fail meanwhile; all others may not
-FIRST, APART, VARIES = 45.0, 105.0, 12.0  # s until the first fault, and between two
+FIRST, APART = (45.0, 57.0), (25.0, 30.0)  # s until the first fault, and from the end of one to the next
+LAST = 372.0  # s until the last one may begin; there is time for four, one of each group, however long each goes on
 QUIET = 20.0  # s at the beginning, of which nobody asks what the log says: the feeds have just changed
 LASTS = (42.0, 50.0)  # s of what passes by itself
 LINK_LOST, LINK_BACK = (18.0, 32.0), 300.0  # s: when, and after how long
@@ -45,7 +46,7 @@ class Fault:
     Attributes:
         what: kind, as README names it.
         where: Deployment, Service or feed.
-        at: seconds since the day began.
+        after: seconds since the one before was over; for the first one since the day began.
         lasts: seconds, if it passes by itself; else 0.
         how: of a feed's rows, what is wrong with them.
         mark: a drawn word for what it needs a name for.
@@ -53,7 +54,7 @@ class Fault:
 
     what: str
     where: str
-    at: float
+    after: float
     lasts: float
     how: str
     mark: str
@@ -66,7 +67,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class Day:
-    """The day: its faults in order; when the link is lost, and when the pods at both its ends are killed, in s."""
+    """The day: its faults in order, as far as there is time for them; when the link is lost, and when the pods at both
+    its ends are killed, in s.
+    """
 
     faults: Sequence[Fault]
     link_lost: float
@@ -80,18 +83,18 @@ class Day:
 
 
 def day(draw: Random) -> Day:
-    """Four faults, one of each group, of which one at least takes a part of the page away."""
+    """All faults: first one of each group, of which one at least takes a part of the page away; then the others."""
     kinds = [draw.choice(group) for group in GROUPS]
-    places = {kind: _where(kind, draw) for kind in kinds}
+    places = {kind: _where(kind, draw) for kind in KINDS}
     if all(places[kind] == "page" for kind in kinds[:2]):
         places[draw.choice(kinds[:2])] = draw.choice(SERVICES[1:])
-    draw.shuffle(kinds)
-    faults = []
-    for number, kind in enumerate(kinds):
-        at = FIRST + number * APART + draw.uniform(0, VARIES)
+    others = [kind for kind in KINDS if kind not in kinds]
+    faults = list[Fault]()
+    for kind in [*draw.sample(kinds, len(kinds)), *draw.sample(others, len(others))]:
+        after = draw.uniform(*(APART if faults else FIRST))
         lasts = 0.0 if kind in OVER else draw.uniform(*LASTS)
         how = draw.choice(WRONG[FEED[kind]]) if kind.startswith("wrong") else "silent"
-        faults.append(Fault(kind, places[kind], at, lasts, how, f"{draw.getrandbits(24):06x}"))
+        faults.append(Fault(kind, places[kind], after, lasts, how, f"{draw.getrandbits(24):06x}"))
     lost = draw.uniform(*LINK_LOST)
     return Day(tuple(faults), lost, lost + draw.uniform(*EDGE_KILLED), lost + draw.uniform(*GROUND_KILLED))
 

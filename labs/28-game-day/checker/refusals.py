@@ -21,15 +21,15 @@ _WORDS = {
     "fall": "wrong (less than a third of the price)", "none": "wrong (one is missing)", "zero": "wrong (a price of 0)",
     "negative": "wrong (a price below 0)", "text": "wrong (a price that is a text)",
     "twice": "wrong (one comes twice)", "again": "wrong (a month comes twice, with two prices)",
-    "order": "wrong (not in order)",
+    "order": "wrong (not in order)", "gap": "wrong (a month is left out)",
     "code": "wrong (a destination of four letters)", "digit": "wrong (a destination with a digit)",
     "lower": "wrong (a destination in small letters)",
     "nobody": "wrong (no passenger)", "nameless": "wrong (no id)", "id": "wrong (an id comes twice)",
 }  # fmt: skip
 # The rules of a right row, each by the ways to break it, of which one is drawn. Prices in cents are a jump that is
-# less hard to see: they are among the day's faults alone.
+# less hard to see, and prices of 0 or below are a fall: they are among the day's faults alone.
 RULES = {
-    "exchange": (("jump",), ("fall",), ("order",), ("twice",), ("again",), ("text",), ("none",), ("zero", "negative")),
+    "exchange": (("jump",), ("fall",), ("order",), ("twice",), ("again",), ("text",), ("none",), ("gap",)),
     "bookings": (("code",), ("none",), ("digit",), ("lower",), ("nobody",), ("nameless",), ("twice",), ("id",)),
 }
 
