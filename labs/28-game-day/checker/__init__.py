@@ -79,6 +79,7 @@ async def releases_by_canary(lab: Lab) -> None:
     for model, observations in seen.models.items():
         for each in observations:
             expect(each).because(CANARY)
+        expect(seen.numbered[model]).because(NAMED)
         expect(seen.named[model]).because(NAMED)
     for observations in seen.unread.values():
         for each in observations:

@@ -172,7 +172,7 @@ class Crowd:
             return False, [], ""
         if not isinstance(said, dict):
             return False, [], ""
-        version = str(said.get("version", ""))[:20]
+        version = str(said.get("version") or "")[:20]
         if old:
             states = states[:1] if version in old else states[-1:]
         if kind == "forecast":

@@ -161,11 +161,15 @@ class _Course:
                 self.link = (made["spec"], edge["spec"]["template"]["metadata"].get("labels") or {})
             await self.at(day.ground_killed)
             await kill_ground(self.lab)
+            await self.at(day.edge_killed - plan.BURSTS[0])
+            await self.stage.say(rates={"records": plan.BURST})  # what was taken last is lost first
             await self.at(day.edge_killed)
             self.found.killed = self.stage.now
             for pod in await owned_pods(self.lab, "edge"):
                 if not leaving(pod):
                     await self.lab.objects.kill(name(pod), grace=0)
+            await self.lab.time.pause(plan.BURSTS[1])
+            await self.stage.say(rates={"records": RATES["records"]})
             await self.at(day.edge_killed + RESTARTS_WITHIN)
             taken = (await self._counted()).get("taken")
             await self.at(day.link_back - 2)

@@ -73,7 +73,7 @@ class Put:
                 return there is None
             return not shuts_off(there, _labels(now)) or await self._let_in(_labels(now))
         if fault.what == "alias-moved":
-            return _is_good(await production(lab, fault.where), self.before["good"], self.before["bad"])
+            return is_good(await production(lab, fault.where), self.before["good"], self.before["bad"])
         return False
 
     async def _let_in(self, labels: Mapping[str, str]) -> bool:
@@ -109,7 +109,7 @@ async def take_back(fault: Put) -> None:
         await asyncio.shield(asyncio.ensure_future(undo()))
 
 
-def _is_good(version: str, good: str, bad: str) -> bool:
+def is_good(version: str, good: str, bad: str) -> bool:
     """Is it the version that was in production, or one that was made after the bad one?"""
     if version == good:
         return True

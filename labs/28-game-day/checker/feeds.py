@@ -26,7 +26,7 @@ STATES = 3  # of the data: each has a month and some bookings more than the one 
 SILENT = 20.0  # s without an answer, longer than anybody waits
 WRONG = {
     "exchange": ("cents", "jump", "fall", "none", "text", "zero", "negative", "twice", "again", "order", "gap"),
-    "bookings": ("code", "digit", "lower", "none", "nobody", "nameless", "twice", "id"),
+    "bookings": ("code", "short", "digit", "lower", "none", "nobody", "nameless", "twice", "id"),
 }
 CALM = 2.0  # times the price two months ago at most, or that part of it at least, where one is left out
 STEPS = ((2.3, 2.8), (0.36, 0.42))  # from one month's price to the next one's, in two months: just not too much
@@ -70,9 +70,10 @@ def bookings(folder: Path, draw: random.Random) -> list[Rows]:
 def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
     """The same rows with something wrong in them, in a place that is drawn."""
     found = [dict(each) for each in rows]
-    place = draw.randrange(len(found) // 2, len(found))
-    if how == "twice":
-        found.insert(place, dict(found[place]))
+    place = draw.randrange(1, len(found))
+    before = draw.randrange(place)
+    if how == "twice":  # months are in order, so that one stands beside itself
+        found.insert(place, dict(found[place if feed == "exchange" else before]))
     elif how == "again":  # the month, with another price
         more = found[place] | {"price": round(found[place]["price"] * draw.uniform(1.02, 1.04), 2)}
         found.insert(place + 1, more)
@@ -81,20 +82,20 @@ def spoilt(feed: str, how: str, rows: Rows, draw: random.Random) -> Rows:
     elif how == "order":
         found[place - 1], found[place] = found[place], found[place - 1]
     elif how == "gap":  # a month is left out, and no price leaps for it
-        leaps = {
-            each: found[each + 1]["price"] / found[each - 1]["price"] for each in range(len(found) // 2, len(found) - 1)
-        }
+        leaps = {each: found[each + 1]["price"] / found[each - 1]["price"] for each in range(1, len(found) - 1)}
         del found[draw.choice([each for each, leap in leaps.items() if 1 / CALM < leap < CALM])]
     elif feed == "exchange":
         _misprice(found, place, how, draw)
     else:
+        nobody, nameless = random.Random(rows[0]["id"]).sample(("", None), 2)  # the same in all of a check
         field, wrong = {
             "code": ("dest", draw.choice(("K{}", "{}X")).format(found[place]["dest"])),
+            "short": ("dest", found[place]["dest"][:2]),
             "digit": ("dest", f"{found[place]['dest'][0]}0{found[place]['dest'][2]}"),
             "lower": ("dest", found[place]["dest"].lower()),
-            "nobody": ("passenger", draw.choice(("", None))),
-            "nameless": ("id", draw.choice(("", None))),
-            "id": ("id", found[place - 1]["id"]),
+            "nobody": ("passenger", nobody),
+            "nameless": ("id", nameless),
+            "id": ("id", found[before]["id"]),
         }[how]
         found[place][field] = wrong
     return found

@@ -1,14 +1,12 @@
 """The page: whole, and while one of its parts is not reached, and then the other.
 
-Of the two Services one leads nowhere, so that a question is refused, and the other to where it is never answered. The
-part's pods are killed meanwhile, and the feeds have a month more that no Job has learnt: what comes up answers by the
-registry.
+The part's Service leads nowhere, so that a question is refused, and then to where it is never answered. The part's pods
+are killed meanwhile, and the feeds have a month more that no Job has learnt: what comes up answers by the registry.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
 from random import Random
 
@@ -27,11 +25,10 @@ from .scenario import MODELS, NOT_YET, PARTS, judged, until_right, whole
 from .stage import Stage, staged
 
 RATE = 4.0  # pages a second
-TRIES, LASTS = 4, 6.0  # how often a Service leads nowhere at most, and s
-KILLED_AFTER = 3.0  # s: nobody is sent to the part's pods any more
+TRIES, LASTS = 4, 6.0  # how often a Service leads both ways at most, and s that questions are not answered
+KILLED_AFTER = 3.0  # s: nobody is sent to the part's pods any more; so long it leads nowhere after that, too
 LOST_WITHIN, LAST = 20.0, 3.0  # s until a page without the part is seen, in the last ones
 AGAIN_WITHIN, UP_WITHIN = 30.0, 90.0  # s; and where the part's pods have to come again first
-WAYS = ("nowhere", "to nobody who answers")  # where the Service of a part leads; each is the way of one part
 
 
 @dataclass
@@ -50,43 +47,51 @@ async def page(lab: Lab) -> Page:
         await stage.say(state=2, states=[1])
         await stage.rates(page=RATE)
         found.whole = await until_right(stage, "page", "pages with both parts", within=AGAIN_WITHIN)
-        for part, way in zip(draw.sample(MODELS, len(MODELS)), draw.sample(WAYS, len(WAYS)), strict=True):
+        for part in draw.sample(MODELS, len(MODELS)):
             if not all(each.ok for each in (found.whole, *found.degraded, *found.again)):
                 break
-            await _without(stage, part, way, draw, found)
+            await _without(stage, part, draw, found)
     return found
 
 
-async def _without(stage: Stage, part: str, way: str, draw: Random, found: Page) -> None:
+async def _without(stage: Stage, part: str, draw: Random, found: Page) -> None:
     """Whether the page comes without a part, and says so; a page may hold connections to pods that no Service names."""
-    began = stage.now
+    began = turned = stage.now
     for number in range(TRIES):
         fault = Fault("selector-changed", part, 0.0, 0.0, "", f"{draw.getrandbits(24):06x}{number}")
-        beside = [await _deaf(stage, part)] if way == WAYS[1] else []
-        async with standing(stage.lab, beside) if beside else contextlib.nullcontext():
-            changed = await put(stage.lab, stage, fault)
-            try:
-                if not number:
-                    await stage.lab.time.pause(KILLED_AFTER)
-                    await _kill(stage.lab, part)
+        deaf = await _deaf(stage, part)
+        changed = await put(stage.lab, stage, fault)
+        try:
+            await stage.lab.time.pause(KILLED_AFTER)
+            if not number:
+                await _kill(stage.lab, part)
+                await stage.lab.time.pause(KILLED_AFTER)
+            turned = stage.now
+            async with standing(stage.lab, [deaf]):
                 await stage.lab.time.pause(LASTS)
-            finally:
-                await take_back(changed)
+        finally:
+            await take_back(changed)
         await stage.look()
         if any(PARTS[part] in each.away or not each.right for each in stage.since(began, "page")):
             break
-    seen = _judged(stage, part, way, began)
+    seen = _judged(stage, part, began, turned)
     if seen.ok and not any(PARTS[part] in each.away for each in stage.since(began, "page")):
         missed = await _no_pods(stage, part)
-        seen = _judged(stage, part, way, began) if missed.ok else missed
+        seen = _judged(stage, part, began, turned) if missed.ok else missed
     found.degraded.append(seen)
     what = f"pages with both parts again, after the pods of {part} were killed, by the versions in service,"
     found.again.append(await until_right(stage, "page", what, within=UP_WITHIN) if seen.ok else NOT_YET)
 
 
-def _judged(stage: Stage, part: str, way: str, began: float) -> Observation:
+def _judged(stage: Stage, part: str, began: float, turned: float) -> Observation:
+    """Whether pages are right while a Service leads nowhere, and since it has turned to where nobody answers."""
     events = whole(stage.since(began, "page"), lambda event, away: away == PARTS[part])
-    return judged(events, f"pages while Service {part} leads {way}", enough=0.95, least=20)
+    refused = [each for each in events if each.at < turned]
+    seen = judged(refused, f"pages while Service {part} leads nowhere", enough=0.95, least=10)
+    if not seen.ok:
+        return seen
+    unanswered = [each for each in events if each.at >= turned]
+    return judged(unanswered, f"pages while Service {part} leads to nobody who answers", enough=0.95, least=10)
 
 
 async def _deaf(stage: Stage, part: str) -> Object:

@@ -36,6 +36,8 @@ LASTS = (42.0, 50.0)  # s of what passes by itself
 LINK_LOST, LINK_BACK = (18.0, 32.0), 300.0  # s: when, and after how long
 GROUND_KILLED, EDGE_KILLED = (20.0, 45.0), (60.0, 200.0)  # s after that
 RATES = {"page": 4.0, "forecast": 4.0, "recommend": 4.0, "air": 2.0, "records": 2.0}  # requests a second
+BURST = 12.0  # records a second for a while around the moment in which the edge's pod is killed
+BURSTS = (2.0, 1.0)  # s before and after it
 SURGE = 4  # times as many for the page
 
 

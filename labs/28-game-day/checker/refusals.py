@@ -14,7 +14,7 @@ from .stage import Stage, staged
 
 REFUSED_WITHIN = 120.0  # s until a Job has ended
 SHORT, LONG = 3.0, 10.0  # s after a Job's end in which answers are looked at; after the last one for long
-LONGEST = 210.0  # s after which no other round begins: Jobs that try again and again take long
+LONGEST = 230.0  # s after which no other round begins: Jobs that try again and again take long
 FEEDS = {"forecast": "exchange", "recommend": "bookings"}
 _WORDS = {
     "right": "right (and others before)", "cents": "wrong (cents)", "jump": "wrong (more than three times the price)",
@@ -22,20 +22,24 @@ _WORDS = {
     "negative": "wrong (a price below 0)", "text": "wrong (a price that is a text)",
     "twice": "wrong (one comes twice)", "again": "wrong (a month comes twice, with two prices)",
     "order": "wrong (not in order)", "gap": "wrong (a month is left out)",
-    "code": "wrong (a destination of four letters)", "digit": "wrong (a destination with a digit)",
-    "lower": "wrong (a destination in small letters)",
+    "code": "wrong (a destination of four letters)", "short": "wrong (a destination of two letters)",
+    "digit": "wrong (a destination with a digit)", "lower": "wrong (a destination in small letters)",
     "nobody": "wrong (no passenger)", "nameless": "wrong (no id)", "id": "wrong (an id comes twice)",
 }  # fmt: skip
 # The rules of a right row, each by the ways to break it, of which one is drawn. Prices in cents are a jump that is
-# less hard to see, and prices of 0 or below are a fall: they are among the day's faults alone.
+# less hard to see: they are among the day's faults alone.
 RULES = {
-    "exchange": (("jump",), ("fall",), ("order",), ("twice",), ("again",), ("text",), ("none",), ("gap",)),
-    "bookings": (("code",), ("none",), ("digit",), ("lower",), ("nobody",), ("nameless",), ("twice",), ("id",)),
-}
+    "exchange": (
+        ("jump",), ("fall",), ("order",), ("twice",), ("again",), ("text",), ("none",), ("gap",), ("zero", "negative"),
+    ),
+    "bookings": (
+        ("code",), ("short",), ("none",), ("digit",), ("lower",), ("nobody",), ("nameless",), ("twice",), ("id",),
+    ),
+}  # fmt: skip
 
 
 def rounds(draw: Random) -> list[dict[str, str]]:
-    """How each feed is in each round. In seven both are wrong, in two one is right; each rule is broken once."""
+    """How each feed is in each round. In eight both are wrong, in two one is right; each rule is broken once."""
     ways = {feed: [draw.choice(each) for each in draw.sample(rules, len(rules))] for feed, rules in RULES.items()}
     found = [{"exchange": ways["exchange"].pop(), "bookings": "right"}]
     found += [{"exchange": "right", "bookings": ways["bookings"].pop()}]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit import jobs
 
 from .air import Strangers
-from .faults import Put, production, put, set_production, take_back
+from .faults import Put, is_good, production, put, set_production, take_back, versions
 from .plan import Fault
 from .scenario import MODELS, NOT_YET, RELEASED_WITHIN, job_ended, judged, until_right, version_named
 from .stage import Event, Stage, staged
@@ -29,11 +29,13 @@ class Released:
     """By model what was seen, and whether `production` means what answers; and whether the edge took it over.
 
     Attributes:
+        numbered: whether all versions that answers name are in the registry.
         unread: of each model what is answered while `production` means a version that nobody can read.
     """
 
     models: dict[str, list[Observation]] = field(default_factory=dict)
     named: dict[str, Observation] = field(default_factory=dict)
+    numbered: dict[str, Observation] = field(default_factory=dict)
     unread: dict[str, list[Observation]] = field(default_factory=dict)
     edge: Observation = NOT_YET
 
@@ -44,6 +46,7 @@ async def released(lab: Lab) -> Released:
     async with staged(lab, 0) as stage:
         await stage.rates(forecast=20.0, recommend=20.0)
         old = {model: await steady(stage, model) for model in MODELS}
+        known = {model: set(await versions(lab, model)) for model in MODELS}
         await stage.say(state=1, states=[0, 1], old={model: [version] for model, version in old.items()})
         began = stage.now
         beside = {model: Strangers(lab, model) for model in MODELS}
@@ -81,6 +84,7 @@ async def released(lab: Lab) -> Released:
                 not beside[model].found, f"behind Service {model} the pods of Deployment {model} alone, meanwhile too",
                 beside[model].found or "they were",
             )  # fmt: skip
+            found.numbered[model] = numbered(events, known[model] | set(await versions(lab, model)), model)
             found.models[model] = [
                 new,
                 alone,
@@ -88,7 +92,8 @@ async def released(lab: Lab) -> Released:
                 judged(events, f"answers of {model} meanwhile"),
                 judged([each for each in events if each.at > after + 1], f"answers of {model} of the new month"),
             ]
-        if all(each.ok for seen in (*found.models.values(), found.named.values()) for each in seen):
+        names = (found.named.values(), found.numbered.values())
+        if all(each.ok for seen in (*found.models.values(), *names) for each in seen):
             found.unread = await _unread(stage)
     return found
 
@@ -111,10 +116,33 @@ async def _unread(stage: Stage) -> dict[str, list[Observation]]:
     return {
         each.fault.where: [
             unread_never_named(stage.events, each.fault.where, each.before["bad"]),
-            judged(stage.since(began, each.fault.where), f"answers of {each.fault.where} {what}"),
+            judged(_well_named(stage.since(began, each.fault.where), each), f"answers of {each.fault.where} {what}"),
         ]
         for each in moved
     }
+
+
+def _well_named(events: Sequence[Event], moved: Put) -> list[Event]:
+    """The events; an answer is not right that names a version which `production` must not mean now."""
+    good, bad = moved.before["good"], moved.before["bad"]
+    return [
+        replace(each, right=False, wrong=f"it names version {each.version}")
+        if each.right and not is_good(each.version, good, bad)
+        else each
+        for each in events
+    ]
+
+
+def numbered(events: Sequence[Event], known: Set[str], model: str) -> Observation:
+    """Whether all versions that answers of a service name are numbers in the registry.
+
+    Args:
+        known: the versions of the model that are in the registry, or were.
+    """
+    strange = sorted({each.version for each in events} - {"", *known})
+    expected = f"the versions that answers of {model} name are in the registry"
+    shown = f"{', '.join(strange[:3])} {'is' if len(strange) == 1 else 'are'} not" if strange else "they are"
+    return Observation(not strange, expected, shown, len(strange), timed=False)
 
 
 def unread_never_named(events: Sequence[Event], model: str, bad: str) -> Observation:
