@@ -20,10 +20,10 @@ from mlops_lab.kit.pods import containers_of, leaving, name
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
-# Variables by which a program becomes another one, or loads another model: by the beginning of their names, or by the
-# whole name, since HOST_IP and the like only say where a pod is.
-_STEERING, _STEERING_WHOLE = ("PATH", "PYTHON", "LD_", "MODEL_"), ("HOST", "PORT")
-_HARMLESS = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED", "HOSTNAME")
+# Variables by which a program becomes another one, or loads another model: how their names begin, and whole names.
+_STEERING = ("PATH", "PYTHON", "LD_", "MODEL_")
+_STEERING_NAMES = ("HOST", "PORT")  # HOST_IP and the like say where a pod is
+_HARMLESS = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONHASHSEED")
 # Folders of the images in which programs and models are: nothing of another name may lie in them either.
 _PROGRAMS = ("", "app", "bin", "lab", "lib", "lib64", "model", "program", "sbin", "usr")
 # Of these, what images have in them; beside that, a folder of a new name lies over nothing.
@@ -175,7 +175,7 @@ def _other_variables(now: list[Object], was: list[Object]) -> Iterator[str]:
         if own.get(key) != each:
             yield f"{key} {_short((own.get(key) or {}).get('value'))}, not {_short(each.get('value'))}"
     for key in own:
-        steers = key.startswith(_STEERING) or key in _STEERING_WHOLE
+        steers = key.startswith(_STEERING) or key in _STEERING_NAMES
         if key not in given and steers and key not in _HARMLESS:
             yield f"a variable {key}, by which it becomes another program"
 

@@ -78,6 +78,7 @@ AT_LAB = {"name": "server", "mountPath": "/lab"}
     [
         ({}, []),
         ({"env": [LOAD, {"name": "OMP_NUM_THREADS", "value": "1"}, {"name": "PYTHONUNBUFFERED", "value": "1"}]}, []),
+        ({"env": [LOAD, {"name": "HOST_IP", "value": "10.0.0.1"}, {"name": "HOSTNAME", "value": "a"}]}, []),
         ({"volumeMounts": [AT_LAB, {"name": "alive", "mountPath": "/alive"}]}, []),
         ({"livenessProbe": {"exec": {"command": ["true"]}}, "lifecycle": {}}, []),
         ({"image": "v1"}, ["image v1, not localhost:5001/workbench:1"]),
@@ -85,6 +86,7 @@ AT_LAB = {"name": "server", "mountPath": "/lab"}
         ({"args": ["--quick"]}, ["args --quick, not none"]),
         ({"env": []}, ["MODEL_LOAD_SECONDS none, not 20"]),
         ({"env": [LOAD | {"value": "2"}]}, ["MODEL_LOAD_SECONDS 2, not 20"]),
+        ({"env": [LOAD, {"name": "PORT", "value": "8081"}]}, ["a variable PORT, by which it becomes another program"]),
         ({"env": [LOAD, {"name": "PYTHONPATH", "value": "/alive"}]},
          ["a variable PYTHONPATH, by which it becomes another program"]),
         ({"env": [LOAD, {"name": "PORT", "value": "9000"}]}, ["a variable PORT, by which it becomes another program"]),
