@@ -633,7 +633,8 @@ def test_what_is_unusual_and_wrong_gets_the_likely_reason() -> None:
     for what in ("a flight that differs in day alone", "two flights that differ in day alone"):
         assert "remembers" in checks.why_unusual(what)
     assert "other side" in checks.why_unusual("distances with a fraction: up to 0.01 away")
-    assert "chunks" in checks.why_unusual("a body in chunks: status 411")
+    for what in crowd.IN_CHUNKS:
+        assert "Content-Length" in checks.why_unusual(f"{what}: status 411")
     for what in ("weather null", "a flight of which another differs in day alone"):
         assert "bundle['defaults']" in checks.why_unusual(what)
 
@@ -658,7 +659,7 @@ def unseen_asked(said: dict[str, Any], wrong: list[Any], up: int = 200, first: i
 
     async def ask(do: str, **what: Any) -> Any:
         if do == "make":
-            return {"files": {"metadata.json": "e30="}}
+            return {"files": {"metadata.json": "e30=", "model.joblib": "AA=="}}
         return {"probabilities": [0.25, 0.5]}
 
     async def apply(objects: Any) -> None:
@@ -700,11 +701,14 @@ def test_a_copy_has_to_serve_a_model_that_nobody_has_seen() -> None:
     assert found.seen.seen == "all 8 bodies were answered so"
     files, pod, _ = applied
     (server,) = pod["spec"]["containers"]
-    (mount,) = server["volumeMounts"]
-    assert server["env"] == [{"name": "MODEL", "value": mount["mountPath"]}]
-    assert mount["mountPath"] not in ("/model/v1", "/model/v2")
-    assert pod["spec"]["volumes"] == [{"name": mount["name"], "configMap": {"name": files["metadata"]["name"]}}]
-    assert files["binaryData"] == {"metadata.json": "e30="}
+    ((variable, folder),) = (each.values() for each in server["env"])
+    assert variable == "MODEL" and folder not in ("/model/v1", "/model/v2")
+    (volume,) = pod["spec"]["volumes"]
+    assert volume["configMap"] == {"name": files["metadata"]["name"]}
+    assert files["binaryData"] == {"metadata.json": "e30=", "model.joblib": "AA=="}
+    assert [(each["name"], each["mountPath"], each["subPath"]) for each in server["volumeMounts"]] == [
+        (volume["name"], f"{folder}/{file}", file) for file in files["binaryData"]
+    ], "the folder has these two files and nothing of the kubelet's"
     assert sorted(gone) == ["ConfigMap", "Pod", "Service"]
 
 
@@ -914,11 +918,11 @@ LATE = "not sent any more: those before took"
 
 
 def test_unusual_bodies_are_sent_within_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[bytes] = []
+    sent: list[tuple[int, bool]] = []
 
     async def post(client: Any, body: bytes, within: float, *, chunked: bool) -> tuple[int, bytes]:
-        sent.append(body)
-        return 200, json.dumps({"model_version": "v1", "probabilities": [0.5] * len(json.loads(body)["rows"])}).encode()
+        sent.append((len(json.loads(body)["rows"]), chunked))
+        return 200, json.dumps({"model_version": "v1", "probabilities": [0.5] * sent[-1][0]}).encode()
 
     monkeypatch.setattr(crowd.Client, "post", post)
     monkeypatch.setattr(crowd, "strange", lambda one, two: {"one": [one], "two": [two]})
@@ -928,9 +932,10 @@ def test_unusual_bodies_are_sent_within_a_time(monkeypatch: pytest.MonkeyPatch) 
     flights = crowd.Flights([{"carrier": "UA", "distance": 719.0}], 1)
     task = {"version": "v1", "host": "127.0.0.1", "port": 9, "answer_within": 1.0}
     whole = asyncio.run(crowd.unusual(task | {"within": 60.0}, known, flights))
-    assert (whole["sent"], whole["wrong"], len(sent)) == (3, [], 3)
+    assert (whole["sent"], whole["wrong"]) == (4, [])
+    assert sent == [(1, False), (1, False), (2, True), (1000, True)]
     late = asyncio.run(crowd.unusual(task | {"within": -1.0}, known, flights))
-    assert (late["wrong"], len(sent)) == ([("one", f"{LATE} -1 s")], 3)
+    assert (late["wrong"], len(sent)) == ([("one", f"{LATE} -1 s")], 4)
 
 
 @pytest.mark.parametrize(

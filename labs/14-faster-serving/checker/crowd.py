@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, NotRequired, Protocol, TypedDict
 
 from .client import Client
-from .flights import NEAR, Bad, Flights, Object, meant, on_splits, one_field_apart, strange, with_fractions
+from .flights import MOST_ROWS, NEAR, Bad, Flights, Object, meant, on_splits, one_field_apart, strange, with_fractions
 from .modelling import make
 
 SHOWN = 6  # answers that are told in words
-IN_CHUNKS = "a body in chunks"
+IN_CHUNKS = {"a body in chunks": 2, f"{MOST_ROWS} rows in chunks": MOST_ROWS}  # how many rows each has
 LATE = "not sent any more: those before took"
 FRACTIONS = 6  # splits beside which flights have a distance with a fraction
 
@@ -197,7 +197,7 @@ async def unusual(task: Object, models: Mapping[str, Predictor], flights: Flight
     bodies = strange(*flights.rows(2)) | one_field_apart(models[version], flights)
     if rows := with_fractions(models[version], "distance", FRACTIONS, flights):
         bodies["distances with a fraction"] = rows
-    bodies[IN_CHUNKS] = flights.rows(2)
+    bodies |= {what: flights.rows(count) for what, count in IN_CHUNKS.items()}
     if "field" in task:
         bodies |= on_splits(models[version], task["field"], task["count"], flights)
     client, end = Client(task["host"], task["port"]), time.monotonic() + task["within"]
@@ -208,7 +208,7 @@ async def unusual(task: Object, models: Mapping[str, Predictor], flights: Flight
             break
         wanted = models[version].probabilities(meant(rows))
         body = json.dumps({"rows": rows}).encode()
-        status, content = await client.post(body, task["answer_within"], chunked=what == IN_CHUNKS)
+        status, content = await client.post(body, task["answer_within"], chunked=what in IN_CHUNKS)
         if problem := judged(status, content, wanted, version)[0]:
             wrong.append((what, problem))
         if not status:  # who does not answer is not asked on and on

@@ -38,8 +38,12 @@ class Unseen:
         """Put the model into one container, and name it."""
         without_model(container)
         container["env"].append({"name": "MODEL", "value": self.folder})
-        mounts = container.get("volumeMounts") or []
-        container["volumeMounts"] = [*mounts, {"name": VOLUME, "mountPath": self.folder, "readOnly": True}]
+        # File by file: a ConfigMap that is mounted as a whole has entries of the kubelet's, too, such as `..data`.
+        mounts = [
+            {"name": VOLUME, "mountPath": f"{self.folder}/{file}", "subPath": file, "readOnly": True}
+            for file in self.files
+        ]
+        container["volumeMounts"] = [*(container.get("volumeMounts") or []), *mounts]
 
     @property
     def config_map(self) -> Object:

@@ -58,7 +58,8 @@ def why_unusual(wrong: str) -> str:
     if "in chunks" in wrong:
         return (
             "a client that makes its body as it sends it has no Content-Length: it says Transfer-Encoding: chunked, "
-            "and servers put the chunks together. What wants a length first turns such clients away"
+            "and servers put the chunks together, be they of one flight or of 1000. What wants a length turns such "
+            "clients away"
         )
     if "codes of two" in wrong:
         return (

@@ -1,8 +1,9 @@
 """A copy of one of the learner's pods with something changed, which runs beside it while a block runs.
 
-The copy has what the pod's template says, a Service of its own, and no probes but those that hold up what starts after
-a sidecar: nobody restarts it, and it is asked whether it says that it is ready or not. It has no token but one of its
-own, and may run on any node. It has the pod's host name: no program tells it from the pod by that.
+The copy has what the pod's template says, a Service of its own, and no probes but the startup probes of sidecars (init
+containers with restartPolicy Always), which hold up what follows them: no other container is started a second time, and
+it is asked whether it says that it is ready or not. It has no token but one of its own, and may run on any node. It has
+the pod's host name: no program tells it from the pod by that.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _NOT_COPIED = (
     "nodeName", "subdomain", "serviceAccount", "priority", "tolerations", "affinity", "topologySpreadConstraints",
     "nodeSelector", "ephemeralContainers",
 )  # fmt: skip
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
+# Of a container: probes, by which it is restarted or not asked, and rules by which it is restarted; restartPolicy Never
+# of the pod allows no resizePolicy that restarts a container.
+_OF_A_SIDECAR = ("livenessProbe", "readinessProbe", "resizePolicy", "restartPolicyRules")
+_OF_OTHERS = (*_OF_A_SIDECAR, "startupProbe", "restartPolicy")
 
 
 class Copy:
@@ -125,11 +129,11 @@ def of_pod(
     spec["restartPolicy"] = "Never"
     spec["activeDeadlineSeconds"] = LIVES
     spec["volumes"] = [each for each in spec.get("volumes") or [] if each["name"] not in tokens] + list(volumes)
-    for container in [*spec["containers"], *(spec.get("initContainers") or [])]:
-        container.pop("resizePolicy", None)  # restartPolicy Never allows none that restarts a container
-        for probe in _PROBES:
-            if probe != "startupProbe" or container.get("restartPolicy") != "Always":  # as sidecars alone have it
-                container.pop(probe, None)
+    first = spec.get("initContainers") or []
+    for container in [*spec["containers"], *first]:
+        sidecar = container in first and container.get("restartPolicy") == "Always"
+        for field in _OF_A_SIDECAR if sidecar else _OF_OTHERS:
+            container.pop(field, None)
         mounts = container.get("volumeMounts") or []
         container["volumeMounts"] = [each for each in mounts if each["name"] not in tokens]
         change(container)

@@ -58,6 +58,21 @@ def test_a_copy_may_run_on_any_node_and_not_for_ever_and_the_pod_stays_as_it_is(
     assert POD["spec"]["nodeName"] == "a"
 
 
+@pytest.mark.parametrize(
+    ("kind", "policy", "kept"),
+    [("initContainers", "Always", True), ("initContainers", "OnFailure", False), ("containers", "Always", False)],
+)
+def test_no_container_but_a_sidecar_is_restarted_and_that_holds_up_what_follows(
+    kind: str, policy: str, kept: bool
+) -> None:
+    rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}]
+    probes: Object = {"livenessProbe": {}, "readinessProbe": {}, "startupProbe": {"periodSeconds": 1}}
+    spec = POD["spec"] | {kind: [{"name": "one", "restartPolicy": policy, "restartPolicyRules": rules, **probes}]}
+    (one,) = of_pod(POD | {"spec": spec}, SERVICE, "copy", change=note)[0]["spec"][kind]
+    left = {"restartPolicy": policy, "startupProbe": {"periodSeconds": 1}} if kept else {}
+    assert {key: value for key, value in one.items() if key not in ("name", "env", "volumeMounts")} == left
+
+
 def test_a_copy_has_the_host_name_of_the_pod() -> None:
     named = POD | {"spec": POD["spec"] | {"hostname": "alone", "subdomain": "models"}}
     for pod, host in ((POD, "model-1"), (named, "alone")):
