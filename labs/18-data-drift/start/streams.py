@@ -229,12 +229,11 @@ class World:
         return self.drift(f"code {old} becomes {new}", feature, lambda values: values.replace(old, new))
 
     def misspelt(self) -> list[Stream]:
-        """All codes of one feature are in small letters, all of another one have a blank after them."""
-        small, blank = self.shuffled(("carrier", "origin"))
-        return [
-            self.drift("in small letters", small, small_letters),
-            self.drift("with a blank after them", blank, with_a_blank),
-        ]
+        """All codes of a feature are in small letters, or have a blank after them."""
+        ways: Sequence[tuple[str, Change]] = (
+            ("in small letters", small_letters), ("with a blank after them", with_a_blank)
+        )  # fmt: skip
+        return [self.drift(name, feature, change) for feature in ("carrier", "origin") for name, change in ways]
 
     def all_four(self) -> list[Stream]:
         """Streams that flow side by side: one feature drifts in two of them, nothing in one, `temp` in a summer's.
