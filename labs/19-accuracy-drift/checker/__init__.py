@@ -170,9 +170,9 @@ async def finds_every_kind(lab: Lab) -> None:
 async def starts_over(lab: Lab) -> None:
     """After an alarm and replaced(), a new model is judged by its own flights only; when it drifts, that is found.
 
-    The new model is right for 500 to 800 flights, while labels for the old one's still come; then it drifts too. A
-    second stream's model is replaced some 220 flights after it went wrong, whether there has been an alarm or not; the
-    one after it is right for 2,000 flights and more.
+    The new model is right for 500 to 800 flights, while labels for the old one's still come; then it drifts too, and is
+    replaced at the alarm. A second stream's model is replaced some 220 flights after it went wrong, whether there has
+    been an alarm or not. What comes after these two is right for 2,000 flights and more, and then drifts.
     """
     streams = (await result(lab, "over"))["streams"]
     old = [stream for stream in streams if stream["about"] != "second"]

@@ -261,7 +261,8 @@ def kinds(detector: Detector, flights: Flights, rng: np.random.Generator) -> Ite
 def over(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
     """A drift; at the alarm the model is replaced, and the old one's labels go on for long; later another drift.
 
-    Then once more, with a model that is replaced some flights after it went wrong, whether there is an alarm or not.
+    At the alarm about that the model is replaced again, and a third one goes wrong, too. Then once more, with a model
+    that is replaced some flights after it went wrong, whether there is an alarm or not, and its successor.
     """
     for about, flown, feed, later in (
         ("first", 2 * SHOWN, SLOW, (500, 800)), (UNHEARD, some(rng, *UNHEARD_OF), MIXED, (2000, 3500))
@@ -274,7 +275,10 @@ def over(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iter
         yield stream
         if about == "first" and stream.found is None:
             return
-        yield _replaced(detector, flights, rng, events, last, some(rng, *later))
+        second, events, last = _replaced(detector, flights, rng, events, last, some(rng, *later))
+        yield second
+        if about == "first" and second.found is not None:
+            yield _replaced(detector, flights, rng, events, last, some(rng, 2000, 3500))[0]
 
 
 def _replaced(
@@ -284,8 +288,11 @@ def _replaced(
     events: Sequence[Event],
     last: float,
     before: int,
-) -> Stream:
-    """The model's successor, which is right for so many flights; labels of events after the last one go on coming."""
+) -> tuple[Stream, list[Event], float]:
+    """The model's successor, which is right for so many flights; labels of events after the last one go on coming.
+
+    Also its events, and the time of the last one that the detector heard of.
+    """
     detector.feed([["replaced"]])
     stream = Stream(detector, "second", new=False)
     made = {event.flight for event in events if event.time <= last and event.call == "predicted"}
@@ -295,8 +302,8 @@ def _replaced(
         if event.time > last and event.call == "labelled" and event.flight in made
     ]
     fresh = flights.events(flights.draw(before + 2 * SHOWN), MIXED, drift=before, kind="more", start=last)
-    stream.run(sorted(left + fresh, key=lambda event: event.time))
-    return stream
+    events = sorted(left + fresh, key=lambda event: event.time)
+    return stream, events, stream.run(events)
 
 
 def small(detector: Detector, flights: Flights, rng: np.random.Generator) -> Iterator[Stream]:
