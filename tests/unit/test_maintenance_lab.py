@@ -44,6 +44,16 @@ def term(key: str, operator: str, *values: str, where: str = "matchExpressions")
     return {where: [{"key": key, "operator": operator, **({"values": list(values)} if values else {})}]}
 
 
+def spread(key: str, otherwise: str = "DoNotSchedule") -> Object:
+    return {"topologySpreadConstraints": [{"topologyKey": key, "whenUnsatisfiable": otherwise, "maxSkew": 1}]}
+
+
+def beside(key: str, kind: str = "required") -> Object:
+    place: Any = {"topologyKey": key, "labelSelector": {"matchLabels": {"app": "board"}}}
+    place = place if kind == "required" else {"weight": 1, "podAffinityTerm": place}
+    return {"affinity": {"podAffinity": {f"{kind}DuringSchedulingIgnoredDuringExecution": [place]}}}
+
+
 ROLE = "node-role.kubernetes.io/control-plane"
 POOL = term("pool", "In", "serving")
 
@@ -115,6 +125,16 @@ def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object
         ),
         ({"nodeSelector": {"pool": "serving", "kubernetes.io/hostname": WORKER}}, "not take another node"),
         ({"nodeSelector": {"pool": "serving"}, "nodeName": WORKER}, "not take another node"),
+        ({"nodeSelector": {"pool": "serving"}, **spread("rack")}, "its pods go by rack, too"),
+        ({"nodeSelector": {"pool": "serving"}, **spread("rack", "ScheduleAnyway")}, ""),
+        ({"nodeSelector": {"pool": "serving"}, **spread("kubernetes.io/hostname")}, ""),
+        ({"nodeSelector": {"pool": "serving"}, **spread("pool")}, ""),
+        (
+            {"nodeSelector": {"pool": "serving"}, **beside("kubernetes.io/hostname")},
+            "go by kubernetes.io/hostname, too",
+        ),
+        ({"nodeSelector": {"pool": "serving"}, **beside("kubernetes.io/hostname", kind="preferred")}, ""),
+        ({"nodeSelector": {"pool": "serving"}, **beside("kubernetes.io/os")}, ""),
         (affinity(term("pool", "In", "servng")), "does not take w"),
         (affinity(term("pool", "In", "serving"), term("team/pool", "In", "serving")), "that has team/pool=serving"),
         (affinity(term("pool", "In", "serving"), term("rank", "Gt", "4")), "that has rank=5"),
@@ -314,6 +334,7 @@ def test_the_taint_is_tolerated_as_the_cluster_does_it(lab24: Any) -> None:
     [
         ("/var/lib/kubelet/config.yaml\n/etc/kubernetes/pki/ca.crt\n/usr/lib/systemd/system/kubelet.service\n", ""),
         ("/var/lib/kubelet/config.yaml\n/tmp/ca.crt\n/tmp/ca.crt\n", "next start: /tmp/ca.crt"),
+        ("/tmp\n", "next start: /tmp"),
         ("/run/systemd/system/kubelet.service.d/mine.conf\n", "next start: /run/systemd/system/kubelet.service.d/mine"),
         ("", ""),
     ],
@@ -330,13 +351,21 @@ def test_the_files_that_the_kubelet_is_started_from_are_found(lab24: Any, tmp_pa
     there.touch()
     link.symlink_to(there)
     config.write_text(f'authentication:\n  x509:\n    clientCAFile: "{link}"\nresolvConf: /run/resolv.conf\n')
+    folder, variables, more = tmp_path / "more", tmp_path / "kubelet.env", tmp_path / "more" / "deep" / "a.conf"
+    more.parent.mkdir(parents=True)
+    more.write_text("authentication: {}\n  clientCAFile: /tmp/more.crt\n")
+    variables.touch()
     words = f"--fail-swap-on --config={config} --kubeconfig=/etc/kubernetes/kubelet.conf --node-ip=127.0.0.1 --v=2"
+    words += f" --config-dir={folder}"
     given = words.replace("=", sign).split(" ")
     with subprocess.Popen([sys.executable, "-c", "input()", *given], stdin=subprocess.PIPE) as kubelet:
         try:
             systemctl = tmp_path / "systemctl"
             unit = "/lib/systemd/system/kubelet.service /run/systemd/system/service.d/any.conf"
-            systemctl.write_text(f'#!/bin/sh\ncase "$*" in *MainPID*) echo {kubelet.pid};; *) echo "{unit}";; esac\n')
+            said = {"MainPID": kubelet.pid, "EnvironmentFiles": f"{tmp_path}/*.env (ignore_errors=yes)"}
+            said["EnvironmentFiles"] += f"\n{tmp_path}/not-there (ignore_errors=yes)"
+            cases = "".join(f"*{name}*) echo '{text}';; " for name, text in said.items())
+            systemctl.write_text(f'#!/bin/sh\ncase "$*" in {cases}*) echo "{unit}";; esac\n')
             systemctl.chmod(0o755)
             paths = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
             done = subprocess.run(["sh", "-c", lab24._FILES], env=paths, capture_output=True, text=True, check=True)
@@ -344,7 +373,8 @@ def test_the_files_that_the_kubelet_is_started_from_are_found(lab24: Any, tmp_pa
             kubelet.kill()
     found = done.stdout.split()
     assert {str(config), str(link), str(there), "/etc/kubernetes/kubelet.conf"} <= set(found)
-    assert not [each for each in found if "resolv" in each or "any.conf" in each]
+    assert {str(folder), str(more), "/tmp/more.crt", str(variables)} <= set(found)
+    assert not [each for each in found if "resolv" in each or "any.conf" in each or "not-there" in each]
     assert "/lib/systemd/system/kubelet.service" in found
 
 

@@ -21,7 +21,17 @@ from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
 from .drain import drained, lasting
-from .placement import MARK, asks_for, by_node, named_values, role_tolerated, taint_tolerated, tempting, tolerates
+from .placement import (
+    MARK,
+    asks_for,
+    by_node,
+    by_way_of,
+    named_values,
+    role_tolerated,
+    taint_tolerated,
+    tempting,
+    tolerates,
+)
 from .trials import answers, place, refuse
 
 HEARD_WITHIN = 20.0  # s; a kubelet says every 10 s that it lives
@@ -175,7 +185,8 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
         "today there is one worker; when a second one comes that has no model's pool, pods that ask for nothing, or "
         "only prefer something, end there. nodeSelector and required node affinity are demands, by one value of the "
         "label and by no others: these may be any team's. A second one of the pool should get pods, too, so the node's "
-        "name says nothing here, nor does any other label that it has: kubectl get deployment model -o yaml"
+        "name says nothing here, nor does any other label that it has, for a spread (DoNotSchedule), say, nor which "
+        "pods are there (podAffinity): kubectl get deployment model -o yaml"
     )
     expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
         "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready; kubectl get "
@@ -209,6 +220,8 @@ def demands_the_pool(
         wrong = [f"does not take {node}"]
     elif spec.get("nodeName") or not asks_for(spec, more, _ANOTHER):
         wrong.append(f"would not take another node that has {POOL}, and else only what any node has")
+    if keys := by_way_of(spec, {**both, KEY: VALUE}):
+        wrong.append(f"would not take each node that has {POOL}: its pods go by {', '.join(keys)}, too")
     return holds(not wrong, f"model's template asks for {POOL}", f"model's template {'; '.join(wrong)}")
 
 
@@ -216,7 +229,8 @@ def demands_the_pool(
 async def kubelet_stays(lab: TaskLab) -> None:
     """The kubelet goes on after its service is restarted, and is started with the machine.
 
-    Its service is enabled, and its settings, and the authority that they name, are not in /tmp, /run or /dev.
+    Its service is enabled, and its settings, and the authority that they name, are not in /tmp, /run or /dev. Settings
+    are also those in a folder (--config-dir), and files of variables that the service reads.
     """
     worker = nodes.worker(lab)
     said = (await lab.machines.run(worker, "systemctl", "is-enabled", "kubelet")).stdout.strip()

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from mlops_lab.kube.client import Object
 
 MARK = "node-role.kubernetes.io/control-plane"
+NAME = "kubernetes.io/hostname"  # each node has that label
 
 
 def role_tolerated() -> Object:
@@ -90,6 +91,24 @@ def tempting(spec: Object, labels: Mapping[str, str], node: str, *, but: str) ->
                 has[key] = values[0]
         names = [one for each in term.get("matchFields") or [] if each["operator"] == "In" for one in each["values"]]
         yield has, names[0] if names else node
+
+
+def by_way_of(spec: Object, shared: Mapping[str, str]) -> list[str]:
+    """What else than node affinity keeps a pod from nodes: labels by which its pods are spread, or go where others are.
+
+    A node without a label that a required spread goes by gets no pod; whoever is to be where another pod is goes by a
+    label, too, and is nowhere else.
+
+    Args:
+        spec: of the pod.
+        shared: the labels that all nodes have that are meant, with the same values, and so nobody is kept away by.
+    """
+    spreads = spec.get("topologySpreadConstraints") or []
+    beside = (spec.get("affinity") or {}).get("podAffinity") or {}
+    places = beside.get("requiredDuringSchedulingIgnoredDuringExecution") or []
+    keys = [each["topologyKey"] for each in spreads if each["whenUnsatisfiable"] == "DoNotSchedule"]
+    keys = [key for key in keys if key != NAME] + [each["topologyKey"] for each in places]
+    return [key for key in dict.fromkeys(keys) if key not in shared]
 
 
 def _term(term: Object, labels: Mapping[str, str], node: str) -> bool:
