@@ -196,12 +196,3 @@ def test_a_copy_that_is_never_restarted_is_not_restarted_for_its_size_either() -
     spec = POD["spec"] | {"containers": [sized], "initContainers": [sized | {"name": "fetch"}]}
     spec = of_pod(POD | {"spec": spec}, SERVICE, "copy", change=note)[0]["spec"]
     assert not any("resizePolicy" in each for each in (*spec["containers"], *spec["initContainers"]))
-
-
-def test_what_a_sidecars_start_holds_up_waits_in_the_copy_too() -> None:
-    probes = {f"{kind}Probe": {"exec": {"command": ["true"]}} for kind in ("startup", "readiness", "liveness")}
-    inits = [{"name": "backend", "restartPolicy": "Always", **probes}, {"name": "fetch"}]
-    spec = POD["spec"] | {"containers": [{"name": "server", **probes}], "initContainers": inits}
-    spec = of_pod(POD | {"spec": spec}, SERVICE, "copy", change=note)[0]["spec"]
-    assert [each for each in spec["initContainers"][0] if each in probes] == ["startupProbe"]
-    assert not any(each in probes for each in spec["containers"][0])

@@ -89,8 +89,6 @@ AT_LAB = {"name": "server", "mountPath": "/lab"}
         ({"env": [LOAD, {"name": "PORT", "value": "8081"}]}, ["a variable PORT, by which it becomes another program"]),
         ({"env": [LOAD, {"name": "PYTHONPATH", "value": "/alive"}]},
          ["a variable PYTHONPATH, by which it becomes another program"]),
-        ({"env": [LOAD, {"name": "PORT", "value": "9000"}]}, ["a variable PORT, by which it becomes another program"]),
-        ({"env": [LOAD, {"name": "HOST_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}]}, []),
         ({"volumeMounts": [AT_LAB, {"name": "x", "mountPath": "/app/server"}]},
          ["something mounted at /app/server, over what is there"]),
         ({"volumeMounts": [AT_LAB, {"name": "x", "mountPath": "/tmp/.local/lib/python3.11/site-packages"}]},
