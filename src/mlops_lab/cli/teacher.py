@@ -45,7 +45,11 @@ class _Day(click.ParamType[date]):
 @click.option("--roster", type=_READABLE, required=True, help="Who takes part: CSV with id, name, email, ends.")
 @class_option
 @click.option("--registry", metavar="PREFIX", default="", help="With --context: the registry its nodes pull from.")
-@click.option("--listen", metavar="ADDRESS", help="Let learners in at this address of this machine until Ctrl-C.")
+@click.option(
+    "--listen",
+    metavar="ADDRESS[:PORT]",
+    help="Let learners in at this address of this machine until Ctrl-C; at port 8443 if none is named.",
+)
 @click.option("--address", metavar="HOST[:PORT]", help="What learners reach it by, if that is not --listen's address.")
 @click.option("--shared", metavar="URL", help="Learners work on this cluster, whose API server they reach there.")
 @click.option("--grading/--no-grading", default=None, help="Grade what is handed in, on this cluster; or only collect.")
