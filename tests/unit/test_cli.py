@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from mlops_lab.base import paths
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.progress import Progress
 from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.cli.arguments import LabName, Provable
 from mlops_lab.cli.main import SECTIONS, cli, main
 from mlops_lab.cluster import record
 from mlops_lab.cluster.record import Cluster
@@ -28,10 +30,12 @@ from mlops_lab.cluster.up import exclusive
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images import catalog, prune
 from mlops_lab.images.recipes import postgres
-from mlops_lab.labs.catalog import exercises
+from mlops_lab.labs.catalog import exercises, resolve
+from mlops_lab.labs.checker import checks
 from mlops_lab.labs.running import Interrupted
 from mlops_lab.learner.records import Records
 from mlops_lab.proof.skeleton import make
+from mlops_lab.tasks.task import named
 from tests.command import lab
 from tests.made_up_exams import made_up_task
 from tests.new_labs import filled
@@ -133,6 +137,74 @@ def test_every_command_has_a_short_help_of_its_own_and_an_example() -> None:
         assert command.help is not None
         assert command.help.strip().splitlines()[0] == line
         assert f"lab {name}" in command.help, f"lab {name} has no example in its help"
+
+
+# Commands and parameters whose words name a task; a check; and a variant, with the folder below which it is.
+_TASKS = {
+    ("lab exam prove", "names"), ("lab exam render", "name"), ("lab exam start", "only"), ("lab exam new", "like"),
+}  # fmt: skip
+_CHECKS = {("lab check", "names"), ("lab explain", "name")}
+_VARIANTS = {
+    ("lab verify", "of"): "", ("lab exam prove", "of"): "",
+    ("lab demo", "name"): "solution", ("lab solution", "name"): "solution",
+}  # fmt: skip
+
+
+def _examples(command: click.Command, ctx: click.Context) -> Iterator[tuple[click.Context, str]]:
+    """Each example of a command's help and of those below it, with the command that it calls."""
+    for line in (command.help or "").partition("Examples:\n")[2].splitlines():
+        # What stands behind two spaces, a pipe or a redirection is no word of the command's.
+        line = re.split(r" {2,}| [|>]", line.strip())[0]
+        if words := line.partition("lab ")[2]:
+            yield _called(words), line
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            assert below is not None
+            yield from _examples(below, click.Context(below, info_name=name, parent=ctx))
+
+
+def _called(line: str) -> click.Context:
+    """The command that the words call; its `args` are those left for it."""
+    words, ctx = shlex.split(line), click.Context(cli, info_name="lab")
+    while isinstance(ctx.command, click.Group) and words:
+        command = ctx.command.get_command(ctx, words[0])
+        assert command is not None, f"lab {line}: there is no command {words[0]!r}"
+        ctx, words = click.Context(command, info_name=words[0], parent=ctx), words[1:]
+    ctx.args = words
+    return ctx
+
+
+def _texts(value: object) -> list[str]:
+    return [value] if isinstance(value, str) else list(value) if isinstance(value, (list, tuple)) else []
+
+
+def test_examples_name_options_labs_checks_variants_and_tasks_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_LAB_LABS", str(paths.project() / "labs"))
+    looked: set[tuple[str, str]] = set()
+    for called, line in _examples(cli, click.Context(cli, info_name="lab")):
+        command, path = called.command, called.command_path
+        given, _, _ = command.make_parser(called).parse_args(list(called.args))  # fails on an unknown option
+        kinds = {each.name: each.type for each in command.params}
+        words = [(name, kinds[name], text) for name, value in given.items() for text in _texts(value)]
+        folders = []  # of labs and tasks
+        for name, kind, text in words:
+            if isinstance(kind, (LabName, Provable)):
+                folders.append(kind.convert(text, None, None).folder)
+            elif name == "labs":
+                folders += [resolve(each).folder for each in text.split(",") if each != "all"]
+            elif (path, name) in _TASKS:
+                looked.add((path, name))
+                folders.append(named(text).folder)
+        for name, _, text in words:
+            if (path, name) in _CHECKS:
+                looked.add((path, name))
+                assert all(text in [each.name for each in checks(resolve(folder.name))] for folder in folders), line
+            elif (path, name) in _VARIANTS:
+                looked.add((path, name))
+                assert all((folder / _VARIANTS[path, name] / text).is_dir() for folder in folders), line
+    # None is passed over because its parameter has another name now.
+    assert looked == _TASKS | _CHECKS | _VARIANTS.keys()
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,9 +73,9 @@ def prove_tasks(
 
     \b
     Examples:
-      lab exam prove resize-a-claim
+      lab exam prove storage-class
       lab exam prove --resume
-      lab exam prove resize-a-claim --variant wrong/grows--another-claim --seed 7
+      lab exam prove storage-class --variant wrong/claim_is_bound--another-pod --seed 7
     """
     from mlops_lab.proof import tasks as proof
     from mlops_lab.proof.ledger import HONEST, Done
@@ -121,7 +121,7 @@ def render_task(name: str, seed: int, into: Path) -> None:
 
     \b
     Examples:
-      lab exam render resize-a-claim --seed 7 --into /tmp/seen
+      lab exam render storage-class --seed 7 --into /tmp/seen
     """
     from mlops_lab.tasks.rendering import render
     from mlops_lab.tasks.task import named

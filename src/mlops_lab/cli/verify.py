@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("wanted", metavar="[LAB]...", nargs=-1, type=LabName())
 @click.option("--all", "all_labs", is_flag=True, help="Every lab.")
-@click.option("--resume", is_flag=True, help="Skip what was found honest with the same content; see below.")
+@click.option("--resume", is_flag=True, help="Skip what was found honest with the same content; see above.")
 @click.option("--once", is_flag=True, help="The short form: one solution once, one mistake, no outage.")
 @click.option(
     "--jobs",
@@ -90,7 +90,7 @@ def verify(
     \b
     Examples:
       lab verify 10
-      lab verify 10 --variant wrong/scales_out--no-cpu-request
+      lab verify 10 --variant wrong/scales_out_under_load--no-cpu-request
       lab verify --all --resume
       lab verify --all --once --budget 12
       lab verify --all --only form
