@@ -15,7 +15,7 @@ import pytest
 
 from mlops_lab.base.paths import project
 
-NAMES = ("commit-subject", "lint", "quickstart", "set-urls", "setup", "test")
+NAMES = ("commit-subject", "lint", "lock-go", "picture", "quickstart", "set-urls", "setup", "test", "types")
 
 
 @pytest.fixture
@@ -37,19 +37,35 @@ def test_help_has_usage_and_examples_and_does_nothing(clone: Path, name: str, wo
     done = run(clone, name, *words)
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith(f"Usage: scripts/{name}")
-    assert f"\n  scripts/{name}" in done.stdout.partition("Examples:")[2]
+    examples = done.stdout.partition("\nExamples:\n")[2].splitlines()
+    assert examples and all(line.startswith("  ") and f"scripts/{name}" in line for line in examples)
     assert [path.name for path in clone.iterdir()] == ["scripts"]
 
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("lint", ("--fix",)), ("quickstart", ("--fast",)), ("setup", ("dev",)), ("setup", ("--dev", "now"))],
+    [
+        ("lint", ("--fix",)),
+        ("quickstart", ("--fast",)),
+        ("setup", ("dev",)),
+        ("setup", ("--dev", "now")),
+        ("types", ("src",)),
+    ],
 )
 def test_an_unknown_argument_is_refused(clone: Path, name: str, words: tuple[str, ...]) -> None:
     done = run(clone, name, *words)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == f"{name}: unknown argument {words[-1]}\n  next: scripts/{name} --help\n"
     assert [path.name for path in clone.iterdir()] == ["scripts"]
+
+
+@pytest.mark.parametrize("words", [(), ("lab", "demo", "10")])
+def test_a_picture_is_of_one_command(clone: Path, words: tuple[str, ...]) -> None:
+    done = run(clone, "picture", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"picture: one command is wanted, not {len(words)}; put it in quotes\n  next: scripts/picture --help\n"
+    )
 
 
 def test_quickstart_hands_the_bundle_on_by_its_whole_path(clone: Path) -> None:
