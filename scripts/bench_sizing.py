@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 SUBMISSIONS = 30
@@ -21,6 +23,9 @@ PLATFORM = "memory of the idle cluster with the full profile"
 TITLE = "## Sizing of a class"
 LEARNERS = (10, 30, 100, 300)
 AT_ONCE = 2  # of so many learners one is at a lab at the same time
+# Memory that a submission's pods request at most: the quota of a learner's namespace, which a sandbox has, too.
+_QUOTA = re.compile(r"^  quota: \{.*?\brequests\.memory: (\d+)Gi\b", re.MULTILINE)
+_CHART = Path(__file__).resolve().parents[1] / "charts" / "classroom" / "values.yaml"
 _NEEDED = (IDLE, PLAIN, BEYOND, GRADED, PLATFORM)
 
 
@@ -56,8 +61,16 @@ def section(known: Mapping[str, Mapping[str, Any]]) -> list[str]:
         "",
         f"Memory is the cluster with all parts of the platform ({_gib(base)}), the class's own parts "
         f"({own:.0f} MiB), {each} for each learner who is enrolled, and {at_work:.0f} MiB for each who has lab 04 at "
-        "work. Times are those of one place (`grader.places`).",
+        "work, at a moment at which nothing is graded. For each place (`grader.places`) add what a submission's pods "
+        f"request, {_most()} GiB at most (`learners.quota`). Times are those of one place.",
     ]
+
+
+def _most() -> str:
+    """GiB that the chart lets the pods of one submission request."""
+    found = _QUOTA.search(_CHART.read_text(encoding="utf-8"))
+    assert found, "the quota is written in another way"
+    return found[1]
 
 
 def _gib(mib: float) -> str:

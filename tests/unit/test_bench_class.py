@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
@@ -52,6 +53,13 @@ def test_the_table_adds_up_what_was_measured(bench: Any) -> None:
     idle = 2048 + 600 + 30 * 10
     assert row == f"| 30 | {idle / 1024:.1f} GiB | {(idle + 15 * 220) / 1024:.1f} GiB | 45 min |"
     assert [line.split()[1] for line in lines if line.startswith("| ")][1:] == ["10", "30", "100", "300"]
+
+
+def test_what_a_place_takes_is_the_charts_quota(bench: Any) -> None:
+    values = yaml.safe_load((project() / "charts" / "classroom" / "values.yaml").read_text())
+    most = f"{values['learners']['quota']['requests.memory'].removesuffix('Gi')} GiB at most (`learners.quota`)"
+    assert most in bench.sizing.section(measured(bench))[-1]
+    assert most in " ".join((project() / "docs" / "class-sizing.md").read_text().split())
 
 
 @pytest.mark.parametrize("lacking", ["IDLE", "PLAIN", "BEYOND", "GRADED", "PLATFORM"])
