@@ -7,8 +7,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -29,6 +32,7 @@ SCHEMAS = {
 }
 KEPT = ("mlops-lab/build", "mlops-lab/go", "go-build", "uv")  # below the user's cache folder
 _FRAGMENT = re.compile(r"(\d+|\+[a-z0-9-]+)\.(added|changed|fixed|removed)(\.\d+)?\.md")
+_NO_ISSUE = re.compile(rf"(?!\d){_FRAGMENT.pattern}")
 
 
 def run(*words: str | Path, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
@@ -150,9 +154,22 @@ def test_a_commit_is_made_when_linters_and_subject_are_well_and_not_else(reposit
     assert run("git", "log", "--format=%s", cwd=repository).stdout == "scripts: a file that is good\n"
 
 
+def misnamed(names: Iterable[str], address: str) -> list[str]:
+    """Those that no release takes, or whose number would link to an issue of a repository that is nowhere yet."""
+    form = _NO_ISSUE if urlsplit(address).hostname == "forge.example" else _FRAGMENT
+    return [name for name in names if not form.fullmatch(name)]
+
+
+def test_a_fragment_has_an_issues_number_only_where_a_forge_has_issues() -> None:
+    names = ["42.fixed.md", "42.fixed.1.md", "+word.added.md", "+word.added.1.md", "word.added.md", "+word.new.md"]
+    assert misnamed(names, "https://github.com/owner/mlops-lab") == names[4:]
+    assert misnamed(names, "https://forge.example/owner/mlops-lab") == names[:2] + names[4:]
+
+
 def test_fragments_of_the_changelog_have_names_that_a_release_takes() -> None:
     files = [file for file in (ROOT / "changes").iterdir() if file.name != "README.md"]
-    assert [file.name for file in files if not _FRAGMENT.fullmatch(file.name)] == []
+    address = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Issues"]
+    assert misnamed([file.name for file in files], address) == []
     assert [file.name for file in files if not file.read_text().strip()] == []
     done = run(BIN / "towncrier", "build", "--draft", "--version", "9.9.9", "--date", "2030-01-02")
     assert done.returncode == 0, done.stdout + done.stderr
