@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
-from tornado.web import HTTPError, RequestHandler, StaticFileHandler
+from tornado.web import HTTPError, StaticFileHandler
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.web import LogsBugs
 
 _NAMES = ("127.0.0.1", "localhost")
 _READING = ("GET", "HEAD")
@@ -51,7 +52,7 @@ class Guard:
         return ""
 
 
-class Guarded(RequestHandler):
+class Guarded(LogsBugs):
     """A handler that refuses all requests but those of our own pages, and lets these ask nobody else.
 
     Attributes:
@@ -88,11 +89,6 @@ class Guarded(RequestHandler):
         self.set_header("Cross-Origin-Opener-Policy", "same-origin")
         self.set_header("Cache-Control", "no-store")
         self.clear_header("Server")
-
-    def log_exception(self, *given: Any) -> None:
-        """Only what is a bug goes to the user's terminal."""
-        if not isinstance(given[1], HTTPError | LabError):
-            super().log_exception(*given)
 
     def write_error(self, status_code: int, **given: Any) -> None:
         """The error as a line of text: no page of ours leads to one."""

@@ -16,6 +16,7 @@ from tornado.template import Loader
 from tornado.web import HTTPError, RequestHandler
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.web import LogsBugs
 from mlops_lab.classroom.lti import deep_linking, dynamic, login, people
 from mlops_lab.classroom.lti.launch import arrive
 from mlops_lab.classroom.lti.outward import origin
@@ -45,7 +46,7 @@ def routes(find: Callable[[], Tool]) -> list[tuple[str, type[RequestHandler], di
     ]
 
 
-class _Handler(RequestHandler):
+class _Handler(LogsBugs):
     """A handler with the tool, whose pages load nothing but their style."""
 
     def initialize(self, find: Callable[[], Tool]) -> None:
@@ -88,11 +89,6 @@ class _Handler(RequestHandler):
         """Answer with a page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(_TEMPLATES.load(template).generate(style=_STYLE, **values))
-
-    def log_exception(self, *given: Any) -> None:
-        """Only what is a bug goes to the log."""
-        if not isinstance(given[1], HTTPError | LabError):
-            super().log_exception(*given)
 
     def write_error(self, status_code: int, **given: Any) -> None:
         """The trouble as a page, with what to do next."""

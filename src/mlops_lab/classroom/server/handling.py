@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 
 import msgspec
 from tornado.http1connection import HTTP1Connection
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 
 from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.web import LogsBugs
 from mlops_lab.classroom.server import people
 from mlops_lab.classroom.server.database import RETRY, Away
 from mlops_lab.classroom.server.people import Known
@@ -38,7 +39,7 @@ class Refused(HTTPError):
         self.message, self.hint, self.retry = message, hint, retry
 
 
-class Handler(RequestHandler):
+class Handler(LogsBugs):
     """A handler of this server.
 
     Attributes:
@@ -63,11 +64,6 @@ class Handler(RequestHandler):
         """Count it."""
         self.service.meters.requests.labels(self.part, str(self.get_status())).inc()
         self.service.meters.answered.labels(self.part).observe(self.request.request_time())
-
-    def log_exception(self, *given: Any) -> None:
-        """Only a bug goes to the log."""
-        if not isinstance(given[1], HTTPError | LabError):
-            super().log_exception(*given)
 
     def refusal(self, error: BaseException | None) -> Refused:
         """Any error as an answer; a bug says nothing of itself."""
