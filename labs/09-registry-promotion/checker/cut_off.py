@@ -12,7 +12,8 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 LABEL = "mlops-lab/cut-off"
-# Of the pods by their names. Who asks the first or the last alone asks a pod that follows while the middle one is cut off.
+# Of the pods by their names. Who asks the first or the last one alone asks one that follows while the middle one is cut
+# off.
 MIDDLE_POD, LAST_POD = "middle", "last"
 SHUT_WITHIN = 10  # s for the network to keep the policy
 # Names are still found: a server that waits for them would not notice for most of a minute.
