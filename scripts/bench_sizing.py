@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 SUBMISSIONS = 30
 MANY = 300
@@ -23,8 +24,6 @@ PLATFORM = "memory of the idle cluster with the full profile"
 TITLE = "## Sizing of a class"
 LEARNERS = (10, 30, 100, 300)
 AT_ONCE = 2  # of so many learners one is at a lab at the same time
-# Memory that a submission's pods request at most: the quota of a learner's namespace, which a sandbox has, too.
-_QUOTA = re.compile(r"^  quota: \{.*?\brequests\.memory: (\d+)Gi\b", re.MULTILINE)
 _CHART = Path(__file__).resolve().parents[1] / "charts" / "classroom" / "values.yaml"
 _NEEDED = (IDLE, PLAIN, BEYOND, GRADED, PLATFORM)
 
@@ -67,10 +66,9 @@ def section(known: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _most() -> str:
-    """GiB that the chart lets the pods of one submission request."""
-    found = _QUOTA.search(_CHART.read_text(encoding="utf-8"))
-    assert found, "the quota is written in another way"
-    return found[1]
+    """GiB that the chart lets the pods of one submission request: a learner's quota, which a sandbox has, too."""
+    quota = yaml.safe_load(_CHART.read_text(encoding="utf-8"))["learners"]["quota"]
+    return str(quota["requests.memory"]).removesuffix("Gi")
 
 
 def _gib(mib: float) -> str:
