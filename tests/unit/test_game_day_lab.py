@@ -438,8 +438,18 @@ def test_right_prices_come_close_to_both_limits(lab28: Any, flights: Path) -> No
     for number in range(30):
         for rows in lab28.Feeds(LAB / "checker" / "prices.csv", flights, number).rows["exchange"]:
             steps = [after["price"] / before["price"] for before, after in pairwise(rows)]
-            assert 2.25 < max(steps) < 2.9
-            assert 0.34 < min(steps) < 0.44
+            assert 2.75 < max(steps) < 2.95
+            assert 0.345 < min(steps) < 0.375
+
+
+def test_wrong_prices_come_close_to_both_limits(lab28: Any, flights: Path) -> None:
+    for number in range(30):
+        rows = lab28.Feeds(LAB / "checker" / "prices.csv", flights, number).rows["exchange"][1]
+        for how, least, most in (("jump", 3.02, 3.25), ("fall", 0.295, 0.33)):
+            for seed in range(10):
+                found = lab28.spoilt("exchange", how, rows, random.Random(seed))
+                steps = [after["price"] / before["price"] for before, after in pairwise(found)]
+                assert least < (max(steps) if how == "jump" else min(steps)) < most
 
 
 @pytest.mark.parametrize("solution", ["keeper", "parts"])
@@ -915,6 +925,35 @@ def test_an_answer_is_that_of_the_version_that_it_names(models: ModuleType, feed
     assert [right("4", 1), right("3", 1), right("5", 0), right(None, 1)] == [False, False, False, False]
 
 
+def test_a_version_that_is_made_in_the_day_may_be_the_one_in_service_once_more(
+    lab28: Any, monkeypatch: pytest.MonkeyPatch, models: ModuleType, feeds: Any
+) -> None:
+    class Over(Exception):
+        pass
+
+    class Stage:
+        async def say(self, **said: Any) -> Any:
+            raise Over(said["states"])
+
+    async def versions(lab: Any, model: str) -> list[str]:
+        return ["3", "4"]
+
+    day, module = loaded("28", "day"), loaded("28", "crowd")
+    monkeypatch.setattr(day, "staged", lambda lab, state: contextlib.nullcontext(Stage()))
+    monkeypatch.setattr(day, "versions", versions)
+    with pytest.raises(Over) as told:
+        asyncio.run(day.played(made_up_lab("28", objects=NothingThere())))
+    (states,) = told.value.args
+    crowd = module.Crowd(module.Right(feeds, models), 1)
+
+    def right(version: str, state: int) -> bool:
+        said = json.dumps({"version": version, "forecast": crowd.right.prices[state][:3]})
+        return bool(crowd.judged("forecast", said, "p-1", 3, states, ["3", "4"])[0])
+
+    assert [right("4", 1), right("5", 1), right("5", 2)] == [True, True, True]
+    assert [right("4", 2), right("4", 0), right("5", 0)] == [False, False, False]
+
+
 @pytest.mark.parametrize(
     ("spec", "due"),
     [
@@ -953,6 +992,7 @@ def test_each_check_breaks_each_kind_of_rule(lab28: Any) -> None:
         ("trains_forecast--leaves-out-what-is-missing", "exchange", {"none", "gap"}),
         ("trains_forecast--a-month-is-left-out", "exchange", {"gap"}),
         ("trains_forecast--a-month-with-two-prices", "exchange", {"again"}),
+        ("trains_forecast--a-tenth-more-than-three", "exchange", {"jump", "fall"}),
         ("trains_recommender--four-letters-begin-with-three", "bookings", {"code"}),
         ("trains_recommender--two-letters-are-a-code", "bookings", {"short"}),
         ("trains_recommender--an-id-beside-itself", "bookings", {"twice", "id"}),
@@ -1051,12 +1091,9 @@ class Mlflow:
 
     name = "lab-28"
 
-    def __init__(self, run: str, runs: list[str]) -> None:
-        self.run, self.ids, self.made = run, runs, {}
+    def __init__(self, run: str) -> None:
+        self.run, self.made, self.runs = run, {}, dict[str, str]()
         self.aliases = defaultdict[str, str](lambda: "3")  # `production`, by model
-
-    async def runs(self) -> list[Any]:
-        return [{"info": {"run_id": each}} for each in self.ids]
 
     async def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         if path == "model-versions/get":
@@ -1070,24 +1107,33 @@ class Mlflow:
             self.aliases[body["name"]] = body["version"]
         if path == "experiments/get-by-name":
             return {"experiment": {"experiment_id": "1"}}
-        number = query.get("run_id", "new")
-        return {"run": {"info": {"run_id": number, "artifact_uri": f"mlflow-artifacts:/1/{number}/artifacts"}}}
+        if path == "runs/delete":
+            del self.runs[body["run_id"]]
+        if path == "runs/create":
+            self.runs["new"] = body["experiment_id"]
+        number, experiment = ("new", "1") if path == "runs/create" else (query.get("run_id"), "5")
+        uri = f"mlflow-artifacts:/1/{number}/artifacts"
+        return {"run": {"info": {"run_id": number, "experiment_id": experiment, "artifact_uri": uri}}}
 
 
-@pytest.mark.parametrize(("run", "runs", "used"), [("a", ["b"], "a"), ("", ["b", "c"], "b"), ("", [], "new")])
-def test_an_alias_moves_to_a_version_of_a_run_that_nobody_can_read(run: str, runs: list[str], used: str) -> None:
-    faults, plan, mlflow = loaded("28", "faults"), loaded("28", "plan"), Mlflow(run, runs)
+@pytest.mark.parametrize(("run", "experiment"), [("a", "5"), ("", "1")])
+def test_an_alias_moves_to_a_version_that_is_read_by_its_source_no_more_than_by_its_run(
+    run: str, experiment: str
+) -> None:
+    faults, plan, mlflow = loaded("28", "faults"), loaded("28", "plan"), Mlflow(run)
     lab = made_up_lab("28", platform=Room(mlflow=mlflow))
     fault = plan.Fault("alias-moved", "forecast", 0.0, 0.0, "", "ab")
 
     async def moved() -> list[bool]:
         it = await faults.put(lab, SimpleNamespace(now=1.0), fault)
         found = [await it.over()]
+        assert mlflow.runs == {"new": experiment}
         await faults.take_back(it)
         return [*found, await it.over()]
 
     assert asyncio.run(moved()) == [False, True]
-    assert (mlflow.made["run_id"], mlflow.made["source"]) == (used, f"mlflow-artifacts:/1/{used}/artifacts/gone-ab")
+    assert (mlflow.made["run_id"], mlflow.made["source"]) == ("new", "mlflow-artifacts:/1/new/artifacts/gone-ab")
+    assert not mlflow.runs
 
 
 @pytest.mark.parametrize(
@@ -1104,7 +1150,7 @@ def test_an_alias_moves_to_a_version_of_a_run_that_nobody_can_read(run: str, run
 def test_the_version_before_answers_in_its_name_while_nobody_can_read_the_one_in_production(
     lab28: Any, named: str, right: bool, ok: bool
 ) -> None:
-    release, mlflow, moved = loaded("28", "release"), Mlflow("a", ["b"]), []
+    release, mlflow, moved = loaded("28", "release"), Mlflow("a"), []
 
     class Stage:
         now, events = 100.0, list[Any]()

@@ -76,7 +76,7 @@ class Crowd:
         targets: `host:port` by kind; a kind without one fails.
         rates: requests a second by kind.
         states: of the data, whose answers are right now.
-        old: by kind the versions of the first of these; an answer that names another is of the last of them.
+        old: by kind the versions of the first of these; an answer that names another is of one of those after it.
         events: what came: [time, kind, right, parts that are away, version, what was wrong].
         taken: records that were taken on board, by id, and how often each was handed in.
         before: ids of records that were on the ground when the day began.
@@ -162,7 +162,7 @@ class Crowd:
         """Whether a body is right, which parts of a page are away, and the version that it names.
 
         Args:
-            old: the versions of the first of the states; with any, all others are of the last of them.
+            old: the versions of the first of the states; with any, all others are of one of those after it.
         """
         if kind == "page":
             return (*page(text, self.right, passenger, states), "")
@@ -174,7 +174,7 @@ class Crowd:
             return False, [], ""
         version = str(said.get("version") or "")[:20]
         if old:
-            states = states[:1] if version in old else states[-1:]
+            states = states[:1] if version in old else states[1:]
         if kind == "forecast":
             return bool(version) and self.right.forecast(said.get("forecast"), months, states), [], version
         right = self.right.recommended(said.get("recommendations"), passenger, states)

@@ -224,7 +224,7 @@ async def _shut_off(it: Put) -> None:
 async def _alias_moved(it: Put) -> None:
     mlflow, model = it.lab.platform.mlflow, registered(it.lab, it.fault.where)
     before = await production(it.lab, it.fault.where)
-    run = await _run(it.lab, model, before)
+    run = await _empty_run(it.lab, model, before)
     body = {"name": model, "source": f"{run['artifact_uri']}/{_gone(it.fault)}", "run_id": run["run_id"]}
     bad = str((await mlflow.ask("POST", "model-versions/create", body))["model_version"]["version"])
     it.before |= {"good": before, "bad": bad}
@@ -234,35 +234,38 @@ async def _alias_moved(it: Put) -> None:
             await set_production(it.lab, it.fault.where, before)
         with contextlib.suppress(Exception):  # somebody may have deleted it
             await mlflow.ask("DELETE", "model-versions/delete", {"name": model, "version": bad})
+        with contextlib.suppress(Exception):  # the same
+            await mlflow.ask("POST", "runs/delete", {"run_id": run["run_id"]})
 
     it.undo = undo
     await set_production(it.lab, it.fault.where, bad)
 
 
-async def _run(lab: Lab, model: str, version: str) -> dict[str, str]:
-    """Id and artifacts' place of a run: of a version's, or of the newest one; or of a new one.
+async def _empty_run(lab: Lab, model: str, version: str) -> dict[str, str]:
+    """Id and artifacts' place of a new run: who reads a version by its run and not by its source finds nothing, either.
 
     A version's own source may be another model of MLflow's (models:/m-...), below which the server takes no path.
     """
+    body = {"experiment_id": await _experiment(lab, model, version), "run_name": "by-hand"}
+    return dict((await lab.platform.mlflow.ask("POST", "runs/create", body))["run"]["info"])
+
+
+async def _experiment(lab: Lab, model: str, version: str) -> str:
+    """The experiment of a version's run; else the lab's, which is made if need be."""
     mlflow, run_id = lab.platform.mlflow, ""
     if version:
         good = await mlflow.ask("GET", "model-versions/get", name=model, version=version)
         run_id = str(good["model_version"].get("run_id") or "")
-    if not run_id:
-        runs = await mlflow.runs()
-        run_id = str(runs[0]["info"]["run_id"]) if runs else ""
     if run_id:
         with contextlib.suppress(LabError):  # it may have been deleted for good since
-            return dict((await mlflow.ask("GET", "runs/get", run_id=run_id))["run"]["info"])
+            return str((await mlflow.ask("GET", "runs/get", run_id=run_id))["run"]["info"]["experiment_id"])
     try:
-        found = await mlflow.ask("GET", "experiments/get-by-name", experiment_name=mlflow.name)
-        number = found["experiment"]["experiment_id"]
+        found = (await mlflow.ask("GET", "experiments/get-by-name", experiment_name=mlflow.name))["experiment"]
     except LabError as refused:
         if getattr(refused, "status", 0) != 404:
             raise
-        number = (await mlflow.ask("POST", "experiments/create", {"name": mlflow.name}))["experiment_id"]
-    made = await mlflow.ask("POST", "runs/create", {"experiment_id": number, "run_name": "by-hand"})
-    return dict(made["run"]["info"])
+        found = await mlflow.ask("POST", "experiments/create", {"name": mlflow.name})
+    return str(found["experiment_id"])
 
 
 async def _feed(it: Put) -> None:

@@ -29,7 +29,10 @@ WRONG = {
     "bookings": ("code", "short", "digit", "lower", "none", "nobody", "nameless", "twice", "id"),
 }
 CALM = 2.0  # times the price two months ago at most, or that part of it at least, where one is left out
-STEPS = ((2.3, 2.8), (0.36, 0.42))  # from one month's price to the next one's, in two months: just not too much
+# From one month's price to the next one's: just not too much, in two months of right rows, also where the month before
+# comes again with 4 % more; and just too much in wrong ones. Prices have two decimals.
+STEPS = ((2.8, 2.9), (0.355, 0.367))
+JUMP, FALL = (3.05, 3.2), (0.303, 0.32)
 DAYS = 3  # of departures
 PASSENGERS = 150
 Rows = list[dict[str, Any]]
@@ -108,7 +111,7 @@ def _misprice(rows: Rows, place: int, how: str, draw: random.Random) -> None:
         rows[place]["price"] = {"zero": 0, "negative": -price, "text": str(price)}[how]
         return
     step = rows[place - 1]["price"] / rows[place]["price"]
-    factor = {"cents": 100.0, "jump": step * draw.uniform(3.1, 4.0), "fall": step * draw.uniform(0.24, 0.31)}[how]
+    factor = {"cents": 100.0, "jump": step * draw.uniform(*JUMP), "fall": step * draw.uniform(*FALL)}[how]
     for each in rows[place:]:
         each["price"] = round(each["price"] * factor, 2)
 

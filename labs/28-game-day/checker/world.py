@@ -38,9 +38,9 @@ class World:
         """What the checker says.
 
         `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right, `old` by kind the
-        versions of the first of them; `targets` and `rates` by kind. `events`: those from that number on. `known`: what
-        the ground has now is not of this day. `ground`: whether it has the records that were taken. `ids`: of requests
-        to the page, all at once; by id what was wrong.
+        versions of the first of them, where all others are of one of those after it; `targets` and `rates` by kind.
+        `events`: those from that number on. `known`: what the ground has now is not of this day. `ground`: whether it
+        has the records that were taken. `ids`: of requests to the page, all at once; by id what was wrong.
         """
         feeds, crowd = self.feeds, self.crowd
         feeds.how |= said.get("feeds", {})
