@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import functools
 import importlib
 import itertools
@@ -16,6 +17,7 @@ import types
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -410,6 +412,22 @@ def test_a_mistake_is_wrong_about_its_own_releases_alone(made: list[tuple[Any, A
         reasons = _found_by(checks, story, one)
         found.rulings.append(scenario.Ruling(one.case, not reasons, frozenset(reasons)))
     assert {group for group in GROUPS if not scenario.agreed(found, group).ok} == {OF[mistake.name.partition("--")[0]]}
+
+
+@pytest.mark.parametrize(
+    ("name", "taken"),
+    [
+        ("tokens-may-be-a-text", "one answer has a text in `tokens`"),
+        ("a-score-may-be-a-text", "one passage has a text in `score`"),
+    ],
+)
+def test_a_text_that_looks_like_a_number_is_none(made: list[tuple[Any, Any]], name: str, taken: str) -> None:
+    (mistake,) = [each for each in readable(resolve("30"), "wrong")[0] if each.name == f"decides--{name}"]
+    checks = types.ModuleType("checks")
+    exec(texts(mistake)["checks.py"], checks.__dict__)
+    own = [(story, replace(one, candidate=copy.deepcopy(one.candidate))) for story, one in made]
+    wrong = [one.case.what for story, one in own if _found_by(checks, story, one) != one.case.breaks]
+    assert wrong == [taken] * len(SEEDS)
 
 
 def _found_by(checks: Any, story: Any, one: Any) -> set[str]:
@@ -849,6 +867,12 @@ def run(accept: str = "false", status: str = "FINISHED", **metrics: float) -> An
 def test_what_is_wrong_with_a_run(traces: Any, runs: list[Any], wrong: str) -> None:
     found = traces.wrong_run(WANTED, runs)
     assert (wrong in found[0]) if wrong else not found
+
+
+@pytest.mark.parametrize(("tokens", "ok"), [(142.361, True), (142.3611, True), (142.36, False), (142.0, False)])
+def test_a_metric_has_three_decimals_however_large_it_is(traces: Any, tokens: float, ok: bool) -> None:
+    wanted = {**WANTED, "metrics": {"tokens": 142.36111}}
+    assert (not traces.wrong_run(wanted, [run(tokens=tokens)])) is ok
 
 
 def test_a_run_of_a_release_that_was_not_measured_has_no_numbers(traces: Any) -> None:

@@ -24,9 +24,9 @@ async def decides(lab: Lab) -> None:
 
     One answers with status 500, which is its only reason though it is dear as well; one with another status that says
     success, one with a redirect to where all is right, one with what is no JSON, one with JSON that is no object, four
-    without one of the fields, one with null in a field, one with a text in `refused`, one with another type in another
-    field, three with a passage that has no id, text or score, or one of another type, one that begins in time and ends
-    after 7 s, and one that ends in its middle, or never begins.
+    without one of the fields, one with null or another type in a field, two with a text in `refused` and in `tokens`,
+    two with a passage that has no id or text, or one of another type, one with a text in a passage's score, one that
+    begins in time and ends after 7 s, and one that ends in its middle, or never begins.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")

@@ -39,22 +39,33 @@ def without(name: str) -> Plant:
     return failing(lambda reply: Reply({key: value for key, value in reply.body.items() if key != name}))
 
 
-def null(story: Story, draw: Draw) -> Made:
-    """A field is null."""
-    return _with(lambda draw, body: {draw.choice(FIELDS): None})(story, draw)
-
-
 def refused_in_words(story: Story, draw: Draw) -> Made:
     """`refused` is a text, which looks like true or false and is neither."""
     return _with(lambda draw, body: {"refused": str(body["refused"]).lower()})(story, draw)
 
 
-def other_type(story: Story, draw: Draw) -> Made:
-    """Another field is of another type, though all that it says is there."""
+def tokens_as_text(story: Story, draw: Draw) -> Made:
+    """`tokens` is a text, which looks like the number."""
+    return _with(lambda draw, body: {"tokens": str(body["tokens"])})(story, draw)
+
+
+def score_as_text(story: Story, draw: Draw) -> Made:
+    """The score of a passage is a text, which looks like the number."""
+
+    def change(draw: Draw, body: dict[str, Any]) -> dict[str, Any]:
+        found, place = list(body["retrieved"]), draw.randrange(len(body["retrieved"]))
+        found[place] = found[place] | {"score": str(found[place]["score"])}
+        return {"retrieved": found}
+
+    return _with(change)(story, draw)
+
+
+def other_value(story: Story, draw: Draw) -> Made:
+    """A field is null, or of another type, though all that it says is there."""
 
     def change(draw: Draw, body: dict[str, Any]) -> dict[str, Any]:
         return draw.choice((
-            {"tokens": str(body["tokens"])}, {"answer": body["answer"].splitlines()},
+            *({name: None} for name in FIELDS), {"answer": body["answer"].splitlines()},
             {"retrieved": {each["id"]: each for each in body["retrieved"]}},
             {"retrieved": [each["text"] for each in body["retrieved"]]},
         ))  # fmt: skip

@@ -18,7 +18,7 @@ import mlflow
 NUMBERS = {"recall_at_5", "reciprocal_rank", "correct", "refused", "tokens"}
 THERE_WITHIN = 30.0  # s after the decision until all has arrived
 NEWEST = 400  # traces that are looked at
-EXACT, SHORTER = 1e-3, 0.15  # of metrics, that of their value; s by which a trace may be shorter than its answer took
+EXACT, SHORTER = 1e-3, 0.15  # of metrics, of which there are three decimals; s by which a trace may be too short
 NAME = r"[^\n]{0,60}?"  # what a gate puts in a passenger's name's place
 AT_ONCE_WITHIN = 1.0  # s that the median trace lasts, of answers that came at once
 
@@ -74,7 +74,7 @@ def wrong_run(wanted: dict[str, Any], runs: list[Any]) -> list[str]:
         found.append(f"{name}: its answers had errors, and the run has metric {numbers[0]} nonetheless")
     for metric, value in wanted["metrics"].items():
         given = run.data.metrics.get(metric)
-        if given is None or not abs(given - value) <= EXACT * max(1.0, abs(value)):
+        if given is None or not abs(given - value) <= EXACT:
             found.append(f"{name}: metric {metric} is {given}, not {value:.6g}")
     return found
 
