@@ -241,7 +241,8 @@ class Notes:
 @pytest.mark.parametrize(("text", "wanted", "ok"), [
     ("accepted", "accepted", True), ("accepted\n\nby me", "accepted", True), ("accepted: yes", "accepted", True),
     ("acceptedly", "accepted", False), ("Accepted", "accepted", False), ("", "accepted", False),
-    ("refused: start, it ends", "refused: start", True), ("refused: start", "refused: start", True),
+    ("refused: start, it ends", "refused: start", True), ("refused: start\n\nit ends", "refused: start", True),
+    ("refused: start", "refused: start", False), ("refused: start, ", "refused: start", False),
     ("refused: started", "refused: start", False), ("refused: ready", "refused: start", False),
     ("\x00\ufffd" * 900, "accepted", False),
 ])  # fmt: skip

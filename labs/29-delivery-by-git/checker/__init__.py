@@ -60,9 +60,9 @@ async def puts_back(lab: Lab) -> None:
 async def stops_broken(lab: Lab) -> None:
     """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
 
-    Fifteen, one for each thing that the words manifest, start, ready and answers stand for; the note says which. One
-    of each word comes first, then what else is about answers, then the rest, and none after five minutes. One of the
-    first four is pushed together with a commit before it that is right, and is not the newest. While one of
+    Fifteen, one for each thing that the words manifest, start, ready and answers stand for; the note says which, and
+    why. One of each word comes first, then what else is about answers, then the rest, and none after five minutes. One
+    of the first four is pushed together with a commit before it that is right, and is not the newest. While one of
     them is tried, Deployment `model` is scaled by hand, and is as before within 60 s. While the last one is the newest
     commit, nothing is left of what commits were tried with, all pods of yours are deleted, and Deployment `model` is
     scaled by hand. Nobody but the team commits to `main`.

@@ -81,7 +81,7 @@ class Team:
         return str((await self.do("note", commits=[commit]))["notes"][0])
 
     async def told(self, commit: str, what: str, wanted: str) -> Observation:
-        """Wait for the note on the commit that was pushed last.
+        """Wait for the note on the commit that was pushed last; where it is refused, the note says why, too.
 
         Args:
             what: the commit is, in words.
@@ -91,9 +91,12 @@ class Team:
             lambda: self.note(commit), bool, expected="a note", shown=lambda text: text or "no note",
             within=round(max(DECIDED_WITHIN - (time.monotonic() - self._since), LEFT)), every=1.0,
         )  # fmt: skip
-        first = (str(seen.value).splitlines() or [""])[0][:200]
+        text = str(seen.value)
+        first = (text.splitlines() or [""])[0][:200]
         ok = first == wanted or (first.startswith(wanted) and not first[len(wanted)].isalnum())
-        expected = f"the note on {what} says {wanted!r} within {DECIDED_WITHIN:g} s"
+        why = " and why" if wanted.startswith("refused") else ""
+        ok = ok and (not why or any(map(str.isalnum, text[len(wanted) :])))
+        expected = f"the note on {what} says {wanted!r}{why} within {DECIDED_WITHIN:g} s"
         return Observation(ok, expected, repr(first) if first else "there is no note", first, timed=not first)
 
     async def serves_in_time(self, key: str, version: str) -> Observation:

@@ -41,7 +41,8 @@ PUT_BACK = (
 STOPPED = (
     "a commit is tried beside what serves: its pods with a label that Service model does not select, asked by "
     "their own address. Wait for the reason why a container waits or ended, for readiness, then ask it all "
-    "held-out flights, compare the answers with model.json, and ask without the key and with another"
+    "held-out flights, compare the answers with model.json, and ask without the key and with another. The note has the "
+    "word for what is wrong, and why"
 )
 NO_TRAFFIC = (
     "each of these commits brought a model of its own name and as good as the one in service, so an answer by "
