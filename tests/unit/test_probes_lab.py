@@ -15,6 +15,7 @@ from mlops_lab.checks import absent
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.checks.watched import Watched
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.execs import Unending
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, made_up_lab
 
@@ -227,6 +228,15 @@ def test_what_is_added_to_the_container_is_a_probe_or_how_it_ends(container: Obj
     assert loaded("05").not_yours(container, {"resources": GIVEN}) == said
 
 
+@pytest.mark.parametrize(("target", "right"), [("model", False), ("another", True)])
+def test_an_autoscaler_of_the_deployment_changes_how_many_pods_there_are(target: str, right: bool) -> None:
+    async def every(kind: str, selector: str = "") -> list[Object]:
+        reference = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+        return [{"metadata": {"name": "hpa"}, "spec": {"scaleTargetRef": reference, "minReplicas": 2}}]
+
+    assert asyncio.run(loaded("05").no_autoscaler(made_up_lab(objects=NothingThere(all=every)))).ok is right
+
+
 def test_a_container_that_ends_just_as_it_is_to_compute_again_was_restarted() -> None:
     for said in (LabError("it does not run", ""), Printed(137, [], "")):
         lab05, pod = copy([said], [0, 1])
@@ -273,6 +283,70 @@ def test_a_pod_that_hangs_is_out_when_the_last_readiness_probe_has_failed(
 ) -> None:
     server: Object = {"name": "server"} if own is None else {"name": "server", "readinessProbe": own}
     assert loaded("05").kept_for({"containers": [server]}) == seconds
+
+
+ASKING: Object = {"exec": {"command": ["python3", "/probes/ask.py"]}}
+
+
+@pytest.mark.parametrize(
+    ("own", "wait", "kept"),
+    [
+        (probe(5, 3, 5), 2.3, 17),
+        (probe(3, 2, 10), 2.3, 8),
+        (probe(1, 3, 10), 4.2, 13),
+        (probe(5, 3, 5), None, 15),
+    ],
+)
+def test_a_readiness_probe_that_is_a_command_takes_as_long_as_it_waits(
+    own: Object, wait: float | None, kept: float
+) -> None:
+    server = {"name": "server", "readinessProbe": {**ASKING, **own}}
+    waits = {} if wait is None else {"readinessProbe": wait}
+    assert loaded("05").kept_for({"containers": [server]}, waits) == kept
+
+
+@pytest.mark.parametrize(
+    ("own", "wait", "bears"),
+    [(probe(5, 1, 16), 8.4, 8.4), (probe(5, 1, 16), 12.2, 12.2), (probe(4, 3, 2), 1.1, 9.1), (probe(3, 3, 5), 4, 12)],
+)
+def test_a_liveness_probe_that_is_a_command_bears_with_work_for_as_long_as_it_waits(
+    own: Object, wait: float, bears: float
+) -> None:
+    server = {"name": "server", "livenessProbe": {**ASKING, **own}}
+    assert loaded("05").patience({"containers": [server]}, {"livenessProbe": wait}) == pytest.approx(bears)
+
+
+@pytest.mark.parametrize(
+    ("ends", "wait"),
+    [
+        (Printed(1, [], "no answer"), 3.2),
+        (Printed(0, [], ""), None),
+        (Printed(137, [], ""), None),
+        (Printed(None, [], ""), None),
+        (LabError("no container", ""), None),
+        (Unending("it runs", ""), 16),
+    ],
+)
+def test_what_a_probes_command_waits_is_seen_where_it_fails(ends: Printed | LabError, wait: float | None) -> None:
+    lab05, pod = copy([ends])
+    clock = iter([10.0, 13.21])
+    lab05.time = SimpleNamespace(monotonic=lambda: next(clock))
+    assert asyncio.run(lab05.gives_up(pod, {**ASKING, **probe(5, 1, 16)})) == wait
+
+
+def test_the_shortest_wait_of_a_command_counts_and_other_probes_have_none() -> None:
+    lab05, waits = loaded("05"), {"livenessProbe": 9.0}
+    found = iter([None, 8.5, 2.0, 12.0])
+
+    async def gives_up(pod: Any, probe: Object | None) -> float | None:
+        return next(found)
+
+    lab05.gives_up = gives_up
+    for _ in range(2):
+        asyncio.run(lab05.note_waits(None, {"containers": [{"name": "server"}]}, waits))
+    assert waits == {"readinessProbe": 2.0, "livenessProbe": 8.5}
+    _, pod = copy([])
+    assert asyncio.run(loaded("05").gives_up(pod, {"httpGet": {}})) is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.traffic.flights import numbers
 
-from .beyond import not_yours
+from .beyond import no_autoscaler, not_yours
 from .copies import BUSY, LATE, LOAD, OUT_WITHIN, RESTARTED_WITHIN, SLOW, UNREADY, USUAL, cleared
 from .hanging import at_most_by, kept_for, longest, patience
 from .scenario import incidents
@@ -55,7 +55,7 @@ async def comes_up(lab: Lab) -> None:
 
     20 flights that you don't see are sent to POST /predict of Service `model`: the answers must be the model's own.
     Image, command, the files in /lab and the Service must be the given ones, and the Deployment as it was but for its
-    probes and for how a container ends.
+    probes and for how a container ends; no autoscaler changes how many pods it has.
     """
     await cleared(lab)
     await exists(lab, why="nothing runs before it is applied: kubectl apply -k . in your folder")
@@ -99,6 +99,10 @@ async def comes_up(lab: Lab) -> None:
         "the probes are yours, and how a container ends. Two pods, each with the one server, are the task: a second "
         "container that watches over the first one is no probe",
     )
+    must(
+        await no_autoscaler(lab),
+        "how many pods there are is given, and an autoscaler makes more of them when much is asked: kubectl get hpa",
+    )
     given = in_manifests(START, "Deployment", "model")["spec"]["template"]["spec"]["containers"][0]
     other = not_yours(spec["containers"][0], given)
     must(
@@ -135,8 +139,8 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
 
     10 requests a second go to Service `model` while the checker's pods start and have their incidents. All must be
     answered with 200, but for those of the first 15 s after a pod began to hang or to answer 503. Whenever a hang
-    begins, by the readiness probe's numbers the pod is out within 15 s. A pod that answers again must be ready within
-    15 s.
+    begins, by the readiness probe's numbers the pod is out within 15 s; of a command its own wait counts as the
+    timeout, where that is less. A pod that answers again must be ready within 15 s.
     """
     found = await lab.once(incidents)
     for each in (found.hung, found.unready):
@@ -164,10 +168,11 @@ async def asks_only_pods_that_answer(lab: Lab) -> None:
             "asks must say how things are now, and not how they were"
         )
     out = f"a pod that hangs is out within {OUT_WITHIN} s whenever that begins"
-    expect(at_most_by(kept_for(found.spec), OUT_WITHIN, out, "the readiness probe's numbers", found.probes)).because(
+    kept = kept_for(found.spec, found.waits)
+    expect(at_most_by(kept, OUT_WITHIN, out, "the readiness probe's numbers", found.probes)).because(
         "where a hang begins just after a probe that succeeded, the pod stays in the Service for failureThreshold x "
-        "periodSeconds and the last one's timeoutSeconds; this time it may have begun later. The nodes hear of it a "
-        "second or two after that, so leave some room"
+        "periodSeconds and the last one's timeoutSeconds, or what a command waits; this time it may have begun later. "
+        "The nodes hear of it a second or two after that, so leave some room"
     )
 
 
@@ -226,7 +231,7 @@ async def busy_pod_is_left_alone(lab: Lab) -> None:
 
     It computes up to three times, with a rest between them in which the liveness probe is answered; up to six times
     where that is a command which may have failed often enough in 10 s. Whenever that work begins, the liveness probe's
-    numbers allow 10 s for it.
+    numbers allow 10 s for it; of a command its own wait counts as the timeout.
     """
     found = await lab.once(incidents)
     expect(found.busy.begun).because(found.busy.why)
@@ -235,7 +240,7 @@ async def busy_pod_is_left_alone(lab: Lab) -> None:
         "nothing was done to these pods: the liveness probe fails although the server answers. Does it ask a path "
         "and a port that are there? kubectl describe pod shows among the events what the probe got"
     )
-    allowed = patience(found.spec)
+    allowed = patience(found.spec, found.waits)
     expect(
         holds(
             allowed is None or allowed >= BUSY,

@@ -1,8 +1,9 @@
-"""What of the server's container is not the learner's, and is another than it was given."""
+"""What of the server's container, and of the number of its pods, is not the learner's, and is not as it was given."""
 
 from __future__ import annotations
 
-from mlops_lab.checks import quantity
+from mlops_lab.checks import Lab, Observation, holds, quantity
+from mlops_lab.kit.autoscalers import autoscalers_of
 from mlops_lab.kube.client import Object
 
 HOOKS = ("preStop", "stopSignal")  # how a container ends
@@ -20,3 +21,9 @@ def not_yours(container: Object, given: Object) -> list[str]:
             if each not in has or each not in had or quantity(has[each]) != quantity(had[each])
         ]
     return said
+
+
+async def no_autoscaler(lab: Lab) -> Observation:
+    """Whether the number of pods is left as it was given, whatever is asked of them."""
+    found = [each.name for each in await autoscalers_of(lab)]
+    return holds(not found, "no HorizontalPodAutoscaler of Deployment model", ", ".join(found))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 from mlops_lab.checks import Observation, holds
 from mlops_lab.kit.probe_times import numbers, periods, silent_at_worst, silent_for
@@ -28,26 +29,43 @@ def longest(spec: Object) -> float | None:
     return found + float(probe.get("terminationGracePeriodSeconds", spec.get("terminationGracePeriodSeconds", GRACE)))
 
 
-def kept_for(spec: Object) -> float | None:
+def kept_for(spec: Object, waits: Mapping[str, float] | None = None) -> float | None:
     """Seconds from a hang's beginning until the pod is not ready, at most; None without a readiness probe.
 
-    As above. Of a command that asks no timeout is counted: it may give up sooner.
+    As above. A command may give up sooner than its timeout: of one that asks whole seconds of its own wait are counted,
+    and none where that is not known.
+
+    Args:
+        waits: s that the commands of probes wait, by the probe, where that is known.
     """
     probe = serving(spec).get("readinessProbe")
     if not probe:
         return None
-    return periods(probe) if "exec" in probe else silent_at_worst(probe)
+    if "exec" not in probe:
+        return silent_at_worst(probe)
+    wait = (waits or {}).get("readinessProbe")
+    return periods(probe) if wait is None else numbers(probe)[0] + commands_silent_for(probe, math.floor(wait))
 
 
-def patience(spec: Object) -> float | None:
+def patience(spec: Object, waits: Mapping[str, float] | None = None) -> float | None:
     """Seconds without an answer until the liveness probe has failed, at least: its first failure begins with them.
 
-    None where nothing is asked over HTTP: a connection comes about all the same, and a command has its own patience.
+    None for a connection, which comes about all the same, and for a command whose wait is not known.
+
+    Args:
+        waits: as above.
     """
-    probe = serving(spec).get("livenessProbe")
-    if not probe or "httpGet" not in probe:
-        return None
-    return silent_for(probe)
+    probe = serving(spec).get("livenessProbe") or {}
+    if "httpGet" in probe:
+        return silent_for(probe)
+    wait = (waits or {}).get("livenessProbe")
+    return None if wait is None else commands_silent_for(probe, wait)
+
+
+def commands_silent_for(probe: Object, wait: float) -> float:
+    """As `silent_for`, for a command that waits so many seconds for an answer."""
+    period, _, failures = numbers(probe)
+    return (failures - 1) * max(period, wait) + wait
 
 
 def at_most_by(seconds: float | None, limit: float, expected: str, of: str, evidence: Sequence[str]) -> Observation:

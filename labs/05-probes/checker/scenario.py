@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, is_ready
@@ -15,6 +15,7 @@ from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 
 from .again import hangs_again, once_more
+from .commands import note_waits
 from .computing import SETTLED, rests_between
 from .copies import (
     BACK_OFF,
@@ -51,6 +52,7 @@ class Incidents:
         others: restarts of the Deployment's own pods.
         starved: s in which requests were lost while none of the Deployment's own pods was ready, and none restarted.
         spec: the pod's, from the Deployment's template.
+        waits: s that the commands of probes waited for a pod that hung, by the probe.
         probes: the probes in words.
     """
 
@@ -64,6 +66,7 @@ class Incidents:
     others: int
     starved: int
     spec: Object
+    waits: Mapping[str, float]
     probes: tuple[str, ...]
 
 
@@ -78,6 +81,7 @@ async def incidents(lab: Lab) -> Incidents:
 
     template = (await lab.objects.deployment("model").present())["spec"]["template"]
     windows: list[tuple[float, float]] = []  # of the load's time, in which requests may fail
+    waits: dict[str, float] = {}
     # What has passed, in the verification of a mistake in other checks, may be shorter.
     load_for = SLOW if lab.thorough(slow_start_survives) else QUICK
     away_for = UNREADY if lab.thorough(unready_pod_is_left_alone) else OUT_WITHIN + 6
@@ -98,7 +102,8 @@ async def incidents(lab: Lab) -> Incidents:
             excuse(began, OUT_WITHIN)
             if not begun:
                 return
-            await pod.watch(RESTARTED_WITHIN + turn * BACK_OFF, lambda: pod.ended is not None)
+            until = pod.watch(RESTARTED_WITHIN + turn * BACK_OFF, lambda: pod.ended is not None)
+            await together(until, note_waits(pod, template["spec"], waits))
             ready = pod.ended is not None and turn + 1 < hangs and await pod.renewed()
         if pod.ended is not None:
             await pod.leave()
@@ -184,7 +189,8 @@ async def incidents(lab: Lab) -> Incidents:
         others=others,
         starved=0 if others else sum(any(abs(each - when) < NEAR for each in lost_at) for when in alone),
         spec=template["spec"],
-        probes=in_words(template["spec"]),
+        waits=waits,
+        probes=(*in_words(template["spec"]), *(f"{kind}: waits for {each:g} s" for kind, each in waits.items())),
     )
 
 
