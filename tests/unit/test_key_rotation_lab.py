@@ -54,6 +54,18 @@ def test_a_threshold_is_a_plain_number(lab07: Any, text: str | None, found: floa
     assert lab07.number(text) == found
 
 
+@pytest.mark.parametrize("text", ["30", "1.01", "-0.1", "late"])
+def test_a_threshold_beyond_0_and_1_is_none(text: str) -> None:
+    lab07 = loaded("07")
+
+    async def now() -> Object:
+        return {"kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"threshold": text}}
+
+    lab = with_objects(named=lambda kind, name: SimpleNamespace(now=now))
+    with pytest.raises(Failure, match="from 0 to 1"):
+        asyncio.run(lab07.follows_the_threshold.run(lab))
+
+
 OWN = [number / 40 for number in range(40)]
 
 
@@ -316,12 +328,39 @@ def test_a_container_that_does_not_run_now_gets_the_key_by_its_template(lab07: A
     assert not list(lab07.takes_it_as_variable(job, "another"))
 
 
-def test_a_vaults_key_has_another_length_and_signs(lab07: Any) -> None:
-    made = [lab07.new_key(other_than=20) for _ in range(200)]
-    assert {len(each) for each in made} == set(range(16, 41)) - {20} and len(set(made)) == 200
+@pytest.mark.parametrize(("own", "lengths"), [(20, (16, 72)), (16, (24, 72)), (72, (16, 80))])
+def test_the_vault_changes_to_a_key_as_short_as_may_be_and_to_a_long_one(
+    lab07: Any, own: int, lengths: tuple[int, int]
+) -> None:
+    async def now() -> Object:
+        return {"data": {"key": base64.b64encode(b"k" * own).decode()}}
+
+    keys = asyncio.run(lab07.read_keys(with_objects(named=lambda kind, name: SimpleNamespace(now=now))))
+    assert (len(keys.new), len(keys.longer)) == lengths
+
+
+@pytest.mark.parametrize(("statuses", "right"), [({200: 20}, True), ({200: 19, 401: 1}, False), ({401: 20}, False)])
+def test_a_longer_key_is_served_where_all_requests_with_it_are_let_in(statuses: Mapping[int, int], right: bool) -> None:
+    lab07 = loaded("07")
+
+    async def asked(lab: Any, key: str) -> Counter[int]:
+        return Counter(statuses)
+
+    lab07.statuses = asked
+    seen = asyncio.run(lab07.longer_served(made_up_lab(), "k" * 72))
+    assert seen.ok is right and "72 characters" in seen.expected
+
+
+def test_a_vaults_key_has_signs(lab07: Any) -> None:
+    made = [lab07.new_key(16) for _ in range(200)]
+    assert {len(each) for each in made} == {16} and len(set(made)) == 200
     assert all(len(set(each) & set(lab07.SIGNS)) >= 4 for each in made)
     # As a log shows it, in JSON too.
     assert all(json.dumps(each) == f'"{each}"' and each.isascii() and each.isprintable() for each in made)
+
+
+def differ(one: str, other: str) -> list[int]:
+    return [place for place, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]]
 
 
 @pytest.mark.parametrize("key", [KEY, "x" * 20, "A-key/of=the+vault's"])
@@ -332,8 +371,9 @@ def test_others_are_no_key_parts_of_it_and_what_looks_like_it(lab07: Any, key: s
     keys = asyncio.run(lab07.read_keys(with_objects(named=lambda kind, name: SimpleNamespace(now=now))))
     others = list(keys.others.values())
     assert keys.current == key and key not in others and keys.new not in others and key.swapcase() in (key, *others)
-    assert {None, "", key[:10], key[10:], f"{key}x"} <= set(others)
-    assert any(each != key and each and each[:-1] == key[:-1] and len(each) == len(key) for each in others)
+    assert {None, "", key[:10], key[10:], key[:-1], key[1:], f"{key}x"} <= set(others)
+    for at in (0, len(key) // 2, len(key) - 1):
+        assert any(each and len(each) == len(key) and differ(each, key) == [at] for each in others)
     assert any(each and not each.isascii() and each[:-1] == key for each in others)
 
 

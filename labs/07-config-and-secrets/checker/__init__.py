@@ -81,10 +81,11 @@ async def lets_partners_in(lab: Lab) -> None:
 async def keeps_others_out(lab: Lab) -> None:
     """Without a key, or with any other one, the answer is 401 or 403.
 
-    Tried are: no key, an empty one, the first character and either half of the right one, the right one and a character
-    more, which may be none of ASCII, behind another character or another key and a comma, with another last character,
-    in base64, and in other case, one that the checker makes up, and the one that was in the source. Nobody without a
-    key, or with a made-up one, is let in from within a pod either, as kubectl port-forward asks.
+    Tried are: no key, an empty one, the first character and either half of the right one, all of it but the first or
+    the last character, the right one and a character more, which may be none of ASCII, behind another character or
+    another key and a comma, with another character (the first, the last, one in the middle), in base64, and in other
+    case, one that the checker makes up, and the one that was in the source. Nobody without a key, or with a made-up
+    one, is let in from within a pod either, as kubectl port-forward asks.
     """
     keys = await lab.once(read_keys)
     body = lab.traffic.hidden_rows(1).body
@@ -118,8 +119,9 @@ async def follows_the_threshold(lab: Lab) -> None:
     text = (settings.get("data") or {}).get(THRESHOLD)
     now = number(text)
     seen = "no such entry" if text is None else str(text)[:80]
-    expect(Observation(now is not None, f"a number as its entry {THRESHOLD}", seen, what=f"entry {THRESHOLD}")).because(
-        "a ConfigMap's values are text; this one is a probability, such as 0.3"
+    one, wanted = now is not None and 0 <= now <= 1, f"a number from 0 to 1 as its entry {THRESHOLD}"
+    expect(Observation(one, wanted, seen, what=f"entry {THRESHOLD}")).because(
+        "a ConfigMap's values are text; this one is a probability, such as 0.3, and no percentage"
     )
     expect_changeable(settings)
     assert now is not None
@@ -195,15 +197,17 @@ async def serves_the_new_key(lab: Lab) -> None:
     """When the Secret changes, every pod takes the new key within 60 s, and after the next change the one after it.
 
     10 requests a second with the new key and 10 with the old one show it: within that time those with the new key are
-    all answered with 200. The new key has another length, and signs beside letters and digits. The checker changes
-    nothing but the Secret, has the kubelets look for it, and then puts the old key back, which has 60 s too.
+    all answered with 200. The new key has another length, 16 characters or a few more, and signs beside letters and
+    digits. The checker changes nothing but the Secret, has the kubelets look for it, then puts a key of 72 characters
+    or more in, and then the old one back; these have 60 s too.
     """
     expect_changeable(await lab.objects.named("Secret", SECRET).present())
     rotation = await lab.once(rotated)
     expect(rotation.served).because(await why_not_served(lab, SECRET))
     expect(rotation.served_again).because(
-        "the first change was served and the second was not: vaults change keys again and again. See whether what "
-        "follows the Secret goes on after a change (kubectl logs), and whether the pods are well (kubectl get pods)"
+        "the first change was served and a later one was not: vaults change keys again and again. See whether what "
+        "follows the Secret goes on after a change (kubectl logs), whether the pods are well (kubectl get pods), and "
+        "whether the server takes keys of some lengths alone: those of the vault have 16 characters or more"
     )
 
 
@@ -237,7 +241,7 @@ async def loses_no_request(lab: Lab) -> None:
 async def logs_no_key(lab: Lab) -> None:
     """No container's log has a key in it: not the right one, not one that was refused; plain or as base64.
 
-    Looked for are the Secret's key, the key that it was changed to, the one that was in the source, and one that the
+    Looked for are the Secret's key, the keys that it was changed to, the one that was in the source, and one that the
     checker made up and was refused with; it has also sent them with bodies that are no flights, and to a path that is
     not there. After a restart the log from before it is read too.
     """
@@ -250,6 +254,7 @@ async def logs_no_key(lab: Lab) -> None:
     signs = {
         "the Secret's key": keys.current,
         "the key that the Secret was changed to": keys.new,
+        "the longer key that the Secret was changed to": keys.longer,
         "the key that was in the source": key_in_source(),
         "a key that was refused": keys.stranger,
     }

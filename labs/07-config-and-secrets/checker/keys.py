@@ -28,17 +28,19 @@ HEADER = "X-API-Key"
 REFUSED = (401, 403)
 RATE, LATE = 10, 3.0  # requests a second with each key; s that they may leave late: no latencies are measured
 LETTERS = 16  # of a key, at least: shorter ones are guessed, and found where they only look alike
-LONGEST = 40
+LONG = 72  # as some vaults make them
 # None that a log writes otherwise than it is (quotes, backslashes, < and > in JSON), so that a key is found there.
 SIGNS = "-_.~!@#$%^*()+=/:;,?{}[]|"
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The Secret's key, the one that the checker changes it to, and others that nobody was given.
+    """The Secret's key, two that the checker changes it to, and others that nobody was given.
 
     Attributes:
         stored: the Secret's entry as it is, in base64.
+        new: one that has as few characters as a key may have, if the Secret's has not.
+        longer: one that is long, to which it is changed then.
         stranger: one that was never right.
         others: what must be refused, by what it is; None is no header at all.
     """
@@ -46,6 +48,7 @@ class Keys:
     current: str
     stored: str
     new: str
+    longer: str
     stranger: str
     others: Mapping[str, str | None]
 
@@ -72,17 +75,22 @@ async def read_keys(lab: Lab) -> Keys:
     )
     source = "in the Secret" if key == key_in_source() else "gone"
     expect(observe("the key that was in the source", source, equal_to("gone"))).because(BURNT)
-    new, stranger = new_key(other_than=len(key)), secrets.token_hex(12)
+    new, longer = (new_key(each if each != len(key) else each + 8) for each in (LETTERS, LONG))
+    stranger = secrets.token_hex(12)
     others = {
         "no key": None,
         "an empty key": "",
         "the right key's first character": key[0],
         "the right key's first half": key[: len(key) // 2],
         "the right key's second half": key[len(key) // 2 :],
+        "the right key without its last character": key[:-1],
+        "the right key without its first character": key[1:],
         "the right key and a character more": f"{key}x",
         "the right key behind another character": f"x{key}",
         "the right key behind another one and a comma": f"{stranger},{key}",
-        "the right key with another last character": key[:-1] + ("y" if key[-1] == "x" else "x"),
+        "the right key with another last character": with_another(key, len(key) - 1),
+        "the right key with another first character": with_another(key, 0),
+        "the right key with another character in the middle": with_another(key, len(key) // 2),
         "the right key in base64": base64.b64encode(key.encode()).decode(),
         "the right key and a letter that is not ASCII": key + secrets.choice("àçéñöøßü"),
         "a key of the checker's": stranger,
@@ -90,13 +98,17 @@ async def read_keys(lab: Lab) -> Keys:
     }
     if key.swapcase() != key:
         others["the right key in other case"] = key.swapcase()
-    return Keys(key, stored, new, stranger, others)
+    return Keys(key, stored, new, longer, stranger, others)
 
 
-def new_key(*, other_than: int) -> str:
-    """One as a vault makes it: of letters, digits and signs, of another length than `other_than`."""
+def with_another(key: str, at: int) -> str:
+    """A key with another character in one place."""
+    return key[:at] + ("y" if key[at] == "x" else "x") + key[at + 1 :]
+
+
+def new_key(length: int) -> str:
+    """One as a vault makes it: of letters, digits and signs."""
     draw, letters = secrets.SystemRandom(), string.ascii_letters + string.digits
-    length = draw.choice([each for each in range(LETTERS, LONGEST + 1) if each != other_than])
     signs = draw.sample(SIGNS, 4)
     found = signs + draw.choices(letters + SIGNS, k=length - len(signs))
     draw.shuffle(found)

@@ -1,4 +1,4 @@
-"""What lab 07 plays once: the Secret's key is changed and put back, while requests come with the one and the other."""
+"""What lab 07 plays once: the Secret's key is changed twice and put back, while requests come with it and a new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mlops_lab.measure.traffic.report import LoadReport
 
 from .exposure import forms, shown
 from .inside import watching
-from .keys import KEY, RATE, REFUSED, SECRET, in_words, load, read_keys
+from .keys import KEY, RATE, REFUSED, SECRET, in_words, load, read_keys, statuses
 from .sync import FOLLOWED_WITHIN, kubelets_hurried
 
 BACK_WITHIN = 20  # s for the way back where the way forth was no success
@@ -24,9 +24,10 @@ BEFORE, QUIET = 3, 3  # s of load before the change, and s of nothing but right 
 
 @dataclass(frozen=True)
 class Rotation:
-    """What two changes of the Secret brought about: to the new key, and back.
+    """What changes of the Secret brought about: to the new key, to a longer one, and back.
 
     Attributes:
+        served_again: whether every pod took the next change as well, and the one back.
         shown: where the new key was that it should not be, once it was served; and where either was for a moment.
     """
 
@@ -60,24 +61,27 @@ class Turn:
 
 
 async def rotated(lab: Lab) -> Rotation:
-    """Change the Secret to the new key and back, with requests that come with the one and with the other."""
+    """Change the Secret to the new key, to a longer one and back, with requests that come with the first two."""
     known = await lab.once(read_keys)
     secret = await lab.objects.named("Secret", SECRET).present()
-    longest = BEFORE + 2 * (FOLLOWED_WITHIN + QUIET) + LOOKED_WITHIN
+    longest = BEFORE + 3 * (FOLLOWED_WITHIN + QUIET) + LOOKED_WITHIN
     places: list[str] = []
     async with (
-        watching(lab, (*forms(known.current), *forms(known.new))) as watch,
+        watching(lab, [sign for key in (known.current, known.new, known.longer) for sign in forms(key)]) as watch,
         kubelets_hurried(lab),
         load(lab, known.new, duration=longest) as new,
         load(lab, known.current, duration=longest) as old,
     ):
         await lab.time.pause(BEFORE)
         try:
-            entry = base64.b64encode(known.new.encode()).decode()
-            await lab.objects.patch("Secret", SECRET, {"data": {KEY: entry}})
+            await changed_to(lab, known.new)
             forth = await turned(lab, new, old, FOLLOWED_WITHIN)
+            again = served = forth.let_in("the new key")
             if well := forth.served is not None and forth.refused is not None:
                 places = [place for found in await shown(lab, known.new) for place in found]
+                await changed_to(lab, known.longer)
+                again = await longer_served(lab, known.longer)
+                well = again.ok
         finally:
             await put_back(lab, secret)
         if well:
@@ -85,11 +89,27 @@ async def rotated(lab: Lab) -> Rotation:
         else:  # nothing more is judged; but what follows begins with a key that is served
             await turned(lab, old, new, BACK_WITHIN, one_is_enough=True)
     places += [each for each in watch.result() if each not in places]
-    served, lost = forth.let_in("the new key"), all_answered(new.report, old.report)
+    lost = all_answered(new.report, old.report)
     if not well:
-        return Rotation(served, served, forth.kept_out("the old key"), lost, places)
-    again, refused = "the old key, which was put back,", "the new key, taken away again,"
-    return Rotation(served, back.let_in(again), back.kept_out(refused), lost, places)
+        return Rotation(served, again, forth.kept_out("the old key"), lost, places)
+    there, away = "the old key, which was put back,", "the new key, taken away again,"
+    return Rotation(served, back.let_in(there), back.kept_out(away), lost, places)
+
+
+async def changed_to(lab: Lab, key: str) -> None:
+    """Write a key into the Secret, as the vault does."""
+    await lab.objects.patch("Secret", SECRET, {"data": {KEY: base64.b64encode(key.encode()).decode()}})
+
+
+async def longer_served(lab: Lab, key: str) -> Observation:
+    """Wait until requests with a key are let in everywhere."""
+    return await lab.time.eventually(
+        lambda: statuses(lab, key),
+        lambda seen: set(seen) == {200},
+        expected=f"the next key, of {len(key)} characters, is answered with 200",
+        shown=in_words,
+        within=FOLLOWED_WITHIN,
+    )
 
 
 async def turned(lab: Lab, now: Load, before: Load, within: float, *, one_is_enough: bool = False) -> Turn:
