@@ -11,7 +11,7 @@ from mlops_lab.kit import autoscalers
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscaler_specs import WRITTEN
-from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.manifests import replicas_applied
 from mlops_lab.kit.paid_for import ended, no_other_server
@@ -79,7 +79,7 @@ async def scales_out_under_load(lab: Lab) -> None:
     """
     under_load = await lab.once(surge)
     expect(under_load.scaled).because(under_load.why)
-    expect(under_load.hands).because(autoscalers.BY_HAND)
+    expect(under_load.hands.seen()).because(autoscalers.BY_HAND)
     expect(under_load.specs.left_alone()).because(WRITTEN)
     seen = ", ".join(sorted(under_load.specs.by)) or "no HPA saw its target"
     asked = Observation("cpu" in under_load.specs.by, "an HPA saw its target of cpu, and asked for a second pod", seen)
@@ -90,14 +90,18 @@ async def scales_out_under_load(lab: Lab) -> None:
 async def keeps_within_budget(lab: Lab) -> None:
     """Under that load there are never more than 4 pods, and a larger one can't bring more: maxReplicas is 4 at most.
 
-    Nor does the manifest that was applied ask for more.
+    Nor does the manifest that was applied ask for more, and no other pod runs the model's server meanwhile.
     """
-    most = (await lab.once(surge)).most
+    under_load = await lab.once(surge)
     why = (
         "the autoscaler wants (CPU used by a pod / target) x pods, rounded up, so a small request asks for many pods; "
         "only maxReplicas bounds what a surge, or a bug, can cost"
     )
-    expect(observe("most pods at a time", most, at_most(MOST_PODS))).because(why)
+    expect(observe("most pods at a time", under_load.most, at_most(MOST_PODS))).because(why)
+    expect(under_load.others).because(
+        "pods of the model's server that something else starts when requests come are paid for as well, beside those "
+        "that maxReplicas allows: kubectl get deployments,jobs,pods during ./storm 120 shows them all"
+    )
     allowed = max((each.most for each in await autoscalers.autoscalers_of(lab)), default=0)
     expect(observe("maxReplicas", allowed, at_most(MOST_PODS))).because(why)
     asked = replicas_applied(await lab.objects.deployment("model").present())
@@ -137,7 +141,8 @@ async def scales_in_again(lab: Lab) -> None:
     The pods that were told to go have ended 40 s later.
     """
     under_load = await lab.once(surge)
-    async with under_load.specs.followed():
+    under_load.hands.take(await lab.objects.deployment("model").present())
+    async with under_load.specs.followed(), followed(lab, under_load.hands.take, within=IN_WITHIN):
         back = await autoscalers.back_at_one(lab, ended=under_load.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
     expect(await ended(lab, within=ENDED_WITHIN)).because(
@@ -145,7 +150,7 @@ async def scales_in_again(lab: Lab) -> None:
         "program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes to take a pod off "
         "their lists"
     )
-    expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
+    expect(under_load.hands.seen()).because(autoscalers.BY_HAND)
     expect(under_load.specs.left_alone()).because(WRITTEN)
     expect(await comes_down(lab, IN_WITHIN)).because(
         "this load ended soon after its second pod came; a storm that lasts brings as many pods as the autoscaler may "

@@ -10,6 +10,7 @@ from mlops_lab.kit.autoscaler_reasons import why_no_second_pod
 from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
 from mlops_lab.kit.autoscalers import Hands
 from mlops_lab.kit.deployments import followed, status_count
+from mlops_lab.kit.paid_for import no_other_server
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
@@ -28,17 +29,19 @@ class Surge:
 
     Attributes:
         scaled: whether a second pod was ready in time; `why` not.
-        hands: whether autoscalers alone set the number of pods.
+        hands: who has set the number of pods so far.
         specs: what the autoscalers were told, and by what they asked for more pods.
         most: pods at a time.
+        others: whether the model's server ran in these alone.
         ended: when the load did, on the monotonic clock.
     """
 
     scaled: Observation
     why: str
-    hands: Observation
+    hands: Hands
     specs: AutoscalerSpecs
     most: int
+    others: Observation
     report: LoadReport
     ended: float
 
@@ -63,5 +66,15 @@ async def surge(lab: Lab) -> Surge:
             else:
                 why, conditions = await why_no_second_pod(lab, cause, ACTS)
                 scaled = replace(scaled, evidence=(*conditions, *scaled.evidence))
+            others = await served_alone(lab)
         ended = time.monotonic()
-    return Surge(scaled, why, hands.seen(), specs, most, load.report, ended)
+    return Surge(scaled, why, hands, specs, most, others, load.report, ended)
+
+
+async def served_alone(lab: Lab) -> Observation:
+    """Whether the model's server runs in the Deployment's pods alone, now that requests come.
+
+    One of these that is made between the two lists that are compared looks like another; the second time it does not.
+    """
+    seen = await no_other_server(lab)
+    return seen if seen.ok else await no_other_server(lab)
