@@ -14,7 +14,7 @@ from mlops_lab.kit import autoscalers
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscaler_specs import WRITTEN
-from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.manifests import replicas_applied
 from mlops_lab.kit.paid_for import ended, no_other_server
@@ -33,7 +33,7 @@ FIGURES_WITHIN = 25  # seconds for all autoscalers of the Deployment: each looks
 MEASURED_WITHIN = 50  # seconds: discovery, two scrapes, and the custom metrics API's own list of series
 IN_WITHIN = 100  # seconds from the load's end
 ENDED_WITHIN = 40  # seconds for a pod that is told to go; Kubernetes gives it 30, if nothing else is said
-REFUSED = 422  # the status where no flights are in a request
+REFUSED = 422, 405  # the statuses where no flights are in a request, and of a GET
 MOST_AT_ONCE = 9  # requests for one look
 
 
@@ -67,7 +67,7 @@ async def is_measured(lab: Lab) -> None:
     """The custom metrics API has http_requests_per_second of each pod behind the Service, within 50 s.
 
     The Deployment's pod template asks for that, so that the pods which an autoscaler adds are measured as well. And it
-    is their requests, a refused one among them: Prometheus has no more of a pod than its server has counted, and comes
+    is their requests, refused ones among them: Prometheus has no more of a pod than its server has counted, and comes
     to have all.
     """
     row, asked, refused, missing = lab.traffic.hidden_rows(1).body, 0.0, False, 1
@@ -78,7 +78,7 @@ async def is_measured(lab: Lab) -> None:
             asked = time.monotonic()
             for _ in range(1 if missing == 1 else min(3 * missing, MOST_AT_ONCE)):  # nobody knows which pod gets one
                 await lab.traffic.post("model", "/predict", row)
-            refused = refused or (await lab.traffic.post("model", "/predict", {})).status == REFUSED
+            refused = refused or await are_refused(lab)
         pods = {pod["metadata"]["name"] for pod in await lab.objects.pods_of("model")}
         measured = pods & set(await lab.usage.custom_metric(METRIC))
         missing = max(1, len(pods) - len(measured))
@@ -124,7 +124,7 @@ async def scales_out_before_cpu_would(lab: Lab) -> None:
     """
     found = await lab.once(rush)
     expect(found.first).because(found.why)
-    expect(found.hands).because(autoscalers.BY_HAND)
+    expect(found.hands.seen()).because(autoscalers.BY_HAND)
     seen = ", ".join(f"{each:g} a second" for each in found.targets) or "none does"
     expect(Observation(bool(found.targets), f"an HPA with a target for {METRIC}", seen)).because(NOT_BY_REQUESTS)
     expect(found.specs.left_alone()).because(WRITTEN)
@@ -176,7 +176,7 @@ async def scales_as_far_as_needed(lab: Lab) -> None:
 async def keeps_within_budget(lab: Lab) -> None:
     """Under that load, which asks for many more, there are never more than 3 pods, and maxReplicas is 3 at most.
 
-    Nor does the manifest that was applied ask for more.
+    Nor does the manifest that was applied ask for more, and no other pod runs the model's server meanwhile.
     """
     found = await lab.once(rush)
     why = (
@@ -184,6 +184,10 @@ async def keeps_within_budget(lab: Lab) -> None:
         "bounds what a storm, or somebody's loop that asks without end, can cost"
     )
     expect(observe("most pods at a time", found.most, at_most(MOST_PODS))).because(why)
+    expect(found.others).because(
+        "pods of the model's server that something else starts when requests come are paid for as well, beside those "
+        "that maxReplicas allows: kubectl get deployments,jobs,pods during ./storm 90 40 shows them all"
+    )
     allowed = max((each.most for each in await autoscalers.autoscalers_of(lab)), default=0)
     expect(observe("maxReplicas", allowed, at_most(MOST_PODS))).because(why)
     asked = replicas_applied(await lab.objects.deployment("model").present())
@@ -200,7 +204,8 @@ async def scales_in_again(lab: Lab) -> None:
     The pods that were told to go have ended 40 s later.
     """
     found = await lab.once(rush)
-    async with found.specs.followed():
+    found.hands.take(await lab.objects.deployment("model").present())
+    async with found.specs.followed(), followed(lab, found.hands.take, within=IN_WITHIN):
         back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
     expect(await ended(lab, within=ENDED_WITHIN)).because(
@@ -208,8 +213,14 @@ async def scales_in_again(lab: Lab) -> None:
         "program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes to take a pod off "
         "their lists"
     )
-    expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
+    expect(found.hands.seen()).because(autoscalers.BY_HAND)
     expect(found.specs.left_alone()).because(WRITTEN)
+
+
+async def are_refused(lab: Lab) -> bool:
+    """Send requests for predictions that the server refuses, each for another reason; whether it did."""
+    answers = [await lab.traffic.post("model", "/predict", {}), await lab.traffic.get("model", "/predict")]
+    return tuple(each.status for each in answers) == REFUSED
 
 
 async def why_too_many(lab: Lab, seen: Observation) -> str:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.kit.autoscaler_reasons import figures, why_no_second_pod
 from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
-from mlops_lab.kit.autoscalers import autoscalers_of
+from mlops_lab.kit.autoscalers import Hands, autoscalers_of
+from mlops_lab.kit.paid_for import no_other_server
 
 from .pace import CPU_ACTS, OUT_WITHIN, Pace
 from .target import targets, uncounted, unheeded
@@ -39,13 +40,14 @@ class Rush:
         second: that pod was ready.
         enough: it asked for all pods that the requests needed, while they came calmly; `figures`: its own then.
         all_ready: these pods were ready.
-        hands: whether autoscalers alone set the number of pods.
+        hands: who has set the number of pods so far.
         specs: what the autoscalers were told, and by what they asked for more pods.
         targets: the requests a second for a pod that the autoscalers have as their targets.
         floors: these, and those a second in all at which they add a pod to one.
         unheeded: those up to which they add no pod.
         uncounted: requests that do not count for them, in words.
         most: pods at a time.
+        others: whether the model's server ran in these alone.
     """
 
     first: Observation
@@ -55,8 +57,9 @@ class Rush:
     figures: str
     all_ready: Observation
     most: int
+    others: Observation
     ended: float
-    hands: Observation
+    hands: Hands
     specs: AutoscalerSpecs
     targets: Sequence[float]
     floors: Sequence[float]
@@ -68,7 +71,7 @@ async def rush(lab: Lab) -> Rush:
     """Send the load, and follow the Deployment; it ends early when CPU would have been the first to tell."""
     row, pace, specs = lab.traffic.hidden_rows(1).body, Pace(lab), AutoscalerSpecs(lab)
     whole = OUT_WITHIN + STORM_FOR
-    second = all_ready = Observation(False, "", "")
+    second = all_ready = others = Observation(False, "", "")
     why, seen = "", ""
     async with pace.watched(), specs.followed():
         # What counts is how many requests leave; starting pods may hold up some.
@@ -89,6 +92,7 @@ async def rush(lab: Lab) -> Rush:
                         if NEEDED in pace.asked:
                             all_ready = await pace.comes_ready(NEEDED)
                         await pace.comes_to(CALM_FOR + STORM_FOR)
+                        others = await served_alone(lab)
                     else:
                         why, evidence = await why_no_second_pod(lab, cause, ACTS)
                         first = replace(first, evidence=evidence)
@@ -97,9 +101,18 @@ async def rush(lab: Lab) -> Rush:
         first, why = _before(pace), await costly(lab, pace)
     hpas = await autoscalers_of(lab)
     return Rush(
-        first, why, second, _enough(pace), seen, all_ready, pace.most, ended, pace.hands.seen(), specs,
+        first, why, second, _enough(pace), seen, all_ready, pace.most, others, ended, pace.hands, specs,
         targets(hpas), targets(hpas, "averageValue", "value"), unheeded(hpas), await uncounted(lab, hpas),
     )  # fmt: skip
+
+
+async def served_alone(lab: Lab) -> Observation:
+    """Whether the model's server runs in the Deployment's pods alone, now that requests come.
+
+    One of these that is made between the two lists that are compared looks like another; the second time it does not.
+    """
+    seen = await no_other_server(lab)
+    return seen if seen.ok else await no_other_server(lab)
 
 
 async def costly(lab: Lab, pace: Pace) -> str:
