@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -443,3 +444,23 @@ def test_a_deployment_is_put_back_unless_a_check_goes_on_from_its_update(asked: 
     lab.asked, lab.once = frozenset(asked), once  # type: ignore[method-assign]
     assert asyncio.run(checks.updated(lab)).well
     assert len(put) == put_back
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ok"), [(True, True, True), (True, False, False), (False, False, True), (False, True, True)]
+)
+def test_an_update_leaves_the_pods_the_wait_that_the_next_one_needs(before: bool, after: bool, ok: bool) -> None:
+    def waiting(waits: bool) -> Object:
+        item = with_server()
+        hook = {"lifecycle": {"preStop": {"sleep": {"seconds": 8}}}} if waits else {}
+        item["spec"]["template"]["spec"]["containers"][0] |= hook
+        return item
+
+    assert loaded("12").waits_as_before(waiting(before), waiting(after)).ok is ok
+
+
+def test_an_update_that_takes_the_wait_out_is_not_well() -> None:
+    checks, good = loaded("12"), [READY] * 7
+    update = checks.Update(*good, SimpleNamespace(), 0.0, None)
+    assert update.well
+    assert not replace(update, waits=Observation(False, "a preStop wait", "none")).well

@@ -6,6 +6,7 @@ import time
 
 from mlops_lab.checks import Lab, Observation, rolled_out, rollout_state
 from mlops_lab.kit.autoscalers import autoscalers_of
+from mlops_lab.kit.losses import waits_before_end
 from mlops_lab.kit.pods import images, leaving, name, runs
 from mlops_lab.kube.client import Object
 
@@ -112,6 +113,22 @@ async def all_along(lab: Lab, after: Observation, before: Object | None, pods: T
     lines = [f"pod {pod}: {said}" for pod, said in pods.others.items()]
     asked = "the server (command, MODEL_LOAD_SECONDS) as it was given, in each pod of the new image"
     return Observation(False, asked, lines[0], None, tuple(lines[1:8]))
+
+
+def waits_as_before(before: Object | None, after: Object | None) -> Observation:
+    """Whether pods wait before they end, where those before `./deploy` did: these are what the next update ends.
+
+    Args:
+        before: the Deployment before the call.
+        after: after it.
+    """
+    taken = _waits(before) and not _waits(after)
+    expected = "a preStop wait in the pods after ./deploy, as before it"
+    return Observation(not taken, expected, "none" if taken else "it is as before")
+
+
+def _waits(deployment: Object | None) -> bool:
+    return bool(deployment and waits_before_end(deployment["spec"]["template"]))
 
 
 def paused(deployment: Object | None) -> bool:

@@ -17,8 +17,17 @@ from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .calls import WITHIN, deploy, noted
-from .kept import BACK_WITHIN, all_along, as_before, asked_back, template_images, through_with, went_back
+from .calls import WITHIN, deploy, deployment_now, noted
+from .kept import (
+    BACK_WITHIN,
+    all_along,
+    as_before,
+    asked_back,
+    template_images,
+    through_with,
+    waits_as_before,
+    went_back,
+)
 from .releases import forgotten, images_called, pushed_late
 
 RATE, DURATION = 160, 125  # requests a second, s: 20,000 requests
@@ -48,6 +57,7 @@ class Update:
     Attributes:
         through: whether the Deployment had no pod but new ones when the program said that it was done.
         given: whether the program left the server what it was, but for the image, in no fewer pods.
+        waits: whether it left the pods what lets them end without a loss in the next update.
         own: whether the answers at the end came from the Deployment itself.
         until: seconds of the load that are of the update; what comes after them, of the image that is not there.
         absent: None where that was not tried.
@@ -56,6 +66,7 @@ class Update:
     exited: Observation
     through: Observation
     given: Observation
+    waits: Observation
     own: Observation
     replaced: Observation
     unharmed: Observation
@@ -66,7 +77,8 @@ class Update:
     @property
     def well(self) -> bool:
         """Whether all was as asked."""
-        return all(each.ok for each in (self.exited, self.through, self.given, self.own, self.replaced, self.unharmed))
+        seen = self.exited, self.through, self.given, self.waits, self.own, self.replaced, self.unharmed
+        return all(each.ok for each in seen)
 
 
 @dataclass(frozen=True)
@@ -117,11 +129,12 @@ async def updated(lab: Lab) -> Update:
                 command = await deploy(lab, image)
             done = await through_with(lab, image)
             given = await all_along(lab, await as_before(lab, found), found, pods)
+            waits = waits_as_before(found, await deployment_now(lab))
             await lab.time.pause(AFTER + LAST)
             so_far, now = load.seen, load.elapsed
             through = set(with_version(so_far.window(now - LAST, now).labels)) == {"v2"}
             own, until = await own_answers(lab), load.elapsed
-            good = command.code == 0 and all((done.ok, given.ok, own.ok, through, not so_far.failed))
+            good = command.code == 0 and all((done.ok, given.ok, waits.ok, own.ok, through, not so_far.failed))
             if good and whole:
                 absent = await tried_in_vain(lab)
                 await load.finished()
@@ -136,7 +149,7 @@ async def updated(lab: Lab) -> Update:
         )
         asked = f"./deploy {image}: exit code 0 within {WITHIN} s"
         exited = command.observed(command.code == 0, asked)
-        update = Update(exited, done, given, own, replaced, none_lost(report), report, until, absent)
+        update = Update(exited, done, given, waits, own, replaced, none_lost(report), report, until, absent)
         return update
     finally:
         # `tried` goes on from here, and puts all back; but it comes only where its checks do.
