@@ -15,7 +15,7 @@ from mlops_lab.checks import Observation
 from mlops_lab.kit import autoscalers
 from mlops_lab.kit.autoscalers import Autoscaler, Hands
 from tests.lab_programs import loaded
-from tests.made_up import READY, NothingThere, Room, made_up_lab
+from tests.made_up import READY, NothingThere, made_up_lab
 
 
 def autoscaler(most: int, **down: Any) -> Autoscaler:
@@ -120,18 +120,6 @@ def test_an_autoscaler_alone_takes_the_pods_away(
     lab.once = once  # type: ignore[method-assign]
     with contextlib.nullcontext() if ok else pytest.raises(Failure, match="python-urllib"):
         asyncio.run(checks.scales_in_again.run(lab))
-
-
-@pytest.mark.parametrize(("image", "ok"), [("flight-delay:v1", False), ("load:v1", True)])
-def test_no_server_runs_beside_the_deployments_under_load(image: str, ok: bool) -> None:
-    async def every(kind: str, selector: str = "") -> list[Any]:
-        containers = [{"name": "server", "image": f"localhost:5001/{image}"}]
-        return [{"metadata": {"name": "spare"}, "spec": {"containers": containers}}] if kind == "Pod" else []
-
-    async def none() -> None: ...
-
-    room = Room(all=every, deployment=lambda name: SimpleNamespace(now=none))
-    assert asyncio.run(loaded("10").served_alone(made_up_lab("10", objects=room))).ok is ok
 
 
 def test_a_server_beside_the_deployments_is_over_the_budget() -> None:

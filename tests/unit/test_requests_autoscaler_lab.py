@@ -246,18 +246,6 @@ def test_an_autoscaler_alone_takes_the_pods_away(
         asyncio.run(checks.scales_in_again.run(lab))
 
 
-@pytest.mark.parametrize(("image", "ok"), [("flight-delay:v1", False), ("load:v1", True)])
-def test_no_server_runs_beside_the_deployments_under_load(image: str, ok: bool) -> None:
-    async def every(kind: str, selector: str = "") -> list[Any]:
-        containers = [{"name": "server", "image": f"localhost:5001/{image}"}]
-        return [{"metadata": {"name": "spare"}, "spec": {"containers": containers}}] if kind == "Pod" else []
-
-    async def none() -> None: ...
-
-    room = Room(all=every, deployment=lambda name: SimpleNamespace(now=none))
-    assert asyncio.run(loaded("11").served_alone(made_up_lab("11", objects=room))).ok is ok
-
-
 def test_a_server_beside_the_deployments_is_over_the_budget() -> None:
     async def once(function: Any) -> Any:
         return SimpleNamespace(most=2, others=Observation(False, "these alone", "it runs in spare, too"))

@@ -66,15 +66,6 @@ async def surge(lab: Lab) -> Surge:
             else:
                 why, conditions = await why_no_second_pod(lab, cause, ACTS)
                 scaled = replace(scaled, evidence=(*conditions, *scaled.evidence))
-            others = await served_alone(lab)
+            others = await no_other_server(lab)
         ended = time.monotonic()
     return Surge(scaled, why, hands, specs, most, others, load.report, ended)
-
-
-async def served_alone(lab: Lab) -> Observation:
-    """Whether the model's server runs in the Deployment's pods alone, now that requests come.
-
-    One of these that is made between the two lists that are compared looks like another; the second time it does not.
-    """
-    seen = await no_other_server(lab)
-    return seen if seen.ok else await no_other_server(lab)

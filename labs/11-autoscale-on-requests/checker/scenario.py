@@ -92,7 +92,7 @@ async def rush(lab: Lab) -> Rush:
                         if NEEDED in pace.asked:
                             all_ready = await pace.comes_ready(NEEDED)
                         await pace.comes_to(CALM_FOR + STORM_FOR)
-                        others = await served_alone(lab)
+                        others = await no_other_server(lab)
                     else:
                         why, evidence = await why_no_second_pod(lab, cause, ACTS)
                         first = replace(first, evidence=evidence)
@@ -104,15 +104,6 @@ async def rush(lab: Lab) -> Rush:
         first, why, second, _enough(pace), seen, all_ready, pace.most, others, ended, pace.hands, specs,
         targets(hpas), targets(hpas, "averageValue", "value"), unheeded(hpas), await uncounted(lab, hpas),
     )  # fmt: skip
-
-
-async def served_alone(lab: Lab) -> Observation:
-    """Whether the model's server runs in the Deployment's pods alone, now that requests come.
-
-    One of these that is made between the two lists that are compared looks like another; the second time it does not.
-    """
-    seen = await no_other_server(lab)
-    return seen if seen.ok else await no_other_server(lab)
 
 
 async def costly(lab: Lab, pace: Pace) -> str:

@@ -95,6 +95,24 @@ def test_the_server_runs_in_the_deployments_pods_alone(
     assert found.ok is (not seen) and (found.ok or found.seen == seen)
 
 
+def test_a_pod_of_the_deployments_own_that_is_made_between_two_lists_is_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, new = [of("own", {"image": IMAGE})], of("new", {"image": IMAGE})
+
+    async def owned_pods(lab: Any, deployment: str) -> list[Object]:
+        found = list(made)
+        made[1:] = [new]
+        return found
+
+    async def every(kind: str) -> list[Object]:
+        return list(made) if kind == "Pod" else []
+
+    monkeypatch.setattr(paid_for, "owned_pods", owned_pods)
+    lab: Any = SimpleNamespace(objects=SimpleNamespace(all=every))
+    assert asyncio.run(paid_for.no_other_server(lab)).ok
+
+
 def test_pods_that_were_told_to_go_have_ended() -> None:
     leaves = of("leaves", {"image": IMAGE})
     leaves["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
