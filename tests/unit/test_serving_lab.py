@@ -76,6 +76,12 @@ def test_a_copy_without_a_model_lives_or_has_ended() -> None:
     assert without_model(0, 503, predicts=answer(0), lives=0).ok
 
 
+def test_a_copy_without_a_model_that_never_says_that_it_lives_fails() -> None:
+    seen = without_model(503, 503, 503, predicts=answer(0), lives=0)
+    assert (seen.ok, seen.timed) == (False, True)
+    assert without_model(503, 503, 503, predicts=answer(0), lives=0, ended=True).ok
+
+
 def test_the_broken_model_takes_its_time_and_is_broken() -> None:
     broken = loaded("02").BROKEN.format(seconds=0)
     with pytest.raises((pickle.UnpicklingError, KeyError)):
@@ -337,6 +343,7 @@ def test_what_is_no_number_is_sent_in_each_field_that_is_one() -> None:
         ("weather-of-empty-text", False),
         ("more-than-a-float-holds", False),
         ("weather-within-limits", False),
+        ("visibility-below-zero", False),
         ("all-that-a-flight-needs", True),
         ("one-sentence-for-several-fields", True),
     ],

@@ -238,17 +238,17 @@ async def ready_only_with_a_model(lab: Lab) -> None:
     """A copy of your pod whose model file is broken does not say that it is ready, nor that it does not live.
 
     The checker starts that copy beside yours, with a file over /model/v1/model.joblib that takes 8 s to load, and then
-    turns out to be broken. Its GET /readyz must not answer 200, and its GET /healthz nothing else, if anything; that
-    the program ends is fine as well. The checker looks for 40 s from the first answer, or as long as that took.
+    turns out to be broken. Its GET /readyz must not answer 200, and its GET /healthz nothing else; that the program
+    ends is fine as well. The checker looks for 40 s from the first answer, or as long as that took.
     """
     looks = (LOADS, STAYS_SO) if lab.thorough(ready_only_with_a_model) else (1, 6)
     expect(await without_model(lab, *looks)).because(
         "Kubernetes believes /readyz: with a 200 the pod gets requests, and in an update the old pods go for it. "
         "Model(...) makes an object at once, start_loading() returns at once, and after join() loading is over, well "
         "or not. Only model.reason tells: it says why there is no model, and is empty once there is one. /healthz is "
-        "another question: where a liveness probe asks it, a pod is restarted that only waits for its model. Nor is a "
-        "model there because some time has passed. (BentoML "
-        "has a /readyz of its own, which asks the service's method __is_ready__ if there is one.)"
+        "another question: where a liveness probe asks it, a pod is restarted that only waits for its model, and "
+        "so it is where /healthz waits with it. Nor is a model there because some time has passed. (BentoML has a "
+        "/readyz of its own, which asks the service's method __is_ready__ if there is one.)"
     )
 
 

@@ -19,6 +19,7 @@ NO_JSON_NUMBERS = ("+719", ".5", "719.", "0719", "0x2CF", "7_19", "719.0f")
 # The model knows numbers, not the calendar.
 NO_DAYS = ((2, 30), (2, 31), (4, 31), (6, 31), (9, 31), (11, 31))
 ALIKE = 6  # flights of each that differ in one thing alone
+BEYOND = 1e30  # whatever limits somebody gives the weather; a float32 holds it
 
 
 class Bad(NamedTuple):
@@ -140,6 +141,9 @@ def unusual(first: Object, second: Object, draw: random.Random) -> dict[str, Any
         "days that no calendar has": {"rows": [second | {"month": month, "day": day} for month, day in NO_DAYS]},
         "weather as there never was": {"rows": [second | storm]},
         "weather that can't be": {"rows": [first, second | no_weather]},
+        "weather beyond all limits, below and above": {
+            "rows": [second | dict.fromkeys(WEATHER, number) for number in (-BEYOND, BEYOND)]
+        },
         "carrier with a digit, 9E": {"rows": [second | {"carrier": "9E"}]},
         "carrier of digits, 22": {"rows": [second | {"carrier": "22"}, first]},
         "dest of digits, 1234": {"rows": [first, second | {"dest": "1234"}]},

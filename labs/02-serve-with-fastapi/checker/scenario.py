@@ -34,6 +34,7 @@ STARTED_WITHIN = 90  # s, for the copy without a model, as for the pod itself
 LOADS = 8  # s that the broken file takes to be found broken
 STAYS_SO = 32  # s beyond that after its first answer, or as many as it took to that: some give up waiting after 30
 _ASKED = re.compile(r'^http_requests_total\{[^}]*route="/predict"[^}]*\} (\d+(?:\.\d+)?)$', re.MULTILINE)
+UNHEARD = 3  # times that /healthz is asked, of which one must be answered
 COPY = "checker-copy-without-model"
 # A pickle that takes its time and ends where none may: https://docs.python.org/3/library/pickletools.html
 BROKEN = "ctime\nsleep\n(I{seconds}\ntR?cut short on its way\n"
@@ -139,10 +140,12 @@ async def without_model(lab: Lab, loads: int = LOADS, stays: int = STAYS_SO) -> 
     """
     flight = lab.traffic.hidden_rows(1)
     expected = "a pod whose model file is broken does not answer 200 on GET /readyz"
+    living = "a pod whose model file is broken lives, and answers 200 on GET /healthz, or ends"
     data = {"model.joblib": BROKEN.format(seconds=loads)}
     file = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": COPY}, "data": data}
     volume = {"name": COPY, "configMap": {"name": COPY}}
     began, first, last = time.monotonic(), 0.0, "it never answered"
+    told: list[Answer] = []  # by /healthz
     async with copied(lab, COPY, change=with_broken_model, volumes=[volume], beside=[file]) as copy:
         async for answer in copy.answers("/readyz", within=STARTED_WITHIN, answer_within=ANSWER_WITHIN):
             if answer.status == 200:
@@ -155,12 +158,15 @@ async def without_model(lab: Lab, loads: int = LOADS, stays: int = STAYS_SO) -> 
                 last = f"status {answer.status}"
                 first = first or time.monotonic()
                 lives = await lab.traffic.get(COPY, "/healthz", within=ANSWER_WITHIN)
+                told.append(lives)
                 if lives.status not in (0, 200):
-                    living = "a pod whose model file is broken lives, and answers 200 on GET /healthz, or ends"
                     return Observation(False, living, f"status {lives.status}", evidence=(lives.shown,))
                 # The model was being loaded while the server started, and takes no longer than that.
                 if time.monotonic() - first > max(loads + stays, first - began):
                     break
+    if len(told) >= UNHEARD and not any(each.status for each in told) and not copy.ended:
+        silence = f"{len(told)} times no answer, where GET /readyz has {last}"
+        return Observation(False, living, silence, evidence=(told[-1].shown,), timed=True)
     return Observation(True, expected, "the program ended" if copy.ended else last)
 
 
