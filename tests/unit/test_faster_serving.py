@@ -29,6 +29,8 @@ from mlops_lab.kit.copies import Copy
 from mlops_lab.kit.pods import lasting
 from mlops_lab.kit.probabilities import own_values
 from mlops_lab.kube.execs import ExecStream
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.variants import lay_out, wrongs
 from mlops_lab.measure.pods.cpu_time import Spent
 from mlops_lab.measure.pods.own_pod import OwnPod, Talk
 from mlops_lab.measure.traffic.http import Answer
@@ -294,7 +296,7 @@ def test_what_is_strange_is_within_the_contract_and_what_is_bad_is_not() -> None
             question.model_validate_json(crowd.sent(body))
     assert sorted(bad.what for _, bad in sent) == sorted(bad.what for bad in flights.BAD)
     assert [bad for _, bad in sent] != list(flights.BAD)
-    assert {bad.what for bad in flights.BAD if bad.no_json} == {"temp nan", "visib inf"}
+    assert {bad.what for bad in flights.BAD if bad.no_json} == {"temp nan", "visib inf", "distance nan"}
     assert not any(
         len(crowd.sent(body)) > 0.6 * loaded("14", "client").LARGEST for body, _ in sent
     )  # a refusal may repeat it
@@ -321,8 +323,11 @@ def test_each_rule_is_broken_by_a_flight_that_is_alone_and_by_one_of_five_wherev
 
 def test_what_is_strange_is_refused_by_a_contract_that_is_stricter_than_it_has_to_be() -> None:
     row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, "carrier": "UA", "distance": 719.0, "temp": 80.0}
-    bodies = loaded("14", "flights").strange(row, row)
-    assert {min(each["temp"] for each in bodies["weather as it never was here"]) < 0} == {True}
+    flights = loaded("14", "flights")
+    bodies = flights.strange(row, row)
+    for name in flights.WEATHER:
+        numbers = [each[name] for each in bodies["weather as it never was here"]]
+        assert min(numbers) < -1e6 and max(numbers) > 1e6, name
     assert not any(isinstance(value, int | float) for value in bodies["numbers written as text"][-1].values())
 
 
@@ -389,7 +394,12 @@ def test_each_rule_of_the_contract_has_a_body_that_breaks_it_alone(
     text = (project() / "labs" / "14-faster-serving" / "start" / "contract.py").read_text()
     assert old in text
     (tmp_path / "laxer.py").write_text(text.replace(old, new))
-    question = runpy.run_path(str(tmp_path / "laxer.py"))["Question"]
+    assert taken in taken_by(tmp_path / "laxer.py")
+
+
+def taken_by(contract: Path) -> set[str]:
+    """Which of the bodies that break the contract another contract takes."""
+    question = runpy.run_path(str(contract))["Question"]
     flights = loaded("14", "flights")
     codes = {"carrier": "UA", "origin": "EWR", "dest": "ORD"}
     row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, **codes, "distance": 719.0, "temp": 80.0}
@@ -399,7 +409,22 @@ def test_each_rule_of_the_contract_has_a_body_that_breaks_it_alone(
         with contextlib.suppress(ValueError):
             question.model_validate_json(crowd.sent(body))
             found.add(bad.what)
-    assert taken in found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mistake", "taken"),
+    [
+        ("weather-of-empty-text", {f"{name} ''" for name in ("temp", "wind_speed", "precip", "visib")}),
+        ("distance-that-is-nan", {"distance nan", "distance 'nan'"}),
+    ],
+)
+def test_a_mistake_in_a_contract_is_told_by_the_bodies_that_it_takes(
+    mistake: str, taken: set[str], tmp_path: Path
+) -> None:
+    variant = next(each for each in wrongs(resolve("14")) if each.name.endswith(mistake))
+    lay_out(variant, tmp_path)
+    assert taken_by(tmp_path / "contract.py") == taken
 
 
 def test_a_crowd_takes_a_5xx_for_what_is_no_json_and_names_what_was_taken() -> None:
@@ -435,7 +460,7 @@ def test_a_crowd_takes_a_5xx_for_what_is_no_json_and_names_what_was_taken() -> N
 
     said, kinds = asyncio.run(run())
     assert (said["ended"], said["good"], said["wrong"]) == (4 * kinds, 3 * kinds, 0)
-    assert said["bad_statuses"] == {"422": 12, "200": kinds - 14}
+    assert said["bad_statuses"] == {"422": 12, "200": kinds - 15}
     assert all(each.endswith(": status 200") for each in said["bad_taken"])
 
 

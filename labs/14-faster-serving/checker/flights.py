@@ -21,6 +21,7 @@ WEATHER = ("temp", "wind_speed", "precip", "visib")
 CODES = ("carrier", "origin", "dest")
 WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 23)}  # numbers, with their least and most
 MOST_ROWS = 1000
+BEYOND = 1e9  # whatever limits somebody gives the weather; a float32 holds it
 LEFT_OUT = object()  # in the place of a value: the field is not sent
 NO_ROWS: tuple[Any, ...] = (None, 7, "UA", [])  # each in the place of a row
 BODIES = (
@@ -51,10 +52,11 @@ def _values() -> Iterator[tuple[str, Any]]:
             (name, value) for value in (least - 1, most + 1, least + 0.5, str(most + 1), "noon", None, LEFT_OUT)
         )
     yield from (("distance", value) for value in (0, -5, 20001, "0", "20001", "far", None, LEFT_OUT))
+    yield from (("distance", value) for value in (float("nan"), "nan"))  # neither below a limit nor above it
     for name in CODES:
         yield from ((name, value) for value in ("ewr", "E", "NEWAR", "E-R", "", None, 12, LEFT_OUT))
         yield from ((name, value) for value in ("EWR\n", "EW ", "ÉW"))  # Python's $, strip() and \w take them
-    yield from ((name, "mild") for name in WEATHER)
+    yield from ((name, value) for name in WEATHER for value in ("mild", ""))
     yield from (("temp", float("nan")), ("visib", float("inf")), ("gate", "B7"))
     yield from (("wind_speed", "nan"), ("precip", [0.1]), ("hour", [17]), ("distance", {}), ("dest", ["ORD"]))
 
@@ -205,6 +207,8 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
         "weather as it never was here": [
             first | {"temp": -40.5, "wind_speed": 0, "precip": 0, "visib": 0},
             second | {"temp": 250, "wind_speed": 300, "precip": 40, "visib": 99.9},
+            first | dict.fromkeys(WEATHER, -BEYOND),
+            second | dict.fromkeys(WEATHER, BEYOND),
         ],
         "whole numbers with a point": [first | {"month": 7.0, "weekday": 3.0}],
         "the ends of each range": [second | least, second | most],
