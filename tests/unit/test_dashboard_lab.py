@@ -342,12 +342,54 @@ def overridden(kind: str, options: Any, name: str) -> dict[str, Any]:
         ({"type": "bargauge", "options": {"namePlacement": "hidden", "legend": {"showLegend": True}}}, {}, False),
         ({"type": "bargauge", "options": {"namePlacement": "left"}}, {}, False),
         ({"options": {"namePlacement": "hidden"}}, {}, False),
+        ({"type": "timeseries", "options": {"legend": {"showLegend": False}}}, {"legendFormat": "{{dest}}"}, True),
+        ({"type": "timeseries", "options": {"legend": {"displayMode": "hidden"}}}, {"legendFormat": "{{dest}}"}, True),
+        ({"type": "timeseries", "options": {"legend": {"displayMode": "list"}}}, {"legendFormat": "{{dest}}"}, False),
+        ({"type": "piechart", "options": {"legend": {"showLegend": False}}}, {}, True),
+        ({"type": "piechart", "options": {"legend": {"showLegend": False}, "displayLabels": ["name"]}}, {}, False),
     ],
 )
 def test_a_reader_sees_which_series_is_which(more: dict[str, Any], target: dict[str, Any], said: bool) -> None:
     panel = {"title": "x", "type": "stat", "targets": [{"expr": "y", **target}], **more}
     found = wording.wordings(json.dumps({"panels": [panel]}))["x"]
     assert bool(found.nameless("dest")) is said
+
+
+@pytest.mark.parametrize(
+    ("options", "instant", "said"),
+    [
+        ({}, False, ""),
+        ({"calcs": ["lastNotNull"]}, False, ""),
+        ({"calcs": ["mean"]}, False, "the mean of its values"),
+        ({"calcs": ["lastNotNull"], "values": True}, False, "all of its values"),
+        ({"values": True}, True, ""),
+    ],
+)
+def test_of_a_whole_time_range_the_last_value_is_shown(options: dict[str, Any], instant: bool, said: str) -> None:
+    query = {"expr": "x", "instant": instant}
+    panels = [
+        {"title": each.title, "type": "stat", "targets": [query], "options": {"reduceOptions": options},
+         "fieldConfig": {"defaults": {"unit": next(iter(each.units))}}}
+        for each in checks.WANTED
+    ]  # fmt: skip
+    text = json.dumps({"panels": panels})
+    board, (lab, world) = read(text), showing(0)
+    stages = {
+        "dashboard": SimpleNamespace(
+            panels=board.panels, variables={}, wordings=wording.wordings(text), fill=lambda expr, *given, **more: expr
+        ),
+        "injected": world,
+    }
+
+    async def once(stage: Any) -> Any:
+        return stages[stage.__name__]
+
+    lab.once = once
+    try:
+        asyncio.run(checks.reads_right.run(lab))
+        assert not said
+    except Failure as failed:
+        assert said and failed.seen == said
 
 
 @pytest.mark.parametrize(

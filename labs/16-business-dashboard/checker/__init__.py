@@ -364,11 +364,13 @@ async def reads_right(lab: Lab) -> None:
             "seconds, ms milliseconds, m minutes. Convert in the query or choose the unit, one of the two",
         )
         moves = panel.kind in ("stat", "gauge", "bargauge", "piechart") and not all(q.instant for q in panel.queries)
-        others = [calc for calc in panel.calcs if calc not in ("last", "lastNotNull")] if moves else []
-        seen = f"the {others[0]} of its values" if others else "the last"
+        others = [f"the {calc} of its values" for calc in panel.calcs if calc not in ("last", "lastNotNull")]
+        others = (["all of its values"] if written.every_value else others) if moves else []
+        seen = others[0] if others else "the last"
         must(
             Observation(not others, f"{wanted.title}: shows the last value of its query", seen),
-            f"a {panel.kind} makes one number of a whole time range, by options.reduceOptions.calcs. The query has a "
-            "window of its own already; lastNotNull shows what it says now, and so does an instant query",
+            f"a {panel.kind} makes one number of a whole time range, by options.reduceOptions.calcs; with values it "
+            "writes each of them. The query has a window of its own already; lastNotNull shows what it says now, and "
+            "so does an instant query",
         )
     current.note("all eight panels read as they were measured")

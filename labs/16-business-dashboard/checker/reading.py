@@ -56,7 +56,7 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
             f"it has {nameless[0]}" if nameless else "it is to be seen",
         ),
         f"three lines of one name are nobody's. A legend of your own has the label in it, {{{{{wanted.by}}}}}; without "
-        "one Grafana writes the labels that the query has left",
+        "one Grafana writes the labels that the query has left. What options.legend hides is not on the page",
     )
     must(
         Observation(scale is not None, f"{wanted.title}: a unit that fits ({', '.join(fit)}, ...)", unit),

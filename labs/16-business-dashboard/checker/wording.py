@@ -20,6 +20,7 @@ OF_A_LABEL = r"__field\.labels[.\[\"']+(\w+)"
 LEADS_BACK = r"__field\.(?:displayName|name)|__series"  # to the name that it would have otherwise
 HIDING = "custom.hideFrom"  # the property that takes series out of a panel
 TIME = ("Time", "time")  # what an override says that is of no series, but of when they were
+LEGENDED = ("timeseries", "piechart")  # panels that name their series in the legend; a pie may do so in its slices, too
 TABULAR = ("table", "barchart")  # where they draw a target's table, a label is a column of its own
 UNKNOWN = ("null", "nan", "null+nan", "empty")  # what a value mapping of a missing value matches
 
@@ -39,6 +40,7 @@ class Wording:
         repeated: for each value of which variable it, or the row that it is in, is drawn; empty for none.
         names: that it gives its series, by legends and display names of its own.
         valued: by which option it writes values alone, without the series' names; empty for none.
+        every_value: whether it shows all values that its queries returned, one beside the other.
     """
 
     unit: str
@@ -51,6 +53,7 @@ class Wording:
     repeated: str = ""
     names: tuple[str, ...] = ()
     valued: str = ""
+    every_value: bool = False
 
     def nameless(self, label: str) -> list[str]:
         """What keeps a reader from seeing which series is of which value of a label."""
@@ -93,7 +96,7 @@ def _wording(raw: dict[str, Any]) -> Wording:
     moved = tuple(f"{name} {raw[name]}" for name in ("timeFrom", "timeShift") if raw.get(name))
     mute = [f"type {raw['type']}"] if raw.get("type") in MUTE else []
     mute += [f"textMode {options['textMode']}"] if options.get("textMode") in ("name", "none") else []
-    bars = raw.get("type") == "bargauge"
+    bars, legend = raw.get("type") == "bargauge", _dict(options.get("legend"))
     mute += ["valueMode hidden"] if bars and options.get("valueMode") == "hidden" else []
     hiding = [("fieldConfig.defaults", _dict(defaults.get("custom")).get("hideFrom"))]
     seen = [each for each in _dicts(config.get("overrides")) if _dict(each.get("matcher")).get("options") not in TIME]
@@ -112,11 +115,16 @@ def _wording(raw: dict[str, Any]) -> Wording:
     if raw.get("type") in TABULAR and not legends:
         names = []
     valued = "textMode value" if raw.get("type") == "stat" and options.get("textMode") == "value" else ""
-    if bars and options.get("namePlacement") == "hidden" and not _dict(options.get("legend")).get("showLegend"):
+    if bars and options.get("namePlacement") == "hidden" and not legend.get("showLegend"):
         valued = "namePlacement hidden"
+    unseen = legend.get("showLegend") is False or legend.get("displayMode") == "hidden"
+    in_slices = "'name'" in str(options.get("displayLabels"))
+    if raw.get("type") in LEGENDED and unseen and not in_slices:
+        valued = "a hidden legend"
+    every_value = bool(_dict(options.get("reduceOptions")).get("values"))
     return Wording(
         str(defaults.get("unit") or ""), units, tuple(empty), tuple(words), moved, tuple(mute), computed,
-        names=tuple(names), valued=valued,
+        names=tuple(names), valued=valued, every_value=every_value,
     )  # fmt: skip
 
 
