@@ -343,6 +343,24 @@ def test_three_pods_are_one_message_however_else_alerts_are_grouped(
     assert (len(story.notes) > 0, {*story.noted}, story.woken, story.doubled) == (True, {3}, 0, 0)
 
 
+@pytest.mark.parametrize("label", checks.OF_A_POD)
+def test_each_label_of_a_pods_own_tells_three_pods_apart(monkeypatch: pytest.MonkeyPatch, label: str) -> None:
+    posted: list[Any] = []
+    post = World.post
+
+    async def kept(world: World, lab: Any, alerts: list[Any]) -> None:
+        posted.extend(alerts)
+        await post(world, lab, alerts)
+
+    monkeypatch.setattr(World, "post", kept)
+    notified(monkeypatch)
+    found: dict[str, set[str]] = {}
+    for each in posted:
+        if "pod" in each["labels"]:
+            found.setdefault(each["labels"]["alertname"], set()).add(each["labels"].get(label, ""))
+    assert [len(values) for values in found.values()] == [3, 3]
+
+
 @pytest.mark.parametrize(
     ("place", "counts", "right"),
     [

@@ -100,7 +100,7 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
     name, of_model, slow, short = (f"{word}-{key}" for word in chance.sample(ALERTS, 4))
     since = {place: (await inbox(lab, place))[1] for place in ("pager", "chat")}
     critical, noted = (
-        [alert(key, {**labelled(*labels), "pod": f"{labels[-1]}-{number}"}) for number in range(PODS)]
+        [alert(key, labelled(*labels) | of_pod(labels[-1], number)) for number in range(PODS)]
         for labels in ((name, "critical", tickets), (slow, "warning", baggage))
     )
     warnings = [alert(key, labelled(slow, "warning", tickets)), *noted]
@@ -229,6 +229,11 @@ def is_over(alert: Object, name: str) -> bool:
 def labelled(name: str, severity: str, service: str) -> Labels:
     """The labels of an alert of the checker's own."""
     return {"alertname": name, "severity": severity, "service": service}
+
+
+def of_pod(service: str, number: int) -> Labels:
+    """The labels that tell one of a service's pods from the others, as Prometheus gives them to what it scrapes."""
+    return {"pod": f"{service}-{number}", "instance": f"198.18.0.{number + 1}:8080"}
 
 
 def near(chance: random.Random, name: str) -> list[str]:
