@@ -189,7 +189,7 @@ def test_codes_are_in_small_letters_and_have_blanks_and_the_calendar_moves(
             if "small" in stream.name or "blank" in stream.name
         ]
         seen = sorted((feature, text.islower(), " " in text) for feature, text in codes)
-        assert seen == [(each, small, not small) for each in ("carrier", "origin") for small in (False, True)]
+        assert seen == [(each, small, not small) for each in ("carrier", "dest", "origin") for small in (False, True)]
         _, some = checks["sees_a_real_summer"]
         later = some.rows.iloc[some.begin :]
         assert sorted(set(later["day"])) == list(some.days) and len(some.days) == 4

@@ -233,7 +233,8 @@ class World:
         ways: Sequence[tuple[str, Change]] = (
             ("in small letters", small_letters), ("with a blank after them", with_a_blank)
         )  # fmt: skip
-        return [self.drift(name, feature, change) for feature in ("carrier", "origin") for name, change in ways]
+        features = "carrier", "origin", "dest"
+        return [self.drift(name, feature, change) for feature in features for name, change in ways]
 
     def all_four(self) -> list[Stream]:
         """Streams that flow side by side: one feature drifts in two of them, nothing in one, `temp` in a summer's.
