@@ -55,6 +55,16 @@ def test_an_answer_has_its_line(lines: list[str], seen: str) -> None:
         )
 
 
+def test_a_sidecar_may_write_the_line() -> None:
+    async def logs(pod: str, container: str, *, tail: int) -> str:
+        return json.dumps({"request_id": "a1", "path": "/x", "status": 404}) if container == "proxy" else "started"
+
+    spec = {"initContainers": [{"name": "proxy", "restartPolicy": "Always"}], "containers": [{"name": "server"}]}
+    lab = made_up_lab("15", objects=NothingThere(logs=logs))
+    pods = [{"metadata": {"name": "model-1"}, "spec": spec}]
+    assert asyncio.run(checks.logged(lab, checks.Seen(pods, {}), [ANSWER])).ok
+
+
 def test_each_answer_has_a_line_of_its_own() -> None:
     """Three answers with one id: no line is for two of them, and what fits any path leaves the others theirs."""
     answers = [ANSWER | {"kind": "quoted", "path": "/%22"}, ANSWER, ANSWER]

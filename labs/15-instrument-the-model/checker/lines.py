@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit.json_lines import json_objects
+from mlops_lab.kit.pods import lasting
 from mlops_lab.kube.client import Object
 
 from .scenario import Seen
@@ -47,10 +48,10 @@ async def logged(lab: Lab, seen: Seen, answers: Sequence[Object]) -> Observation
 
 
 async def log(lab: Lab, pods: Iterable[Object]) -> list[str]:
-    """The last lines of the pods' logs."""
+    """The last lines of the pods' logs, sidecars' among them."""
     found: list[str] = []
     for pod in pods:
-        for container in pod["spec"]["containers"]:
+        for container in lasting(pod):
             text = await lab.objects.logs(pod["metadata"]["name"], container["name"], tail=LINES)
             found += text.splitlines()
     return found

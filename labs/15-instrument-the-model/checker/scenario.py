@@ -15,8 +15,8 @@ from pathlib import Path
 from mlops_lab.checks import Lab, Observation, absent, expect, holds
 from mlops_lab.kit import deployments
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.pods import lasting, restarts
 from mlops_lab.kit.pods import name as name_of
-from mlops_lab.kit.pods import restarts
 from mlops_lab.kube.client import Object
 
 READY_WITHIN = 90  # s for the Deployment's pods
@@ -185,7 +185,7 @@ def target(pod: Object) -> Object:
     """A pod as traffic.py takes it; `metrics`: where they may be, at any declared port where no annotation says it."""
     notes, port = pod["metadata"].get("annotations") or {}, pod["port"]
     path, said = notes.get("prometheus.io/path") or "/metrics", str(notes.get("prometheus.io/port", ""))
-    declared = [each["containerPort"] for one in pod["spec"]["containers"] for each in one.get("ports") or []]
+    declared = [each["containerPort"] for one in lasting(pod) for each in one.get("ports") or []]
     ports = [int(said)] if re.fullmatch("[0-9]{1,5}", said) else [port, *declared]
     places = dict.fromkeys([*((each, path) for each in ports), (port, "/metrics")])
     return {
