@@ -133,6 +133,7 @@ def _one(opener: Callable[[IO[bytes]], IO[bytes]]) -> Callable[[IO[bytes]], Iter
 
 PACKED: dict[bytes, Callable[[IO[bytes]], Iterator[IO[bytes]]]] = {
     b"PK\x03\x04": _members,
+    b"#!": _members,  # one that a line for the shell stands before, as zipapp writes it
     b"\x1f\x8b": _one(lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file))),
     b"BZh": _one(bz2.BZ2File),
     b"\xfd7zXZ\x00": _one(lzma.LZMAFile),

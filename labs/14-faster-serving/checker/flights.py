@@ -49,7 +49,8 @@ def _values() -> Iterator[tuple[str, Any]]:
     """Each rule of a field, broken: the field and the value."""
     for name, (least, most) in WHOLE.items():
         yield from (
-            (name, value) for value in (least - 1, most + 1, least + 0.5, str(most + 1), "noon", None, LEFT_OUT)
+            (name, value)
+            for value in (least - 1, most + 1, least + 0.5, str(least + 0.5), str(most + 1), "noon", None, LEFT_OUT)
         )
     yield from (("distance", value) for value in (0, -5, 20001, "0", "20001", "far", None, LEFT_OUT))
     yield from (("distance", value) for value in (float("nan"), "nan"))  # neither below a limit nor above it
@@ -57,7 +58,7 @@ def _values() -> Iterator[tuple[str, Any]]:
         yield from ((name, value) for value in ("ewr", "E", "NEWAR", "E-R", "", None, 12, LEFT_OUT))
         yield from ((name, value) for value in ("EWR\n", "EW ", "ÉW"))  # Python's $, strip() and \w take them
     yield from ((name, value) for name in WEATHER for value in ("mild", ""))
-    yield from (("temp", float("nan")), ("visib", float("inf")), ("gate", "B7"))
+    yield from (("temp", float("nan")), ("visib", float("inf")), ("gate", "B7"), ("gate", None))
     yield from (("wind_speed", "nan"), ("precip", [0.1]), ("hour", [17]), ("distance", {}), ("dest", ["ORD"]))
 
 
