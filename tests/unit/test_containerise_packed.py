@@ -48,8 +48,9 @@ def written(archive: Path, *of_layers: Mapping[str, bytes]) -> None:
 def packed(kind: str, text: bytes) -> bytes:
     """A file with a text in it."""
     inner = io.BytesIO()
-    if kind == "zip":
-        with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+    if kind in ("zip", "program"):
+        inner.write(b"#!/usr/bin/env python3\n" if kind == "program" else b"")
+        with zipfile.ZipFile(inner, "a", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("a/.env", text)
         return inner.getvalue()
     if kind in ("gz", "bz2", "xz"):
@@ -63,7 +64,8 @@ def packed(kind: str, text: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("kind", "found"),
-    [(kind, True) for kind in ("plain", "zip", "gz", "bz2", "xz", "base64", "hex", "HEX")] + [("broken", False)],
+    [(kind, True) for kind in ("plain", "zip", "program", "gz", "bz2", "xz", "base64", "hex", "HEX")]
+    + [("broken", False)],
 )
 @pytest.mark.parametrize("before", ["", "A", "AB"])
 def test_a_secret_is_found_as_it_was_packed(
