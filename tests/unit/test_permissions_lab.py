@@ -221,6 +221,9 @@ def test_whoever_is_bound_here_is_asked_for(monkeypatch: pytest.MonkeyPatch, sub
         (([""], ["serviceaccounts"], ["impersonate"], ["trainer"]), "look may impersonate serviceaccounts trainer"),
         (([""], ["configmaps"], ["get"], ["kube-root-ca.crt"]), ""),  # nothing of the table, nor what leads to it
         (([""], ["pods"], ["get", "list"], None), ""),
+        (([""], ["pods/log"], ["get"], None), ""),
+        (([""], ["pods/ephemeralcontainers"], ["patch"], None), "look may patch pods/ephemeralcontainers"),
+        ((["apps"], ["replicasets"], ["update"], None), "look may update replicasets"),
     ],
 )
 def test_another_account_has_no_other_way_to_what_the_steps_do(

@@ -55,10 +55,12 @@ _SPECIAL = (
     *(Right("impersonate", "serviceaccounts", account) for account in ACCOUNTS.values()),
     *(Right("create", "serviceaccounts", account, subresource="token") for account in ACCOUNTS.values()),
     *(Right("create", "pods", subresource=name) for name in ("exec", "attach", "eviction")),
-    Right("get", "pods", subresource="log"),
+    *(Right(verb, "pods", subresource="ephemeralcontainers") for verb in ("patch", "update")),
     *(Right(verb, "deployments", "model", _APPS, "scale") for verb in ("patch", "update")),
     Right("patch", "deployments", "model", _APPS, "status"),
 )
+# No step does it; whoever else reads what pods have said, is led by that to nothing that a step does.
+_LOGS = Right("get", "pods", subresource="log")
 _ELSEWHERE = (Right("get", "configmaps"), Right("get", "secrets"), Right("list", "pods"), Right("create", "pods"))
 _OF_THE_CLUSTER = (
     Right("list", "secrets", namespace=EVERYWHERE),
@@ -66,7 +68,7 @@ _OF_THE_CLUSTER = (
     Right("create", "clusterrolebindings", group=_RBAC, namespace=EVERYWHERE),
     Right("bind", "clusterroles", group=_RBAC, namespace=EVERYWHERE),
 )
-# Whoever may make one of these, or change a CronJob's template, starts pods as any account.
+# Whoever may make one of these, or change a CronJob's or a ReplicaSet's template, starts pods as any account.
 _MAKERS = (
     ("", "replicationcontrollers"), (_APPS, "deployments"), (_APPS, "replicasets"), (_APPS, "statefulsets"),
     (_APPS, "daemonsets"), (_BATCH, "cronjobs"),
@@ -153,12 +155,13 @@ def _alike(needed: Iterable[Right]) -> list[Right]:
 
 def _starts_pods() -> list[Right]:
     making = [Right("create", resource, group=group) for group, resource in _MAKERS]
-    return [*making, *(Right(verb, "cronjobs", name, _BATCH) for verb in ("patch", "update") for name in ACCOUNTS)]
+    changing = [Right(verb, "cronjobs", name, _BATCH) for verb in ("patch", "update") for name in ACCOUNTS]
+    return [*making, *changing, *(Right(verb, "replicasets", group=_APPS) for verb in ("patch", "update"))]
 
 
 def _own(drawn: Others) -> list[Right]:
     """Everything that is asked about in the lab's own namespace."""
-    found = list(_SPECIAL)
+    found = [*_SPECIAL, _LOGS]
     for (group, resource), names in KINDS.items():
         found += [Right(verb, resource, name, group) for name in (*names, drawn.item) for verb in _OF_ONE]
         found += [Right(verb, resource, group=group) for verb in _OF_ALL]
