@@ -38,7 +38,7 @@ SEED_OF_THE_RUN = 21
 NAME = "kubernetes.io/metadata.name"
 HERE = {NAME: LAB.namespace}
 FOUR = ("gateway", "model", "features", "store")
-HOST, FEATURES_HOST, AWAY, API, DNS = "10.0.0.10", "10.0.0.11", "10.0.2.1", "10.96.0.1", "10.0.1.1"
+AWAY, API, DNS = "10.0.2.1", "10.96.0.1", "10.0.1.1"
 
 
 @pytest.fixture(scope="module")
@@ -139,17 +139,17 @@ class World:
         visitors = {each: f"10.0.3.{number}" for number, each in enumerate(self.who.said, 1)}
         for each, address in visitors.items():
             self.pods[address] = somebody(address, **each.labels)
-        for address, host in ((HOST, self.who.host), (FEATURES_HOST, self.who.features_host)):
+        hosts = {each: f"10.0.4.{number}" for number, each in enumerate(self.who.hosts, 1)}
+        for host, address in hosts.items():
             self.pods[address] = somebody(address, **host.labels)
             self.policies.append(host.policy())
         self.pods[AWAY] = somebody(AWAY, "mlops-lab-system", **self.who.guests[-1].labels)
         self.pods[API] = somebody(API, "default")
         self.pods[DNS] = somebody(DNS, "kube-system", **{"k8s-app": "kube-dns"})
         place = {name: lab21.Place(f"{name}-1", f"10.0.0.{number}", "server") for number, name in enumerate(FOUR, 1)}
-        of = lab21.Others(HOST, FEATURES_HOST, AWAY, API, DNS, visitors)
-        self.at = {each.name: address for each, address in visitors.items()} | {
-            self.who.host.name: HOST, self.who.features_host.name: FEATURES_HOST, self.who.guests[-1].name: AWAY
-        }  # fmt: skip
+        of = lab21.Others(hosts, AWAY, API, DNS, visitors)
+        self.at = {each.name: address for each, address in (visitors | hosts).items()}
+        self.at[self.who.guests[-1].name] = AWAY
         self.open, self.shut = lab21.open_ways(self.who, place, of), lab21.shut_ways(self.who, place, of)
         self.away = lab21.ways_from_away((*self.who.guests, self.who.dns), self.who, place, of)
 
@@ -292,18 +292,18 @@ def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
         lab = made_up_lab("21")
         lab.seed = seed
         who = lab21.Visitors.draw(lab)
-        probes = [*who.said, who.host, who.features_host, *who.guests, who.dns]
+        probes = [*who.said, *who.hosts, *who.guests, who.dns]
         return [each.name for each in probes] + [key for each in probes for key in each.labels] + [f"{who.port}-"]
 
     one, other = drawn(1), drawn(2)
     assert drawn(1) == one and set(one) & set(other) == {"role", "app", "k8s-app"}
-    assert len(set(one)) == 16 + 12 + 3 + 1 and all(each.replace("-", "").isalnum() for each in one)
+    assert len(set(one)) == 20 + 16 + 3 + 1 and all(each.replace("-", "").isalnum() for each in one)
 
 
 def test_each_visitor_that_is_here_listens(lab21: Any) -> None:
     who = lab21.Visitors.draw(made_up_lab("21"))
     ports = [str(who.port), "7000", "7001", "8080", "8081", "9100", "9101", "53"]
-    for each in (*who.said, who.host, who.features_host):
+    for each in (*who.said, *who.hosts):
         pod = each.pod("image")
         assert pod["spec"]["containers"][0]["command"] == ["python3", "-c", lab21._LISTEN, *ports]
         assert pod["spec"]["readinessGates"]
@@ -604,6 +604,17 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         (
             "wrong/others_stay_out--answers-of-the-store",
             ["others_stay_out: open: a pod with app=store to port 8080 of features"],
+        ),
+        (
+            "wrong/others_stay_out--answers-of-the-model",
+            ["others_stay_out: open: a pod with app=model that is let out to all to port 8080 of gateway"],
+        ),
+        (
+            "wrong/others_stay_out--out-to-the-store",
+            [
+                "others_stay_out: open: a pod with app=model to port 7000 of a new pod with app=store and role=loader "
+                "that lets in all, by TCP"
+            ],
         ),
         (
             "wrong/others_stay_out--answers-of-the-dns",

@@ -13,7 +13,7 @@ from mlops_lab.kit.standing import standing
 
 from .namespaces import named_by_policies
 from .places import METRICS, PORTS, Place, places
-from .visitors import DNS, WEB, Guest, Listener, Sender, Visitors
+from .visitors import DNS, WEB, Guest, Host, Listener, Sender, Visitors
 
 _SETTLED_AFTER = 3.0  # s until the nodes know new pods
 _OPEN_WITHIN = 20.0  # s
@@ -21,6 +21,7 @@ _SHUT_WITHIN = 10.0  # s
 _LISTENS_WITHIN = 15.0  # s
 _REFUSED_WITHIN = 2.0  # s for an answer that should not come
 _KINDS = "tcp", "udp"
+_NOT_THE_DNS = "a pod that is not the DNS"
 _DNS_METRICS = 9153  # another port of the DNS's Service
 
 
@@ -29,15 +30,14 @@ class Others:
     """Addresses of those who are none of the four.
 
     Attributes:
-        host, features: pods of the checker's that let in all; the second one has the features' label.
+        hosts: pods of the checker's that let in all.
         away: one with the features' label in another namespace.
         api: the API server.
         dns: the Service of the DNS.
         visitors: the checker's other pods that are here.
     """
 
-    host: str
-    features: str
+    hosts: Mapping[Host, str]
     away: str
     api: str
     dns: str
@@ -78,19 +78,20 @@ async def asked(lab: Lab) -> Asked:
     to, who = await places(lab), Visitors.draw(lab)
     askers = (who.client, who.loader, who.monitor)
     first = [each for each in who.said if each not in askers]
-    hosts, features_away = (who.host, who.features_host), who.guests[-1]
+    hosts, features_away = tuple(who.hosts), who.guests[-1]
     async with (
         standing(lab, [each.policy() for each in hosts]),
         _where_let_in(lab, who.dns) as of_the_dns,
         standing_probes(lab, *first, *hosts, *who.guests),
     ):
-        host, features, there, *at = await together(*(_address(lab, each) for each in (*hosts, features_away, *first)))
+        there, *at = await together(*(_address(lab, each) for each in (features_away, *hosts, *first)))
+        let_in, at = dict(zip(hosts, at[: len(hosts)], strict=True)), at[len(hosts) :]
         api = await _told(lab, who.stranger, "printenv", "KUBERNETES_SERVICE_HOST")
         dns = await _told(lab, who.stranger, "sed", "-n", r"s/^nameserver  *//p", "/etc/resolv.conf")
         async with standing_probes(lab, *askers):
             await lab.time.pause(_SETTLED_AFTER)
             at += await together(*(_address(lab, each) for each in askers))
-            of = Others(host, features, there, api, dns, dict(zip((*first, *askers), at, strict=True)))
+            of = Others(let_in, there, api, dns, dict(zip((*first, *askers), at, strict=True)))
             ways = open_ways(who, to, of)
             opened = await _tried(lab, ways, within=_OPEN_WITHIN)
             others, away = shut_ways(who, to, of), ways_from_away((*who.guests, *of_the_dns), who, to, of)
@@ -107,7 +108,9 @@ def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
         for name in unrestricted
     ]
     let_out = [*((each, who.said[each]) for each in (who.stranger, who.client, who.loader, who.monitor)), *own]
-    anybody = {f"{kind}:{of.host}:{who.port}": f"to one that lets in all, by {kind.upper()}" for kind in _KINDS}
+    anybody = {
+        f"{kind}:{of.hosts[who.host]}:{who.port}": f"to one that lets in all, by {kind.upper()}" for kind in _KINDS
+    }
     anybody[f"tcp:{of.api}:443"] = "to the API server"
     reads = f"a pod with app=monitor to port {METRICS} of"
     return [
@@ -134,36 +137,35 @@ def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
 
 
 def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
-    """What is not on the list."""
+    """What is not on the list.
+
+    The model asks twice: whom it is let out to, those say that let in all; and who lets it in, a pod of its label finds
+    that is let out to all.
+    """
     asks = "a pod with app=model to"
+    askers = who.said | {who.model_host: "a pod with app=model that is let out to all"}
     return [
         *(
             Way(asker, f"tcp:{place.address}:{port}", False, f"{said} to port {port} of {name}")
-            for asker, said in who.said.items()
+            for asker, said in askers.items()
             for name, place in to.items()
             for port in (PORTS[name], METRICS)
             if not on_the_list(who, asker, name, port)
         ),
         *(
             Way(asker, target, False, f"{said} to {where}")
-            for asker, said in who.said.items()
+            for asker, said in askers.items()
             for target, where in _new_pods(who, of, asker).items()
         ),
         Way(who.model, f"tcp:{of.api}:443", False, f"{asks} the API server"),
         Way(who.model, f"tcp:{of.dns}:{_DNS_METRICS}", False, f"{asks} the metrics of the DNS"),
         Way(who.model, f"tcp:{of.away}:{WEB}", False, f"{asks} a pod with app=features of another namespace"),
         *(
-            Way(who.model, f"{kind}:{of.host}:{port}", False, f"{asks} port {port} of {whom}, by {kind.upper()}")
+            Way(who.model, f"{kind}:{of.hosts[each]}:{port}", False, f"{asks} port {port} of {whom}, by {kind.upper()}")
+            for each, said in who.hosts.items()
             for kind, port in who.knocks
-            for whom in ("a pod that is not the DNS" if port == DNS else "a new pod that lets in all",)
-        ),
-        *(
-            Way(
-                who.model, f"{kind}:{of.features}:{port}", False,
-                f"{asks} port {port} of a new pod with app=features that lets in all, by {kind.upper()}",
-            )
-            for kind, port in who.knocks
-            if port != PORTS["features"]
+            if each != who.features_host or port != PORTS["features"]
+            for whom in (_NOT_THE_DNS if (each, port) == (who.host, DNS) else f"{said} that lets in all",)
         ),
     ]  # fmt: skip
 
@@ -171,7 +173,7 @@ def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
 def on_the_list(who: Visitors, asker: Listener, name: str, port: int) -> bool:
     """Does the list of the README let one of the checker's pods ask one of the four, by TCP on a port?"""
     asks = {who.client: "gateway", who.gateway: "model", who.model: "features", who.features: "store"}
-    asks[who.loader] = "store"
+    asks |= {who.loader: "store", who.model_host: "features"}
     return asker == who.monitor if port == METRICS else port == PORTS[name] and asks.get(asker) == name
 
 

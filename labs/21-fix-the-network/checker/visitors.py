@@ -121,6 +121,16 @@ class Host(Listener):
         return about | {"metadata": {"name": f"{self.name}-open"}, "spec": spec}
 
 
+class FreeHost(Host):
+    """A host that is let out to all as well: who answers it, that one lets it in."""
+
+    def policy(self) -> Object:
+        """The policy by which it lets in all, and is let out to all."""
+        made = super().policy()
+        made["spec"] |= {"policyTypes": ["Ingress", "Egress"], "egress": [{}]}
+        return made
+
+
 @dataclass(frozen=True)
 class Guest(Listener):
     """A pod of another namespace, by default that of the checker's own programs.
@@ -154,6 +164,8 @@ class Visitors:
 
     Attributes:
         host, features_host: let in all; the second one has the features' label.
+        gateway_host, store_host, monitor_host, model_host: let in all, with the other labels of the list; that of the
+            model is let out to all as well.
         guests: of another namespace.
         dns: of the namespace of the DNS, with its label.
         port: a port that is on no list; each that is here listens on it, on those of the list and on the next ones.
@@ -170,6 +182,10 @@ class Visitors:
     listener: Listener
     host: Host
     features_host: Host
+    gateway_host: Host
+    store_host: Host
+    monitor_host: Host
+    model_host: FreeHost
     guests: tuple[Guest, ...]
     dns: Guest
     port: int
@@ -181,7 +197,7 @@ class Visitors:
         port = random.randrange(*_PORTS)
         listed = {*PORTS.values(), METRICS}
         ports = port, *sorted({*listed, *(each + 1 for each in listed)}), DNS
-        names = [f"{word(random)}-{number}" for number in range(16)]
+        names = [f"{word(random)}-{number}" for number in range(20)]
         left = iter(names)
 
         def labels(key: str, value: str) -> dict[str, str]:
@@ -208,6 +224,10 @@ class Visitors:
             listener=visitor(word(random), word(random)),  # nor has everybody a label app
             host=Host(lab.objects, next(left), labels("app", word(random)), ports),
             features_host=Host(lab.objects, next(left), labels("app", "features"), ports),
+            gateway_host=Host(lab.objects, next(left), {"role": "client", **labels("app", "gateway")}, ports),
+            store_host=Host(lab.objects, next(left), {"role": "loader", **labels("app", "store")}, ports),
+            monitor_host=Host(lab.objects, next(left), labels("app", "monitor"), ports),
+            model_host=FreeHost(lab.objects, next(left), labels("app", "model"), ports),
             guests=tuple(Guest(away, next(left), each, (WEB,)) for each in of_the_list),
             dns=Guest(
                 Objects(kube, DNS_NAMESPACE), next(left), {"k8s-app": "kube-dns", "app": "monitor", "role": "client"},
@@ -221,6 +241,18 @@ class Visitors:
         """How each that listens here is tried, by protocol and port."""
         tcp = [("tcp", each) for each in self.listener.ports]
         return [*tcp, ("udp", self.port), ("udp", DNS)]
+
+    @property
+    def hosts(self) -> dict[Host, str]:
+        """Those that let in all, by their labels in words."""
+        return {
+            self.host: "a new pod",
+            self.features_host: "a new pod with app=features",
+            self.gateway_host: "a new pod with app=gateway and role=client",
+            self.store_host: "a new pod with app=store and role=loader",
+            self.monitor_host: "a new pod with app=monitor",
+            self.model_host: "a new pod with app=model",
+        }
 
     @property
     def said(self) -> dict[Listener, str]:
