@@ -25,6 +25,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.checks import Failure, Observation
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.execs import NotStarted
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
@@ -269,6 +270,18 @@ def told(url: str, body: Any = None, within: float = 5) -> Any:
         return json.load(said)
 
 
+def opens(book: str) -> None:
+    """Wait until it answers."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            assert told(f"{book}/alive") == {"alive": True}
+            break
+        except urllib.error.URLError:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+
+
 def test_the_book_keeps_reports_and_answers_nobody_while_it_hangs(book: str, tmp_path: Path) -> None:
     end = time.monotonic() + 10
     while True:
@@ -290,14 +303,7 @@ def test_the_book_keeps_reports_and_answers_nobody_while_it_hangs(book: str, tmp
 
 
 def test_the_book_hangs_without_a_file_as_well(lab20: Any, book: str, tmp_path: Path) -> None:
-    end = time.monotonic() + 10
-    while True:
-        try:
-            assert told(f"{book}/alive") == {"alive": True}
-            break
-        except urllib.error.URLError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+    opens(book)
     # Of this test's book alone: another one may run beside it.
     text = lab20.STUCK.replace(
         'b"/program/book.py" in each.read_bytes().split(bytes(1))', f'b"{tmp_path}/hung" in each.read_bytes()'
@@ -307,6 +313,48 @@ def test_the_book_hangs_without_a_file_as_well(lab20: Any, book: str, tmp_path: 
     with pytest.raises(TimeoutError):
         told(f"{book}/alive", within=0.5)
     assert not (tmp_path / "hung").exists()
+
+
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        ({"httpGet": {"path": "/alive", "port": "web"}}, ""),
+        ({"httpGet": {"path": "routes?all=1", "port": "web"}}, ""),
+        ({"httpGet": {"path": "/ready", "port": "web"}}, "HTTP Error 404"),
+        ({"httpGet": {"path": "/alive", "port": 1}}, "refused"),
+        ({"httpGet": {"path": "/", "port": "web", "host": "10.0.0.9"}}, ""),  # not to be asked from here
+        ({"exec": {"command": ["true"]}}, ""),
+        ({"exec": {"command": ["false"]}}, "exit code 1"),
+        ({"exec": {"command": ["no-such-program"]}}, ""),
+        ({"tcpSocket": {"port": 8080}}, ""),
+        (None, ""),
+    ],
+)
+def test_a_liveness_probe_leaves_a_book_alone_that_answers(
+    book: str, monkeypatch: pytest.MonkeyPatch, probe: Object | None, said: str
+) -> None:
+    ports = [{"name": "web", "containerPort": int(book.rpartition(":")[2])}]
+    container = {"name": "book", "livenessProbe": probe, "ports": ports}
+
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [{"metadata": {"name": "book-1"}, "spec": {"containers": [container]}}]
+
+    async def printed(lab: Any, pod: Object, *command: str, container: str) -> Printed:
+        assert container == "book"
+        words = [sys.executable if each == "python3" else each for each in command]
+        try:
+            done = await asyncio.to_thread(subprocess.run, words, capture_output=True, text=True, timeout=20)
+        except FileNotFoundError as missing:
+            raise NotStarted(str(missing), "") from missing
+        return Printed(done.returncode, done.stdout.splitlines(), done.stderr)
+
+    opens(book)
+    scenario = loaded("20", "scenario")
+    monkeypatch.setattr(scenario, "owned_pods", owned)
+    monkeypatch.setattr(scenario, "printed", printed)
+    with pytest.raises(Failure) if said else nullcontext() as raised:
+        asyncio.run(scenario.must_leave_it_alone(made_up_lab("20")))
+    assert not said or said in raised.value.seen
 
 
 @pytest.mark.parametrize(

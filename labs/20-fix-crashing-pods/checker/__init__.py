@@ -22,6 +22,7 @@ from .scenario import (
     kept_over_new_pods,
     large_requests,
     must_have_a_volume_of_the_clusters,
+    must_leave_it_alone,
     must_run_as_given,
     of_a_tag_that_was_there,
     opened,
@@ -52,7 +53,8 @@ BUDGET_MIB = 256
 async def book_answers(lab: Lab) -> None:
     """The book is up within 90 s, and its pods alone answer GET /routes with the minutes of the archive.
 
-    It is the given program, started as it was, and its volume of a class that the cluster has for everybody.
+    It is the given program, started as it was, and its volume of a class that the cluster has for everybody. Its
+    liveness probe leaves a book that answers alone.
     """
     await settled(lab, "book", within=UP_WITHIN, why=BOOK)
     await must_run_as_given(lab, "book")
@@ -61,6 +63,7 @@ async def book_answers(lab: Lab) -> None:
         "the routes are the archive's, and that was right as it was: kubectl get configmap archive -o yaml. If there "
         "is no answer at all: kubectl get endpointslices"
     )
+    await must_leave_it_alone(lab)
     await answers_alone(lab, "book")
 
 

@@ -21,11 +21,12 @@ from mlops_lab.kit.pods import containers_of, gone_meanwhile, images, leaving, n
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probe_times import silent_at_worst
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.execs import NotStarted
 from mlops_lab.measure.traffic.http import Answer
 
 from .budget import PARTS
 from .reports import KNOWN, delivered, newest_reports
-from .why import NO_DRILL, OUTSIDE
+from .why import NEVER_CONTENT, NO_DRILL, OUTSIDE
 
 START = Path(__file__).parents[1] / "start"
 ROUTES: dict[str, int] = json.loads(in_manifests(START, "ConfigMap", "archive")["data"]["routes.json"])
@@ -56,6 +57,11 @@ for each in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
 sys.exit(not found)
 """
 BY_FILE, BY_LIMIT = ("touch", HUNG), ("python3", "-c", STUCK)
+# Asks an address; a status of 400 or more is an error, as the kubelet takes it.
+GET = """
+import sys, urllib.request
+urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=5).read()
+"""
 
 
 async def must_run_as_given(lab: Lab, part: str) -> None:
@@ -129,6 +135,37 @@ async def opened(lab: Lab) -> Observation:
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get("book", "/routes"), within=NODES_KNOW_WITHIN)
     ok = answer.status == 200 and answer.fields_if_any == ROUTES
     return _answered(ok, f"GET /routes gives the minutes of {len(ROUTES)} routes", answer)
+
+
+async def must_leave_it_alone(lab: Lab) -> None:
+    """The liveness probe of a book that has opened finds nothing wrong with it; no news then.
+
+    Raises:
+        Failure: it does, so the book is started anew again and again.
+    """
+    for pod in await owned_pods(lab, "book"):
+        first = pod["spec"]["containers"][0]
+        if leaving(pod) or not (command := in_its_place(first)):
+            continue
+        try:
+            said = await printed(lab, pod, *command, container=first["name"])
+        except NotStarted:  # an exec probe without its program says nothing, neither good nor bad
+            continue
+        words = (said.errors.strip().splitlines() or [f"exit code {said.code}"])[-1]
+        seen = f"asked as the probe asks, in the pod: {words[:160]}"
+        must(holds(said.code == 0, "a liveness probe that finds nothing wrong with the book", seen), NEVER_CONTENT)
+
+
+def in_its_place(container: Object) -> list[str]:
+    """A command in a container that ends well where its liveness probe does; none where no command can tell."""
+    probe: Object = container.get("livenessProbe") or {}
+    if "exec" in probe:
+        return list(probe["exec"].get("command") or [])
+    get = probe.get("httpGet") or {}
+    if not get or get.get("host") or get.get("scheme") == "HTTPS":
+        return []
+    address = f"http://127.0.0.1:{port_of(container, get)}/{str(get.get('path') or '').lstrip('/')}"
+    return ["python3", "-c", GET, address]
 
 
 async def forecast(lab: Lab, routes: Sequence[str]) -> Observation:
@@ -244,8 +281,13 @@ async def hung_without_a_file(lab: Lab) -> Observation:
 def asks_the_book(container: Object) -> bool:
     """Does the liveness probe of the book's container ask by HTTP, and at the port on which the book listens?"""
     get = (container.get("livenessProbe") or {}).get("httpGet") or {}
+    return not get.get("host") and port_of(container, get) == BOOK_PORT
+
+
+def port_of(container: Object, get: Object) -> Any:
+    """The number of the port that a probe of a container's asks, which may have it by name."""
     ports = {each.get("name"): each["containerPort"] for each in container.get("ports") or []}
-    return not get.get("host") and ports.get(get.get("port"), get.get("port")) == BOOK_PORT
+    return ports.get(get.get("port"), get.get("port"))
 
 
 async def _fresh(lab: Lab) -> str:

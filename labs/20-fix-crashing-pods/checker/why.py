@@ -72,6 +72,11 @@ AGAIN = (
     "a container that starts anew needs as long to read as the first one did, and finds in the volumes of its pod what "
     "the one before has left there, /tmp too if that is one: kubectl describe pod, kubectl logs --previous"
 )
+NEVER_CONTENT = (
+    "a book that answers is killed by such a probe as well, a moment after it has opened, and so again and again: "
+    "kubectl describe pod has it in the events. What the book knows its program says at the top, and a probe asks the "
+    "pod, at the pod's own port"
+)
 OUTSIDE = (
     "a class or a PersistentVolume that is made for the book is not of your namespace, nor is a folder of the node: "
     "kubectl get storageclass lists the classes that the cluster has for everybody"
