@@ -758,6 +758,63 @@ def test_each_pod_does_all_of_the_interface(
         assert asyncio.run(everywhere.one_for_another(made_up_lab("25"), stage)).ok
 
 
+class Forgetful(Pods):
+    """A stage whose canary is taken back without outcomes, some seconds after its judge's pod has begun."""
+
+    def __init__(self, patience: float) -> None:
+        super().__init__()
+        self.patience, self.now, self.born, self.count = patience, 0.0, 0.0, 0
+
+    async def behave(self, *given: Any) -> None: ...
+
+    async def send(self, targets: Any, *, rate: float, count: int = 0, **how: Any) -> None:
+        self.now, self.count = self.now + count / rate, count
+
+    async def done(self, **more: Any) -> Any:
+        by = {"candidate": self.count // 10, "stable": self.count - self.count // 10}
+        by = by if self.count > 1000 else {"stable": self.count}  # without a canary
+        seen = {"sent": self.count, "wanted": self.count, "unlike": 0, "examples": [], "seconds": 1.0}
+        return seen | {"by": by, "users": {}, "homes": {}}
+
+    async def stop(self) -> None: ...
+
+    async def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+    async def begins(self, *given: Any) -> Any:
+        self.born = self.now
+        return SimpleNamespace(ok=True)
+
+    async def replaced(self, *given: Any) -> None:
+        self.born = self.now
+
+    async def says(self, *given: Any) -> str:
+        return "taken back" if self.now - self.born > self.patience else "running"
+
+
+@pytest.mark.parametrize(("patience", "ok"), [(66.0, False), (120.0, True)])
+def test_a_judge_that_counts_its_pods_own_minute_is_found(
+    patience: float, ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario, stage = loaded("25", "scenario"), Forgetful(patience)
+
+    @contextlib.asynccontextmanager
+    async def staged(*given: Any) -> AsyncIterator[Any]:
+        yield stage
+
+    async def both(*given: Any, **more: Any) -> list[str]:
+        return ["x", "y"]
+
+    for name, what in {
+        "staged": staged, "each_of_them": both, "service_address": both, "put": stage.begins, "state": stage.says,
+        "taken_at_each": stage.begins, "one_for_another": stage.begins, "replaced": stage.replaced,
+        "time": SimpleNamespace(monotonic=lambda: stage.now),
+    }.items():  # fmt: skip
+        monkeypatch.setattr(scenario, name, what)
+    seen = asyncio.run(scenario.users(made_up_lab("25", time=stage)))
+    assert seen.undecided.ok is ok
+
+
 @pytest.mark.parametrize(
     ("verdict", "state", "by", "ok"),
     [

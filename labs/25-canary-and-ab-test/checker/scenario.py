@@ -33,6 +33,8 @@ PLAIN, ERRORS = 200, 0.1  # requests without a canary, and the share that the mo
 FAILS = (0.2, 0.3)  # the share that the candidate fails: nobody knows any outcome, so its users keep it
 # s from the PUT in which nothing is decided without outcomes: less than two minutes, as who counts looks may be early.
 OPEN_FOR = 110.0
+# s of these after which all pods are deleted, not before: what a judge keeps of the time in its memory ends there.
+LEFT_ALONE = 80.0
 
 
 @dataclass
@@ -103,6 +105,9 @@ async def users(lab: Lab) -> Users:
         homes = {user: model for model, some in seen["users"].items() for user in some}
         found.pods = await _again(lab, stage, homes, "at each pod", began)
         found.undecided = await still_open(lab, began)
+        thorough = lab.thorough(gives_a_tenth)
+        if found.pods.ok and found.undecided.ok and thorough:
+            found.undecided = await stays_open(lab, stage, began, LEFT_ALONE)
         if not (found.pods.ok and found.undecided.ok):
             return found
         try:
@@ -112,8 +117,8 @@ async def users(lab: Lab) -> Users:
             found.lost = failure
             return found
         found.undecided = await still_open(lab, began)
-        if found.restarted.ok and found.undecided.ok and lab.thorough(gives_a_tenth):
-            found.undecided = await stays_open(lab, stage, began)
+        if found.restarted.ok and found.undecided.ok and thorough:
+            found.undecided = await stays_open(lab, stage, began, OPEN_FOR)
         return found
 
 
@@ -131,12 +136,16 @@ async def still_open(lab: Lab, began: float) -> Observation:
     )  # fmt: skip
 
 
-async def stays_open(lab: Lab, stage: Stage, began: float) -> Observation:
-    """The same all the time, while many more users come, and many of the candidate's answers fail."""
+async def stays_open(lab: Lab, stage: Stage, began: float, until: float) -> Observation:
+    """The same all the time, while many more users come, and many of the candidate's answers fail.
+
+    Args:
+        until: so many seconds after it began.
+    """
     await stage.send([await service_address(lab)], rate=USERS_RATE, seed=seed_of(lab, "no outcomes"))
     try:
         seen = await still_open(lab, began)
-        while seen.ok and time.monotonic() - began < OPEN_FOR:
+        while seen.ok and time.monotonic() - began < until:
             await lab.time.pause(2)
             seen = await still_open(lab, began)
     finally:
