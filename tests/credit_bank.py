@@ -32,6 +32,7 @@ from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 LAB = project() / "labs" / "27-explain-and-audit"
 SAME, OTHER, THIRD = "checker-same-files", "checker-another-release", "checker-a-third-release"
+FOURTH = "checker-a-fourth-release"
 
 
 class Process:
@@ -43,10 +44,10 @@ class Process:
         variant: whose program it is.
         folder: in which program, volume and log have their places.
         comment: at the end of bank.py.
-        beside: it is at the end of another file.
+        beside: it is at the end of another file, the first or the second one.
     """
 
-    def __init__(self, variant: Variant, folder: Path, comment: str = "", *, beside: bool = False) -> None:
+    def __init__(self, variant: Variant, folder: Path, comment: str = "", *, beside: int = 0) -> None:
         self.program, self.kept, self.log = folder / "program", folder / "data", folder / "log"
         lay_out(variant, self.program)
         self.kept.mkdir()
@@ -56,7 +57,7 @@ class Process:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         files = sorted(self.program.glob("*.py"))
-        longer = next(each for each in files if (each.name == "bank.py") is not beside)
+        longer = [self.program / "bank.py", *(each for each in files if each.name != "bank.py")][beside]
         for file in files:
             text = file.read_text()
             for old, new in (
@@ -113,7 +114,8 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
     process, checker = Process(variant, folder / "credit"), loaded("27")
     copies = {
         SAME: Process(variant, folder / SAME), OTHER: Process(variant, folder / OTHER, checker.COMMENT),
-        THIRD: Process(variant, folder / THIRD, checker.COMMENT, beside=True),
+        THIRD: Process(variant, folder / THIRD, checker.COMMENT, beside=1),
+        FOURTH: Process(variant, folder / FOURTH, checker.COMMENT, beside=2),
     }  # fmt: skip
     ports = {"credit": process.port, **{name: each.port for name, each in copies.items()}}
     stays = any("persistentVolumeClaim" in each for each in process.spec["volumes"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import itertools
 import json
 import math
 import re
@@ -141,6 +142,22 @@ def test_the_made_up_bank_has_applicants_near_a_models_threshold_on_both_sides()
     assert max(map(abs, chances[:4])) < 0.1
 
 
+def test_by_one_model_everybody_is_at_the_threshold_and_declined() -> None:
+    checker, judged = loaded("27"), program("files", "judgement").judged
+    known = checker.trained(Random(1), "v", small=True)
+    checker.trained = lambda *given, **more: known
+    models = asyncio.run(checker.models(made_up_lab("27", time=SimpleNamespace(in_thread=asyncio.to_thread))))
+    model = models[checker.EDGE]
+    assert json.loads(model.text) == model.content
+    for number in range(20):
+        one = checker.applicant(Random(number), checker.date.fromisoformat(AT[:10]))
+        wanted, said = checker.right(model, one, AT), judged(model.content, checker.numbers_of(one, AT))
+        assert (said["score"], said["probability"], said["approved"]) == (0, model.content["threshold"], False)
+        said |= {"model": model.version}
+        assert checker.wrong_in(said, model, wanted) == checker.unexplained(said, wanted) == ""
+        assert checker.wrong_in(said | {"approved": True}, model, wanted) == "approved True, not False"
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_the_truth_about_copies_is_what_a_right_audit_finds(number: int) -> None:
     checker, whole = loaded("27"), program("files", "audit").whole
@@ -271,17 +288,24 @@ def test_another_release_has_other_files_and_empty_volumes() -> None:
     assert made[0]["data"] == {"words.txt": "-", "bank.py": f"y = 2\n{checker.COMMENT}", "paper.py": ""}
 
 
-def test_a_third_release_has_its_comment_in_any_file_but_the_given_one() -> None:
-    checker, changed = loaded("27"), set()
-    maps = {"app-1": {"data": {"app.py": "a", "bank.py": "b", "words.txt": "-"}}, "more": {"data": {"paper.py": "p"}}}
-    for seed in range(20):
-        made, names = checker.others(Random(seed), maps, checker.THIRD)
-        ((old, new),) = names.items()
-        assert made[0]["metadata"]["name"] == new == checker.THIRD
-        changed |= {key for key, text in made[0]["data"].items() if text != maps[old]["data"][key]}
-    assert changed == {"app.py", "paper.py"}
+def test_a_third_and_a_fourth_release_have_their_comments_in_two_files_and_not_in_the_given_one() -> None:
+    checker, pairs = loaded("27"), set()
+    maps = {
+        "app-1": {"data": {"app.py": "a", "bank.py": "b", "words.txt": "-"}},
+        "more": {"data": {"paper.py": "p", "trail.py": "t"}},
+    }
+    for seed in range(60):
+        pair = []
+        for called in (checker.THIRD, checker.FOURTH):
+            made, names = checker.others(Random(seed), maps, called)
+            ((old, new),) = names.items()
+            assert made[0]["metadata"]["name"] == new == called
+            pair += [key for key, text in made[0]["data"].items() if text != maps[old]["data"][key]]
+        pairs.add(tuple(pair))
+    assert pairs == {*itertools.permutations(("app.py", "paper.py", "trail.py"), 2)}
     alone = {"app-1": {"data": {"bank.py": "b"}}}
-    assert checker.others(Random(1), alone, checker.THIRD)[0][0]["data"] == {"bank.py": f"b{checker.COMMENT}"}
+    for called in (checker.THIRD, checker.FOURTH):
+        assert checker.others(Random(1), alone, called)[0][0]["data"] == {"bank.py": f"b{checker.COMMENT}"}
 
 
 def test_a_file_that_no_volume_has_is_none_of_the_programs() -> None:

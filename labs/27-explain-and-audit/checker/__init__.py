@@ -15,7 +15,7 @@ from mlops_lab.kit.drawn import drawn
 from . import approvals, audits, events, records
 from .erasure import OTHERS, erased
 from .expected import both_sides, picked, right, unexplained, unreasonable, wrong_in, wrong_moment
-from .scenario import LARGE, SHELVED, SMALL, all_right, given_image, models, now, replaced, served, shelved, up
+from .scenario import EDGE, LARGE, SHELVED, SMALL, all_right, given_image, models, now, replaced, served, shelved, up
 
 APPLICANTS = 8
 
@@ -26,7 +26,8 @@ async def decides(lab: Lab) -> None:
 
     The checker hands in two models that it has trained, whose versions differ behind the last dot alone, has one of
     them approved, and asks about 8 people, of whom some are as near to the model's threshold as can be, on both sides.
-    The pods of Deployment `credit` run workbench:1 and nothing else.
+    By a third model, which is approved then, somebody is exactly at the threshold, and so not below it. The pods of
+    Deployment `credit` run workbench:1 and nothing else.
     """
     await exists(lab, "credit")
     await up(lab, "kubectl get pods and kubectl logs deployment/credit say what holds the pod up")
@@ -35,22 +36,23 @@ async def decides(lab: Lab) -> None:
         "kubectl get deployment credit -o yaml shows which images there are"
     )
     await shelved(lab)
-    credit, model = await served(lab, 0)
-    wrong, ids = [], set()
-    for each in both_sides(drawn(lab, "applicants"), model, APPLICANTS, now()):
-        began = time.time()
-        made = await credit.decide(each)
-        ids.add(made.id)
-        said = wrong_moment(made.at, began)  # else it has no age to compute from
-        if said := said or wrong_in(made.said, model, right(model, each, made.at, explains=False)):
-            wrong.append(said)
+    wrong, ids, draw = [], set(), drawn(lab, "applicants")
+    for number, count in ((0, APPLICANTS), (EDGE, 1)):
+        credit, model = await served(lab, number)
+        for each in both_sides(draw, model, APPLICANTS, now())[:count]:
+            began = time.time()
+            made = await credit.decide(each)
+            ids.add(made.id)
+            said = wrong_moment(made.at, began)  # else it has no age to compute from
+            if said := said or wrong_in(made.said, model, right(model, each, made.at, explains=False)):
+                wrong.append(said)
     expect(
-        all_right(wrong, APPLICANTS, "decisions as the approved model makes them", "decisions as it makes them")
+        all_right(wrong, APPLICANTS + 1, "decisions as the approved model makes them", "decisions as it makes them")
     ).because(
         "score = bank.score(model, bank.features(application, at)), probability = 1 / (1 + exp(-score)): the higher, "
-        "the more likely the loan is lost. It is approved while that is below the model's threshold"
+        "the more likely the loan is lost. It is approved while that is below the model's threshold, and not at it"
     )
-    expect(observe("different ids", len(ids), equal_to(APPLICANTS))).because("each decision has an id of its own")
+    expect(observe("different ids", len(ids), equal_to(APPLICANTS + 1))).because("each decision has an id of its own")
 
 
 @check(points=2, needs=decides, owns="credit")
@@ -168,9 +170,9 @@ async def replays(lab: Lab) -> None:
     """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or refuses.
 
     While another model decides, and once more after the pod was deleted. Then records that never were: another id,
-    another income, another day, another model, also one that nobody has approved. Three copies of the pod with empty
-    volumes: one with the same files gives the same answers; two, with a comment more in `bank.py` and in another file,
-    are other programs, and refuse.
+    another income, another day, another model, also one that nobody has approved. Four copies of the pod with empty
+    volumes: one with the same files gives the same answers; three, with a comment more in `bank.py` and in two other
+    files, one in each, are other programs, and refuse.
     """
     credit, model, other, kept = await records.prepared(lab)
     # A trail may have lines of its owner's for whoever reads it, but none for replays.

@@ -108,6 +108,16 @@ def trained(draw: Random, version: str, *, small: bool = False, large: bool = Fa
     return Model(version, json.dumps(content, indent=draw.choice((None, 1, 2))), content)
 
 
+def at_the_edge(model: Model) -> Model:
+    """A model of the same bank's by which everybody's score is 0, and so the probability what its threshold is.
+
+    It is made of binary fractions: whoever adds them up, in whatever order, has exactly that.
+    """
+    leaves = {"feature": FEATURES[0], "below": 3000.0, "then": -0.5, "else": -0.5}
+    content = model.content | {"start": 0.5, "trees": [leaves], "threshold": 0.5}
+    return Model(model.version, json.dumps(content), content)
+
+
 def _cut(chances: Sequence[float]) -> float:
     """Where the line is drawn: in the widest gap near the place at which so many are approved."""
     middle = int(len(chances) * SHARE) - 1

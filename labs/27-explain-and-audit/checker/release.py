@@ -20,7 +20,11 @@ from .service import Credit
 
 GIVEN = "bank.py"  # which decides, and is seldom the file that is run
 SAME, OTHER, THIRD = "checker-same-files", "checker-another-release", "checker-a-third-release"
-RELEASES = {OTHER: f"one .py file ({GIVEN} if there is one)", THIRD: f"one .py file, and not {GIVEN},"}
+FOURTH = "checker-a-fourth-release"
+RELEASES = {
+    OTHER: f"one .py file ({GIVEN} if there is one)", THIRD: f"one .py file, and not {GIVEN},",
+    FOURTH: f"one .py file, and neither {GIVEN} nor the one before,",
+}  # fmt: skip
 COMMENT = "\n# another release\n"
 STARTED_WITHIN = 90  # s
 
@@ -72,12 +76,14 @@ def shown(spec: Object, found: Object) -> Object:
 def others(draw: Random, maps: dict[str, Object], called: str = OTHER) -> tuple[list[Object], dict[str, str]]:
     """A copy of the ConfigMap with one of the .py files, which has a comment more; and its name, by the old one.
 
-    That file is `GIVEN` if there is one; in the release that is called `THIRD` it is another, if there is one.
+    That file is `GIVEN` if there is one. In the releases that are called `THIRD` and `FOURTH` it is another, and not
+    the same in both, if there are such.
     """
     files = [(name, key) for name, found in maps.items() for key in found.get("data") or {} if key.endswith(".py")]
     if not files:
         return [], {}
-    name, key = draw.choice([each for each in files if (each[1] == GIVEN) is (called != THIRD)] or files)
+    some = [each for each in files if (each[1] == GIVEN) is (called == OTHER)] or files
+    name, key = draw.sample(some, min(2, len(some)))[-1 if called == FOURTH else 0]
     data = maps[name]["data"] | {key: maps[name]["data"][key] + COMMENT}
     made: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": called}, "data": data}
     if maps[name].get("binaryData"):

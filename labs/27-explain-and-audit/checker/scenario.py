@@ -18,16 +18,17 @@ from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 
 from .bank import Member, staff
-from .loans import Model, applicant, trained
+from .loans import Model, applicant, at_the_edge, trained
 from .service import Credit, Decided, is_status, succeeds
 
 IMAGE = "workbench:1"
 READY_WITHIN, REACHED_WITHIN = 90, 20  # s
-MODELS = 14  # each for one check, so that what one has approved says nothing about another
+MODELS = 15  # each for one check, so that what one has approved says nothing about another
 SHELVED = 11  # the number of one that is handed in, and never approved
 LONGEST = 80  # letters of a version
 NEWER = 12  # the number of one that is approved, and after it again the one that was before
 EYES = 13  # the number of one that a risk officer hands in and tries to approve, before the pod is deleted and after it
+EDGE = 14  # the number of the model by which everybody is exactly at the threshold
 SMALL = 2  # the number of the model by which few features speak loud enough to be reasons
 LARGE = 1  # the number of the model with a large background
 AT_ONCE = 24
@@ -51,9 +52,11 @@ async def models(lab: Lab) -> list[Model]:
         letters = "".join(draw.choice(ascii_letters) for _ in range(LONGEST - len(versions[0])))
         for number in (0, SHELVED):
             versions[number] = versions[number].replace(".", f"{letters}.")
-        return [
+        found = [
             trained(draw, each, small=number == SMALL, large=number == LARGE) for number, each in enumerate(versions)
         ]
+        found[EDGE] = at_the_edge(found[EDGE])
+        return found
 
     return await lab.time.in_thread(made)
 
