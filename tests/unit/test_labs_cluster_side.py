@@ -176,6 +176,25 @@ def test_a_namespace_that_is_going_is_waited_for(kube: MadeUpKube, exercise: Exe
     assert kube.calls[:2] == ["gone Namespace lab-10", "apply Namespace lab-10"]
 
 
+def test_jobs_go_with_a_namespace_before_their_pods_which_may_wait_for_that(
+    kube: MadeUpKube, exercise: Exercise
+) -> None:
+    def fill(**meta: str) -> None:
+        labels = {"app.kubernetes.io/managed-by": "mlops-lab"}
+        kube.objects[("Namespace", None, "lab-10")] = {"metadata": {"name": "lab-10", "labels": labels, **meta}}
+        for kind, name in (("Pod", "batch-0"), ("Job", "batch")):
+            kube.objects[(kind, "lab-10", name)] = {"metadata": {"name": name}}
+        kube.calls.clear()
+
+    ended = ["delete Job batch", "delete Pod batch-0 grace 1", "gone Namespace lab-10"]
+    fill()
+    namespaces.remove(cast(Kube, kube), exercise, "lab-10")
+    assert kube.calls == ["delete Namespace lab-10", *ended]
+    fill(deletionTimestamp="now")  # somebody has deleted it by hand
+    namespaces.create(cast(Kube, kube), exercise, "lab-10")
+    assert kube.calls[:3] == ended
+
+
 def test_what_a_lab_left_in_the_platform_goes_when_no_pod_can_make_more_also_at_a_second_try(
     kube: MadeUpKube, exercise: Exercise, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ import copy
 from mlops_lab.checks import Lab, LabError, Observation, is_ready
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import phase
 
 NAME, NOBODY = "checker-without-model", "nobody-has-registered-this"
 RUNS_WITHIN, LOOKED_AT = 90, 20  # s until its server runs, and s at least in which it must not become ready
@@ -79,4 +80,4 @@ def running(item: Object | None) -> bool:
 
 def state(item: Object | None) -> str:
     """In words."""
-    return str(((item or {}).get("status") or {}).get("phase", "gone")) + (", ready" if item and is_ready(item) else "")
+    return phase(item) + (", ready" if item and is_ready(item) else "")

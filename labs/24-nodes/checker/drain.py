@@ -16,11 +16,12 @@ from mlops_lab.kit.selectors import selects
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import phase
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 
 from .placement import by_node, role_tolerated
-from .trials import phase, placed, trial
+from .trials import placed, trial
 
 COUNTED_WITHIN = 20  # s until the disruption controller has counted pods that have just become ready
 DRAINED_WITHIN = 60  # s from the first eviction

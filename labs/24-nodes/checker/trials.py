@@ -10,6 +10,7 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import phase, scheduled
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 
@@ -122,14 +123,3 @@ def placed(pod: Object | None) -> str:
     if where := pod["spec"].get("nodeName"):
         return f"runs on {where}" if phase(pod) == "Running" else f"{phase(pod)} on {where}"
     return f"waits: {scheduled(pod).get('message') or 'no scheduler has looked at it'}"[:240]
-
-
-def scheduled(pod: Object | None) -> Object:
-    """A pod's condition PodScheduled; empty without one."""
-    conditions = ((pod or {}).get("status") or {}).get("conditions") or []
-    return next((each for each in conditions if each.get("type") == "PodScheduled"), {})
-
-
-def phase(pod: Object | None) -> str:
-    """A pod's phase."""
-    return str(((pod or {}).get("status") or {}).get("phase") or "gone")

@@ -77,11 +77,14 @@ def prove_tasks(
       lab exam prove --resume
       lab exam prove storage-class --variant wrong/claim_is_bound--another-pod --seed 7
     """
+    from mlops_lab.base.locking import alone
+    from mlops_lab.base.paths import state
+    from mlops_lab.cli.terminal import say
     from mlops_lab.proof import tasks as proof
     from mlops_lab.proof.ledger import HONEST, Done
     from mlops_lab.proof.verify import Step
     from mlops_lab.tasks import clusters
-    from mlops_lab.tasks.task import named, tasks
+    from mlops_lab.tasks.task import Task, named, tasks
 
     chosen = [task for task in ([named(name) for name in names] or tasks()) if not (resume and proof.holds(task))]
     dishonest = False
@@ -94,13 +97,20 @@ def prove_tasks(
             for result in done.results if "solutions" in step.kinds else ():
                 click.echo(f"      {result.check}: {result.seen}")
 
+    def prove(task: Task) -> list[Done]:
+        # Two at once would work in the same namespaces.
+        with alone(state() / f"prove-{task.name}.lock", f"task {task.name}", say):
+            if resume and proof.holds(task):  # another command has proved it meanwhile
+                return []
+            click.echo(f"{task.name}: {task.about.title}")
+            done = proof.prove(task, clusters.make([task])[task.about.cluster], only=only, of=of, tell=tell, **draws)
+            click.echo(f"  {sum(each.seconds for each in done):.0f} s")
+            return done
+
     draws = {} if seed is None else {"seed": seed}
     try:
         for task in chosen:
-            click.echo(f"{task.name}: {task.about.title}")
-            done = proof.prove(task, clusters.make([task])[task.about.cluster], only=only, of=of, tell=tell, **draws)
-            dishonest = dishonest or any(each.outcome != HONEST for each in done)
-            click.echo(f"  {sum(each.seconds for each in done):.0f} s")
+            dishonest = any(each.outcome != HONEST for each in prove(task)) or dishonest
     finally:
         clusters.end(chosen)
     sys.stdout.flush()

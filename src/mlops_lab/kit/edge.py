@@ -17,6 +17,7 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.errors import NotFound, Refused
+from mlops_lab.kube.objects import phase
 
 _RUNS_WITHIN = 60.0  # s
 _PORTS = ("80", "443")
@@ -160,12 +161,8 @@ async def asked(
 
 async def _runs(lab: Lab, name: str) -> Observation:
     return await lab.objects.named("Pod", name).until(
-        lambda pod: _phase(pod) == "Running", expected="the checker's own pod runs", shown=_phase, within=_RUNS_WITHIN
+        lambda pod: phase(pod) == "Running", expected="the checker's own pod runs", shown=phase, within=_RUNS_WITHIN
     )
-
-
-def _phase(pod: Object | None) -> str:
-    return str(((pod or {}).get("status") or {}).get("phase") or "gone")
 
 
 def _pod(name: str, image: str) -> Object:

@@ -17,6 +17,7 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.errors import NotFound, Refused
+from mlops_lab.kube.objects import phase
 
 _RUNS_WITHIN = 60.0  # s
 _SETTLED_AFTER = 3.0  # s until every node knows a new pod's address and what its policies say of it
@@ -156,10 +157,8 @@ async def _stand(probe: Probe, image: str) -> None:
             "the checker sends its requests from pods of its own; the namespaces of the task must stay, and let pods in"
         )
     running = await probe.objects.named("Pod", probe.name).until(
-        lambda pod: ((pod or {}).get("status") or {}).get("phase") == "Running",
-        expected="the checker's own pod runs", shown=lambda pod: ((pod or {}).get("status") or {}).get("phase", "gone"),
-        within=_RUNS_WITHIN,
-    )  # fmt: skip
+        lambda pod: phase(pod) == "Running", expected="the checker's own pod runs", shown=phase, within=_RUNS_WITHIN
+    )
     must(running, "a pod like any other must be able to start in the namespaces of the task")
 
 

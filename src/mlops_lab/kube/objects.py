@@ -20,6 +20,17 @@ def is_ready(item: Object | None) -> bool:
     return is_true(item, "Ready")
 
 
+def phase(item: Object | None) -> str:
+    """A pod's phase, or a claim's; `gone` where there is none."""
+    return str(((item or {}).get("status") or {}).get("phase") or "gone")
+
+
+def scheduled(pod: Object | None) -> Object:
+    """A pod's condition PodScheduled; empty without one."""
+    conditions = ((pod or {}).get("status") or {}).get("conditions") or []
+    return next((each for each in conditions if each.get("type") == "PodScheduled"), {})
+
+
 def alive(pods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The pods that are not being deleted, and have not ended (as one that a node evicted)."""
     return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp") and not over(pod)]

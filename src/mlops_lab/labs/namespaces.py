@@ -8,6 +8,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.cluster import own, record
 from mlops_lab.kube.client import Kube, Object
+from mlops_lab.kube.ending import end_pods
 from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.registry import REGISTRY, with_registry
@@ -20,8 +21,6 @@ _GONE_WITHIN = 180.0
 _USABLE_WITHIN = 90.0
 # A seed's Job prepares what the learner starts with; on a small machine this takes some time.
 _SEEDED_WITHIN = 300.0
-# The grace period for pods when the namespace is deleted: nobody needs them any more.
-_GRACE = 1
 _ENDS = ("Complete", "Failed")
 
 
@@ -36,6 +35,7 @@ def create(kube: Kube, exercise: Exercise, namespace: str) -> None:
     parts.require_installed(kube, exercise.number, needs)
     found = kube.find("Namespace", namespace)
     if found and found["metadata"].get("deletionTimestamp"):
+        end_pods(kube, namespace)
         kube.wait_gone("Namespace", namespace, within=_GONE_WITHIN)
         found = None
     if found and _labels(found).get("app.kubernetes.io/managed-by") != MANAGED_BY:
@@ -127,8 +127,7 @@ def remove(kube: Kube, exercise: Exercise, namespace: str, within: float = _GONE
         )
     if found:
         kube.delete("Namespace", namespace)
-        for pod in kube.list("Pod", namespace):
-            kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
+        end_pods(kube, namespace)
         kube.wait_gone("Namespace", namespace, within=within)
     if _is_users(kube):
         own.gone_by_name(kube.context, "Namespace", namespace)

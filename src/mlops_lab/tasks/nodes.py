@@ -12,6 +12,7 @@ from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.errors import NotFound, Refused
+from mlops_lab.kube.objects import phase, scheduled
 from mlops_lab.tasks.lab import TaskLab
 
 _ANSWERS_WITHIN = 15.0
@@ -155,7 +156,7 @@ async def takes_a_pod(lab: TaskLab, node: str, *, tolerates: tuple[Object, ...] 
     try:
         async with standing(lab, [trial(lab, node, tolerates)], grace=0):
             return await lab.objects.named("Pod", _TRIAL).until(
-                lambda pod: _phase(pod) == "Running", expected=expected, shown=placed, within=within
+                lambda pod: phase(pod) == "Running", expected=expected, shown=placed, within=within
             )
     except (NotFound, Refused) as refused:
         if refused.transient:
@@ -174,7 +175,7 @@ async def stays_away(lab: TaskLab, node: str, *, tolerates: tuple[Object, ...] =
     try:
         async with standing(lab, [trial(lab, node, tolerates)], grace=0):
             return await lab.objects.named("Pod", _TRIAL).until(
-                lambda pod: _scheduled(pod).get("reason") == "Unschedulable",
+                lambda pod: scheduled(pod).get("reason") == "Unschedulable",
                 expected=expected, shown=placed, within=within,
             )  # fmt: skip
     except (NotFound, Refused) as refused:
@@ -202,17 +203,8 @@ def placed(pod: Object | None) -> str:
         return "it is gone"
     where = pod["spec"].get("nodeName")
     if where:
-        return f"{_phase(pod)} on {where}"
-    return f"{_phase(pod)}, {_scheduled(pod).get('message') or 'not looked at by a scheduler'}"[:200]
-
-
-def _scheduled(pod: Object | None) -> Object:
-    conditions = ((pod or {}).get("status") or {}).get("conditions") or []
-    return next((each for each in conditions if each.get("type") == "PodScheduled"), {})
-
-
-def _phase(pod: Object | None) -> str:
-    return str(((pod or {}).get("status") or {}).get("phase") or "gone")
+        return f"{phase(pod)} on {where}"
+    return f"{phase(pod)}, {scheduled(pod).get('message') or 'not looked at by a scheduler'}"[:200]
 
 
 def _condition(node: Object) -> str:

@@ -8,12 +8,11 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.grader import names
 from mlops_lab.classroom.grader.rooms import Services
 from mlops_lab.kube.client import Kube
+from mlops_lab.kube.ending import end_pods
 from mlops_lab.kube.exact import delete_exactly
 from mlops_lab.labs import parts
 from mlops_lab.measure.services.pipelines import Pipelines
 from mlops_lab.measure.services.tracking import Tracking
-
-_GRACE = 1  # s for pods that nobody needs any more
 
 
 class Foreign(LabError):
@@ -39,8 +38,7 @@ def remove(kube: Kube, namespace: str, klass: str) -> bool:
         )
     if not there["metadata"].get("deletionTimestamp"):
         delete_exactly(kube, there)
-        for pod in kube.list("Pod", namespace):
-            kube.delete("Pod", pod["metadata"]["name"], namespace, grace=_GRACE)
+        end_pods(kube, namespace)
     return False
 
 

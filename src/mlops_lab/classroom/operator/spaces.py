@@ -16,6 +16,7 @@ from mlops_lab.classroom.operator.requests import Lab
 from mlops_lab.classroom.operator.seen import Seen
 from mlops_lab.classroom.operator.settings import Settings
 from mlops_lab.kube.client import Kube, Object
+from mlops_lab.kube.ending import end_pods
 from mlops_lab.kube.errors import NotFound, Refused
 from mlops_lab.kube.exact import delete_exactly
 
@@ -23,7 +24,6 @@ T = TypeVar("T")
 _FORBIDDEN = 403
 # A right holds a moment after it was bound: the API server hears of it by a watch of its own.
 _HEARD_WITHIN, _AGAIN = 5.0, 0.05
-_GRACE = 1  # s for pods that nobody needs any more
 
 
 class Foreign(LabError):
@@ -120,8 +120,7 @@ class Spaces:
             delete_exactly(self._kube, there)
             # A pod that somebody deletes may be given a year by that; only who gives it less ends it sooner.
             with suppress(Refused):  # no right in it, as it was not made to its end
-                for pod in self._kube.list("Pod", name):
-                    self._kube.delete("Pod", pod["metadata"]["name"], name, grace=_GRACE)
+                end_pods(self._kube, name)
 
     def bring(self, wanted: Sequence[Object]) -> None:
         """Have objects be as they should be; what is so already is not written."""
