@@ -166,11 +166,11 @@ def test_a_signature_is_tried_with_each_of_its_columns(
 def prepared() -> dict[str, Any]:
     return {"rows": dict.fromkeys(("training", "held_out", "after", "other"), 2), "signature": {"columns": None},
             "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01"), "few": [1, 0], "one": [1],
-            "gaps": [1, 0]}  # fmt: skip
+            "gaps": [1, 0], **{name: [0, 1] for name in lab_globals("01")["FARTHEST"]}}  # fmt: skip
 
 
 def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("training", "held_out", "few", "one", "gaps", "after", "other"):
+    for name in ("training", "held_out", "few", "one", "gaps", "after", "other", *lab_globals("01")["FARTHEST"]):
         pd.DataFrame({"hour": [1, 2]}).to_csv(tmp_path / f"{name}.csv", index=False)
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": null}')
     driver = module("01", "driver", monkeypatch, tmp_path, model=lambda: Model(0.3))
@@ -186,7 +186,7 @@ def held(answers: dict[str, Any], logged: float, **labels: str) -> Lab:
     """Lab 01 with a model that gives some answers, and a metric that was logged; labels are `01` but for some days."""
     checker = lab_globals("01")
     week = answers.get("probabilities held_out", {"values": [0.1, 0.2]})["values"]
-    alone = {"few": week[::-1], "one": week[1:2], "gaps": [0.2, 0.1]}
+    alone = {"few": week[::-1], "one": week[1:2], "gaps": [0.2, 0.1]} | dict.fromkeys(checker["FARTHEST"], week[:2])
     answers = {f"probabilities {name}": {"values": each} for name, each in alone.items()} | answers
     whole = [answers.get(" ".join(question), {"values": [0.1, 0.2]}) for question in checker["QUESTIONS"]]
     found = {"data": {"metrics": [{"key": "auc_held_out", "value": logged}]}}
@@ -280,6 +280,20 @@ def test_half_of_the_rows_that_are_asked_about_alone_have_gaps(monkeypatch: pyte
         assert len(set(places)) == 30 and sum(place < gaps for place in places) == expected
 
 
+@pytest.mark.parametrize(("temp", "right"), [([0.1, 0.2], True), ([0.1, 0.3], True), ([0.2, 0.3], False)])
+def test_an_unusual_flight_has_the_same_probability_without_the_rest(temp: list[float], right: bool) -> None:
+    check = lab_globals("01")["metric_is_true"](held({"probabilities farthest_temp": {"values": temp}}, 1.0))
+    asyncio.run(check) if right else refuses(check)
+
+
+def test_the_most_unusual_flights_are_those_farthest_from_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
+    farthest = module("01", "prepare", monkeypatch).farthest
+    column = pd.Series([10.0, float("nan"), *[10.0] * 60, *[3.0] * 8, *[20.0] * 4, *[11.0] * 20])
+    assert sorted(farthest(column, random.Random(1))) == list(range(62, 74))
+    equal = {tuple(farthest(pd.Series([0.0] * 20 + [1.0] * 15), random.Random(seed))) for seed in range(5)}
+    assert len(equal) == 5 and all(len(set(each)) == 12 and min(each) >= 20 for each in equal)
+
+
 @pytest.mark.parametrize(("sizes", "right"), [([7], True), ([5], True), ([7, 7], True), ([7, 5], False), ([9], False),
                                               ([0], False), ([], False)])  # fmt: skip
 def test_rows_without_weather_may_be_left_out(sizes: list[int], right: bool) -> None:
@@ -301,6 +315,12 @@ def test_a_model_that_knows_the_held_out_week_is_better_than_itself(fitted: dict
 def test_a_model_that_knows_all_four_weeks_is_worse_in_those_after(after: dict[str, Any]) -> None:
     check = lab_globals("01")["metric_is_true"](held({"probabilities after": after}, 1.0))
     refuses(check) if "values" in after else asyncio.run(check)
+
+
+@pytest.mark.parametrize("fitted", [{"values": [0.2, 0.1]}, {"error": "it did not return within 30 s"}])
+def test_a_model_that_was_fitted_to_the_two_weeks_after_knows_them(fitted: dict[str, Any]) -> None:
+    check = lab_globals("01")["metric_is_true"](held({"fitted after": fitted}, 1.0))
+    refuses(check) if "values" in fitted else asyncio.run(check)
 
 
 RISING = [0.1, 0.2, 0.3, 0.4, 0.5]

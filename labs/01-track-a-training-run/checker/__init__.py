@@ -8,7 +8,7 @@ from mlops_lab.kit.presence import exists
 
 from .parameters import parameters
 from .recorded import before_or_after, context, same, size, started_beside, text_values
-from .scenario import NAME, answered, newest, scored
+from .scenario import FARTHEST, NAME, answered, newest, scored
 from .why import described, why_apart
 
 WITHIN = 180  # s for the Job, its pod's start included
@@ -18,7 +18,9 @@ ELSEWHERE = 0.1  # the same for days of summer, where chance does more
 BETTER = 0.05  # by which chance alone may make the logged model better than the same one, fitted anew
 SEEN, NEAR = 0.001, 0.1  # what counts as another model, and the part of that which is next to nothing
 GAIN, NEARER = 0.02, 0.5  # where it is so much better, this part: what draws at random is never next to nothing
-TIES = 0.2  # of flights; a neighbour that is as near as another may be left out when fewer are asked about
+# Of flights; a neighbour that is as near as another may be left out when fewer are asked about. Flights that are alike
+# in what is unusual may all have such neighbours.
+TIES, ALIKE = 0.2, 0.5
 JANUARY = 0.7  # in summer; honest models of many kinds that have seen January alone have 0.55 to 0.64
 COIN = 0.515  # what tossing a coin does not give for some 28,000 flights
 CONTEXTS = ("training", "train")  # autologging says train
@@ -114,12 +116,13 @@ async def metric_is_true(lab: Lab) -> None:
 
     The checker computes it anew, of `late` and the model's probabilities, 22 to 28 January. 30 flights of that
     week, which it draws and asks about without the rest, have to get the same ones, and so have 30 of the training
-    days, half of them without weather; one alone has to get an answer. It also fits the same estimator to the training
+    days, half of them without weather; so have the 12 flights of that week that are the most unusual by their distance,
+    and those by each kind of weather; one alone has to get an answer. It also fits the same estimator to the training
     days, what is frozen in it too: the logged one may not be better by more than 0.05 on a week that it has not seen,
-    and not by more than 0.15 there than on the days that it was fitted to, or on the two weeks after. Nor may its
-    answers be those that the same estimator gives, fitted to that week as well; where it is better by more than 0.02,
-    answers that are at most half as far from those as from the ones without that week count as such. Nor may a step in
-    it have counted more flights than the training days have.
+    or on the two weeks after; nor may it be better by more than 0.15 on that week than on the days that it was fitted
+    to, or on the two weeks after. Nor may its answers be those that the same estimator gives, fitted to that week as
+    well; where it is better by more than 0.02, answers that are at most half as far from those as from the ones without
+    that week count as such. Nor may a step in it have counted more flights than the training days have.
     """
     answer, found = await lab.once(scored), await lab.once(newest) or {}
     own = answer["held_out"]["auc"]
@@ -139,20 +142,28 @@ async def metric_is_true(lab: Lab) -> None:
             logged,
         )
     ).because(why_apart(logged, answer))
-    for name, which in (("few", "of that week"), ("gaps", "of the training days, half of them without weather,")):
+    unusual = (
+        (name, f"the 12 flights of that week whose {column} is farthest from its median", ALIKE)
+        for name, column in FARTHEST.items()
+    )
+    for name, which, most in (
+        ("few", "30 flights of that week", TIES),
+        ("gaps", "30 flights of the training days, half of them without weather,", TIES),
+        *unusual,
+    ):
         if not (alone := answer.get(name)):  # none where the model has no answer for all of these days
             continue
         expect(
             Observation(
-                "error" not in alone and alone["others"] <= TIES * alone["rows"],
-                f"the same probabilities for 30 flights {which} when they are asked about without the rest",
+                "error" not in alone and alone["others"] <= most * alone["rows"],
+                f"the same probabilities for {which} when they are asked about without the rest",
                 alone.get("error") or f"others for {alone['others']} of {alone['rows']}",
             )
         ).because(
             "what the model says of a flight hangs on those that are asked about with it: a step makes numbers of the "
             "rows that come, such as pandas' codes of a category, their rank, or their mean, perhaps only for what is "
-            "missing. Whoever asks about one flight gets something else than was measured. Such a step has to learn in "
-            "fit, and keep what it has learnt"
+            "missing, or bounds at which it cuts what is unusual. Whoever asks about one flight gets something else "
+            "than was measured. Such a step has to learn in fit, and keep what it has learnt"
         )
     one = answer.get("one", {})
     expect(holds("error" not in one, "an answer for one flight of that week alone", one.get("error", ""))).because(
@@ -170,6 +181,19 @@ async def metric_is_true(lab: Lab) -> None:
         "the logged model knows the held-out week: it was fitted to it too, or a part of it has the labels in it. Such "
         "a number says how well it remembers. Fit on the training days, and touch the other week only to measure"
     )
+    after = answer["after"].get("auc", 0.0)  # none where answering or fitting takes long
+    there = answer["fitted_after"].get("auc", after)
+    expect(
+        Observation(
+            after <= there + BETTER,
+            f"on 29 January to 11 February at most {BETTER} above {there:.3f}, which the same estimator has there, "
+            "fitted to 1 to 21 January",
+            f"{after:.3f}",
+        )
+    ).because(
+        "the logged model knows these days: it was fitted to them too, or a part of it has their labels in it. The "
+        "task is three weeks of January. Whoever fits it again, to the days that are agreed, gets another model"
+    )
     if away := answer.get("apart"):  # not there where fitting takes long
         part = NEARER if own - honest > GAIN else NEAR
         expect(
@@ -182,12 +206,12 @@ async def metric_is_true(lab: Lab) -> None:
             "these answers are what all four weeks give, so the model was fitted to the held-out week, too. To use all "
             "rows once the number is known is common, but that is another model, and nothing is left to measure it on"
         )
-    most, rows = answer["counted"], answer["rows"]["training"]
+    count, rows = answer["counted"], answer["rows"]["training"]
     expect(
         Observation(
-            most <= rows,
+            count <= rows,
             f"no step of the model was fitted to more than the {rows} flights of 1 to 21 January",
-            f"one was fitted to {most:.0f}" if most else "none counts its flights",
+            f"one was fitted to {count:.0f}" if count else "none counts its flights",
         )
     ).because(
         "what prepares the columns learns, too: a scaler's means and an encoder's categories are those of the rows "

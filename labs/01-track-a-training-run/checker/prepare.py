@@ -27,6 +27,7 @@ from . import sealed
 FOLDER = Path("/data/flights")
 ROWS = 50  # for which a signature is tried
 FEW = 30  # flights of some days that are asked about without the rest
+UNUSUAL = 12  # of the held-out week by each of some columns
 Object = dict[str, Any]
 
 
@@ -110,6 +111,12 @@ def half_with_gaps(rows: pd.DataFrame, draw: random.Random) -> list[int]:
     return [*some, *draw.sample(whole, FEW - len(some))]
 
 
+def farthest(column: pd.Series, draw: random.Random) -> list[int]:
+    """The places of the few rows whose number is farthest from the column's median; which of equal ones is drawn."""
+    away = (column - column.median()).abs().fillna(0.0).tolist()
+    return sorted(draw.sample(range(len(away)), len(away)), key=lambda place: -away[place])[:UNUSUAL]
+
+
 def main() -> None:
     """Prepare what the environment names."""
     days = json.loads(os.environ["DAYS"])
@@ -125,7 +132,10 @@ def main() -> None:
     answer["few"] = draw.sample(range(len(given["held_out"])), FEW)
     answer["one"] = answer["few"][:1]
     answer["gaps"] = half_with_gaps(given["training"], draw)
-    for name, of in (("few", "held_out"), ("one", "held_out"), ("gaps", "training")):
+    by_column = json.loads(os.environ["FARTHEST"])
+    answer |= {name: farthest(given["held_out"][column], draw) for name, column in by_column.items()}
+    for name in ("few", "one", "gaps", *by_column):
+        of = "training" if name == "gaps" else "held_out"
         given[of].iloc[answer[name]].to_csv(PREPARED / f"{name}.csv", index=False)
     found["training"][["late"]].to_csv(PREPARED / "late.csv", index=False)  # what the model is to be fitted on
     week = answer["labels"]["held_out"].encode()

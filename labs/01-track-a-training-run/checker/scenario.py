@@ -20,15 +20,19 @@ from .recorded import text_values
 
 HERE = Path(__file__).parent
 NAME = "model"
+# Questions about the most unusual flights of the held-out week, by one column each: a step that cuts numbers
+# at what the other rows have cuts these.
+FARTHEST = {f"farthest_{column}": column for column in ("distance", "temp", "wind_speed", "precip", "visib")}
 SCORED_WITHIN = 300  # s for the checker's own pod
 ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
 # Those about what was fitted anew come last: that may take long, and then nothing else is missed. With the very last
 # one the model's process gets to know the week's labels.
 QUESTIONS = (
     ("load",), ("probabilities", "held_out"), ("probabilities", "few"), ("probabilities", "one"),
+    *(("probabilities", name) for name in FARTHEST),
     ("probabilities", "other"), ("probabilities", "training"), ("probabilities", "gaps"), ("served", "held_out"),
-    ("params",), ("counted",),
-    ("probabilities", "after"), ("fitted", "held_out"), ("fitted", "other"), ("refitted", "held_out"),
+    ("params",), ("counted",), ("probabilities", "after"),
+    ("fitted", "held_out"), ("fitted", "other"), ("fitted", "after"), ("refitted", "held_out"),
 )  # fmt: skip
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
 AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
@@ -64,6 +68,7 @@ async def scored(lab: Lab) -> Object:
             "KEY": key,
             "SEED": drawn(lab, "a few flights").randbytes(8).hex(),
             "MODEL_URI": f"models:/{named[0]}" if named else "",
+            "FARTHEST": json.dumps(FARTHEST),
             "DAYS": json.dumps(
                 {"training": days(*TRAINING), "held_out": days(*HELD_OUT), "after": days(*AFTER), "other": summer}
             ),
@@ -85,14 +90,15 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
         return answer | {"error": str(trouble)[:300]}
     labels = prepared["labels"]
     answer |= {name: scores.scored(found[f"probabilities {name}"], labels[name]) for name in labels}
-    answer["fitted"], answer["fitted_other"] = (
-        scores.scored(found[f"fitted {name}"], labels[name]) for name in ("held_out", "other")
+    answer["fitted"], answer["fitted_other"], answer["fitted_after"] = (
+        scores.scored(found[f"fitted {name}"], labels[name]) for name in ("held_out", "other", "after")
     )
     week = [found[f"{what} held_out"] for what in ("probabilities", "fitted", "refitted")]
     if all("auc" in scores.scored(each, labels["held_out"]) for each in week):
         own, alone, both = (each["values"] for each in week)
         answer["apart"] = {"training": apart(own, alone), "both": apart(own, both)}
-    for name, of in (("few", "held_out"), ("one", "held_out"), ("gaps", "training")):
+    apart_from_all = {"few": "held_out", "one": "held_out", "gaps": "training"} | dict.fromkeys(FARTHEST, "held_out")
+    for name, of in apart_from_all.items():
         if "auc" in answer[of]:
             asked = found[f"probabilities {name}"]
             answer[name] = others(found[f"probabilities {of}"]["values"], asked, prepared[name])
