@@ -125,11 +125,18 @@ def test_it_is_another_day_when_a_pipeline_is_compiled_again() -> None:
 
 def test_it_is_another_day_by_utc_as_well(tmp_path: Path) -> None:
     apart, today = loaded("08", "apart"), datetime.now(UTC).date()
-    tomorrow, own = today + timedelta(1), tmp_path / "pipeline.py"
+    later, own = today + apart.LATER, tmp_path / "pipeline.py"
     own.write_text(f"# of {today:%Y%m%d}\n")
     said = {"made_on": f"{today}", "label": f"v{today:%Y%m%d}", "first_day": "2013-03-01"}
-    assert apart.a_day_later(said, [own]) == said | {"made_on": f"{tomorrow}"}
-    assert apart.a_day_later(said, []) == said | {"made_on": f"{tomorrow}", "label": f"v{tomorrow:%Y%m%d}"}
+    assert apart.some_days_later(said, [own]) == said | {"made_on": f"{later}"}
+    assert apart.some_days_later(said, []) == said | {"made_on": f"{later}", "label": f"v{later:%Y%m%d}"}
+
+
+@pytest.mark.parametrize("form", ["%Y.%m.%d", "made on %d %b %Y", "%Y-%m", "%B %Y"])
+def test_it_is_another_month_as_well(form: str) -> None:
+    apart, today = loaded("08", "apart"), datetime.now(UTC).date()
+    made = apart.some_days_later({"made": today.strftime(form)}, [])["made"]
+    assert made == (today + apart.LATER).strftime(form) != today.strftime(form)
 
 
 def test_what_came_from_the_cache() -> None:

@@ -15,11 +15,16 @@ from .run import Plain
 
 DAYS, VOLUME = "/data/flights", "mlops-lab-no-days"
 READS_DAYS = "prepare"
-DATES = ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y")
+# Of days, and then of months.
+DATES = (
+    "%Y-%m-%d", "%Y%m%d", "%Y.%m.%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d %b %Y", "%d %B %Y",
+    "%Y-%m", "%b %Y", "%B %Y",
+)  # fmt: skip
+LATER = timedelta(32)  # always in another month
 
 
-def a_day_later(spec: Plain, files: Iterable[Path]) -> Plain:
-    """The pipeline with tomorrow's date where it has today's by UTC, which no time zone changes.
+def some_days_later(spec: Plain, files: Iterable[Path]) -> Plain:
+    """The pipeline with a later day's date where it has today's by UTC, or the month, which no time zone changes.
 
     Args:
         files: the learner's; a date that stands in one of them is none of the compilation.
@@ -28,7 +33,7 @@ def a_day_later(spec: Plain, files: Iterable[Path]) -> Plain:
     own = "".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
     for form in DATES:
         if (day := today.strftime(form)) not in own:
-            text = text.replace(day, (today + timedelta(1)).strftime(form))
+            text = text.replace(day, (today + LATER).strftime(form))
     found: Plain = json.loads(text)
     return found
 
