@@ -427,6 +427,12 @@ def test_learners_may_never(what: str, objects: list[Rendered]) -> None:
         assert not may(objects, role, verb, group, resource), (role, verb)
 
 
+def test_the_operator_may_delete_what_a_namespace_that_goes_waits_for(objects: list[Rendered]) -> None:
+    for group, resource in (("batch", "jobs"), ("", "pods")):
+        assert all(may(objects, "operator-inside", verb, group, resource) for verb in ("list", "delete"))
+    assert not may(objects, "operator-inside", "delete", "batch", "cronjobs")
+
+
 def test_learners_may_what_labs_tell_them_to_do(objects: list[Rendered]) -> None:
     everything = (*WRITES, "get", "list", "watch")
     for group, resources in {

@@ -13,12 +13,17 @@ from xml.etree import ElementTree
 
 import pytest
 
+from mlops_lab.base.locking import at_once
+from mlops_lab.base.paths import state
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.cli.main import main
 from mlops_lab.cluster import shell
 from mlops_lab.exam import sitting
 from mlops_lab.exam.state import Store, workspace
 from mlops_lab.labs.running import Interrupted
+from mlops_lab.proof import tasks as proof
+from mlops_lab.proof.ledger import HONEST, Done
+from mlops_lab.tasks import clusters
 from mlops_lab.tasks.rendering import Rendered
 from tests.made_up_exams import MadeUpStage, MadeUpTime, made_up_bank
 
@@ -362,3 +367,24 @@ def test_the_bank_by_domain_and_what_is_missing(lab: Lab) -> None:
     assert json.loads(lab("tasks", "cka", "--json")[1])["cka"]["storage"] == ["storage-0"]
     assert "cka: 1 of the curriculum's lines have no task\n  storage: something else" in lab("tasks", "--missing")[1]
     assert json.loads(lab("tasks", "cka", "--missing", "--json")[1]) == {"cka": {"storage": ["something else"]}}
+
+
+def test_a_task_is_proved_by_one_command_at_a_time_and_what_another_has_proved_is_left_out(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proved: list[str] = []
+
+    def prove(task: Any, place: Any, **more: Any) -> list[Done]:
+        with at_once(state() / f"prove-{task.name}.lock") as holder:
+            assert "lab" in holder
+        proved.append(task.name)
+        return [Done("start", HONEST, [], seconds=1)]
+
+    monkeypatch.setattr(proof, "prove", prove)
+    monkeypatch.setattr(clusters, "make", lambda tasks: {"": None, "main": None})
+    monkeypatch.setattr(clusters, "end", lambda tasks: None)
+    assert lab("prove", "storage-0")[:2] == (0, "storage-0: The storage-0\n  1 s\n")
+    held = iter([False, True])  # when the command begins, and once it is its turn
+    monkeypatch.setattr(proof, "holds", lambda task: next(held))
+    assert lab("prove", "storage-0", "--resume")[:2] == (0, "")
+    assert proved == ["storage-0"]
