@@ -64,6 +64,9 @@ def test_down_deletes_what_it_made_and_nothing_of_others(
     said = capsys.readouterr().out
     assert theirs(cluster) == ["lab-12", "mlops-lab-tracking"]
     assert not any("uninstall" in line for line in cluster.log())
+    assert [line.partition(" delete jobs ")[2] for line in cluster.log() if " delete jobs " in line] == [
+        f"--all -n {SYSTEM} --wait=false"
+    ]
     assert SYSTEM not in cluster.named("Namespace") and cluster.named("PriorityClass") == []
     assert f"  Namespace {SYSTEM}, with all that is in it" in said and "  PriorityClass mlops-lab-measuring" in said
     assert "stays, as this installation has not made it: Namespace lab-12" in said

@@ -90,6 +90,9 @@ def delete(kubectl: Kubectl, things: Collection[Made], within: float = _GONE_WIT
                 f"{each} in {kubectl.context} could not be deleted", "see why below, then run this again",
                 done.stderr.strip(),
             )  # fmt: skip
+        if done.code == 0 and each.kind == "Namespace":
+            # A failed pod may wait for its Job, which would go after it: see mlops_lab.kube.ending.
+            kubectl.run("delete", "jobs", "--all", "-n", each.name, "--wait=false", check=False)
     left = set(things)
 
     def probe() -> tuple[bool | None, str]:

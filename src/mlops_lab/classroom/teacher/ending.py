@@ -130,14 +130,14 @@ def end(place: Place, plan: Plan, progress: Progress) -> None:
 
 
 def _delete(place: Place, things: Sequence[Made]) -> None:
-    """Delete namespaces; Jobs, and pods that would take longer, are ended, once nothing makes them anew."""
+    """Delete namespaces; pods that would take longer are ended, once nothing makes them anew."""
     try:
         leave.delete(place.kubectl, things, within=_GOES_WITHIN)
     except LabError:
         left = {item["metadata"]["uid"] for item in place.kubectl.get("namespaces")}
         for each in things:
             if each.uid in left:
-                words = ("delete", "jobs,pods", "--all", "-n", each.name, "--grace-period=1", "--wait=false")
+                words = ("delete", "pods", "--all", "-n", each.name, "--grace-period=1", "--wait=false")
                 place.kubectl.run(*words, check=False)
         leave.delete(place.kubectl, things, within=_GOES_AT_LAST)
 
