@@ -20,13 +20,14 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 @check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
 async def decides(lab: Lab) -> None:
-    """The gate accepts the release in service once more, and refuses 17 that don't answer one question as agreed.
+    """The gate accepts the release in service once more, and refuses 19 that don't answer one question as agreed.
 
     One answers with status 500, which is its only reason though it is dear as well; one with another status that says
     success, one with a redirect to where all is right, one with what is no JSON, one with JSON that is no object, four
-    without one of the fields, one with null or another type in a field, two with a text in `refused` and in `tokens`,
-    two with a passage that has no id or text, or one of another type, one with a text in a passage's score, one that
-    begins in time and ends after 7 s, and one that ends in its middle, or never begins.
+    without one of the fields, one with null in a field, one with another type in one, two with a text in `refused` and
+    in `tokens`, two with a passage that has no id or text, or one of another type, one without a passage's score or
+    with null in it, one with a text in it, one that begins in time and ends after 7 s, and one that ends in its middle,
+    or never begins.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")

@@ -60,12 +60,17 @@ def score_as_text(story: Story, draw: Draw) -> Made:
     return _with(change)(story, draw)
 
 
-def other_value(story: Story, draw: Draw) -> Made:
-    """A field is null, or of another type, though all that it says is there."""
+def null(story: Story, draw: Draw) -> Made:
+    """A field is null."""
+    return _with(lambda draw, body: {draw.choice(FIELDS): None})(story, draw)
+
+
+def other_type(story: Story, draw: Draw) -> Made:
+    """A field is of another type, though all that it says is there."""
 
     def change(draw: Draw, body: dict[str, Any]) -> dict[str, Any]:
         return draw.choice((
-            *({name: None} for name in FIELDS), {"answer": body["answer"].splitlines()},
+            {"answer": body["answer"].splitlines()},
             {"retrieved": {each["id"]: each for each in body["retrieved"]}},
             {"retrieved": [each["text"] for each in body["retrieved"]]},
         ))  # fmt: skip
