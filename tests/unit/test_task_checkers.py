@@ -612,6 +612,29 @@ def test_a_pod_with_the_labels_key_and_another_value_is_kept_out(
     assert {labels[key] for labels in tried if key in labels} - {getattr(it.D, each) for each in meant}
 
 
+@pytest.mark.parametrize("app", ["web", "store"])
+def test_what_may_ask_or_be_asked_reaches_nothing_outside_of_the_namespace(
+    checker: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, app: str
+) -> None:
+    it, here = checker("deny-by-default"), NothingThere()
+    beyond = Room(service=gives({"spec": {"clusterIP": "10.96.0.1"}}))
+    monkeypatch.setattr(TaskLab, "elsewhere", lambda lab, namespace: beyond)
+    addresses = iter(["10.0.0.1", "10.0.0.2", "10.0.1.1"])  # the web's, the store's, and the far one's
+
+    async def address_behind(*given: Any) -> str:
+        return next(addresses)
+
+    it.address_behind, it.tried, it._address = address_behind, gives({}), gives("10.0.0.3")
+    it.standing = lambda *given, **more: contextlib.nullcontext()
+    closed = asyncio.run(it.asked(lab(objects=here))).closed
+    own = [
+        way.target for way in closed if way.probe.labels == {"app": getattr(it.D, app)} and way.probe.objects is here
+    ]
+    assert {f"http://10.0.1.1:{it.D.far_port}/", "tcp:10.96.0.1:443"} <= {*own}
+    reached = [way.target for way in closed if way.probe.objects is beyond]
+    assert {f"http://10.0.0.2:{each}/" for each in (it.D.port, it.D.admin)} <= {*reached}
+
+
 @pytest.mark.parametrize(
     ("labelled", "wanted", "right"), [(False, True, False), (True, True, True), (False, False, True)]
 )

@@ -65,8 +65,12 @@ async def asked(lab: Lab) -> Asked:
         Way(like_web, admin, False, f"{D.web} to port {D.admin} of {D.store}"),
         Way(like_web, far, False, f"{D.web} to {D.far} in {D.other}"),
         Way(like_web, far_too, False, f"{D.web} to port {D.port} of {D.far} in {D.other}, which is no store"),
+        Way(like_web, f"tcp:{api}:443", False, f"{D.web} to the API server"),
         Way(like_store, of_web, False, f"{D.store} to {D.web}"),
+        Way(like_store, far, False, f"{D.store} to {D.far} in {D.other}"),
+        Way(like_store, f"tcp:{api}:443", False, f"{D.store} to the API server"),
         Way(stranger, of_store, False, f"a pod of {D.other} with app={D.web} to {D.store}"),
+        Way(stranger, admin, False, f"a pod of {D.other} with app={D.web} to port {D.admin} of {D.store}"),
         Way(stranger, of_web, False, f"a pod of {D.other} to {D.web}"),
     ]
     names = [
