@@ -288,6 +288,45 @@ def test_who_owns_the_models_folder_can_allow_itself_to_write(
 
 
 @pytest.mark.parametrize(
+    ("device", "place", "said"),
+    [
+        ("8:1", "/volumes/model", "it can be written to"),
+        ("8:1", "/volumes", "it can be written to"),
+        ("8:1", "/volumes/model/metadata.json", "it can be written to"),
+        ("8:1", "/volumes/model-2", "read-only"),
+        ("0:9", "/volumes/model", "read-only"),
+    ],
+)
+def test_another_mount_of_the_models_folder_may_be_one_to_write_into(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    device: str, place: str, said: str,
+) -> None:  # fmt: skip
+    programs = importlib.import_module(f"{loaded('another-model-same-server').__name__}.programs")
+    folder, beside, environ, mounts = (tmp_path / each for each in ("model", "beside", "environ", "mounts"))
+    for each in (folder, beside / "model"):
+        each.mkdir(parents=True)
+        (each / "metadata.json").write_text("{}")
+    environ.write_text(f"MODEL_DIR={folder}\0")
+    mounts.write_text(
+        f"1 0 0:5 / / rw - overlay o rw\n2 1 8:1 /volumes/model {folder} ro - ext4 d rw\n"
+        f"3 1 {device} {place} {beside} rw - ext4 d rw\n"
+    )
+
+    def refused(*given: Any) -> int:
+        raise OSError(errno.EROFS, "refused")
+
+    monkeypatch.setattr(pathlib.Path, "write_text", refused)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).is_relative_to(beside))
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_flag=os.ST_RDONLY))
+    replaced = {"/proc/1/environ": str(environ), "/proc/self/mountinfo": str(mounts)}
+    program = programs.WRITE
+    for was, now in replaced.items():
+        program = program.replace(was, now)
+    exec(program, {})
+    assert capsys.readouterr().out.startswith(said)
+
+
+@pytest.mark.parametrize(
     ("rules", "right"),
     [
         ([], True),

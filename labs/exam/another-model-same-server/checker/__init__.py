@@ -54,13 +54,13 @@ async def by_the_same_server(lab: TaskLab) -> None:
 
 @check(points=1, needs=gives_the_other_models_values)
 async def cannot_write_there(lab: TaskLab) -> None:
-    """A process in container `server` can't write into the folder of its model, nor allow itself to."""
+    """A process in container `server` can't write into the folder of its model by any mount, nor allow itself to."""
     for pod in await _pods(lab):
         said = await inside.printed(lab, pod, "python3", "-c", WRITE, container="server")
         told = " ".join(said.lines)[:120]
         expect(holds(told == "read-only", "the folder can't be written to", told or "nothing is said of it")).because(
             "whoever breaks into the server could exchange its model, where the container may write; a mount is "
-            "read-only where it says so"
+            "read-only where it says so, and another one of the same volume is not"
         )
 
 

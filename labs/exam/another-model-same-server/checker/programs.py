@@ -10,6 +10,18 @@ def may_be_written(part):
     owned = part.stat().st_uid == os.geteuid() and not os.statvfs(part).f_flag & os.ST_RDONLY
     return owned or os.access(part, os.W_OK)
 
+def also_at(folder):
+    # Where the same files, or some of them, are mounted as well: in each line a device, a place in it, and the mount.
+    rows = [(row[2], *map(pathlib.Path, row[3:5])) for row in map(str.split, open("/proc/self/mountinfo"))]
+    real = folder.resolve()
+    own = max((row for row in rows if real.is_relative_to(row[2])), key=lambda row: len(row[2].parts))
+    place = own[1] / real.relative_to(own[2])
+    for device, root, mount in rows:
+        if device == own[0] and mount != own[2] and place.is_relative_to(root):
+            yield mount / place.relative_to(root)
+        elif device == own[0] and mount != own[2] and root.is_relative_to(place):
+            yield mount
+
 found = dict(each.partition("=")[::2] for each in pathlib.Path("/proc/1/environ").read_text().split(chr(0)))
 folder = pathlib.Path(found.get("MODEL_DIR", "/model"))
 if not (folder / "metadata.json").is_file():
@@ -21,7 +33,8 @@ else:
         probe.unlink()
         print("it can be written to:", folder)
     except OSError as refused:
-        open_parts = [each for each in (folder, *folder.rglob("*")) if os.path.exists(each) and may_be_written(each)]
+        parts = [each for top in (folder, *also_at(folder)) for each in (top, *top.rglob("*"))]
+        open_parts = [each for each in parts if os.path.exists(each) and may_be_written(each)]
         if open_parts:
             print("it can be written to, or its owner can allow it:", open_parts[0])
         else:
