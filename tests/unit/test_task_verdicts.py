@@ -326,6 +326,29 @@ def test_another_mount_of_the_models_folder_may_be_one_to_write_into(
     assert capsys.readouterr().out.startswith(said)
 
 
+@pytest.mark.parametrize(("stays", "right"), [("", True), ("first", False), ("second", False)])
+def test_each_of_two_files_follows_a_change(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, stays: str, right: bool
+) -> None:
+    changing = importlib.import_module(f"{loaded('config-from-two-sources').__name__}.changing")
+    before = {"metadata": {"name": "config"}, "data": {"first": "one", "second": "two"}}
+    config = dict(before["data"])
+
+    async def patch(kind: str, name: str, change: Any) -> None:
+        config.update(change["data"])
+
+    async def put_back(*given: Any) -> bool:
+        config.update(before["data"])
+        return False
+
+    async def get(*given: Any) -> Any:
+        return SimpleNamespace(fields_if_any={"files": config | ({stays: before["data"][stays]} if stays else {})})
+
+    monkeypatch.setattr(changing, "put_back", put_back)
+    lab = made_up_lab(objects=NothingThere(named=found(before), patch=patch), traffic=Room(get=get))
+    assert asyncio.run(changing.follows(lab, "app", "config", ("first", "second"))).ok is right
+
+
 @pytest.mark.parametrize(
     ("rules", "right"),
     [

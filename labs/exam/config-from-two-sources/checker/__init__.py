@@ -58,8 +58,8 @@ async def has_its_key(lab: TaskLab) -> None:
 
 @check(points=2, needs=finds_its_files, owns="configmap", domains=_DOMAINS)
 async def follows_a_change(lab: TaskLab) -> None:
-    """When the ConfigMap changes, the file in the running pods does, with no pod made anew and none restarted."""
-    expect(await follows(lab, D.app, D.config, D.first)).because(
+    """When the ConfigMap changes, both files in the running pods do, with no pod made anew and none restarted."""
+    expect(await follows(lab, D.app, D.config, (D.first, D.second))).because(
         "the kubelet renews a mounted volume of a ConfigMap by itself. A file that is mounted with subPath it does not "
         "renew, nor variables, and an immutable ConfigMap can't be changed"
     )

@@ -1,6 +1,7 @@
 """A change of the ConfigMap, and whether the running pods see it; afterwards it is as it was."""
 
 import time
+from collections.abc import Sequence
 
 from mlops_lab.checks import LabError, Observation, absent
 from mlops_lab.kit.deployments import owned_pods
@@ -13,41 +14,43 @@ _MARK = "mlops-lab/checked"
 _WITHIN = 18.0
 
 
-async def follows(lab: TaskLab, app: str, config: str, entry: str) -> Observation:
-    """Change an entry of the ConfigMap, and ask the program for the file until it has the new text."""
+async def follows(lab: TaskLab, app: str, config: str, entries: Sequence[str]) -> Observation:
+    """Change entries of the ConfigMap, and ask the program for their files until each has its new text."""
     before = await lab.objects.named("ConfigMap", config).present()
     if before.get("immutable"):
         return absent(f"ConfigMap {config} can be changed", "it is immutable")
-    wanted = f"changed-{drawn(lab, 'change').randrange(10**6)}"
+    random = drawn(lab, "change")
+    wanted = {entry: f"changed-{random.randrange(10**6)}" for entry in entries}
     pods = await _pods(lab, app)
     try:
-        await lab.objects.patch("ConfigMap", config, {"data": {entry: wanted}})
+        await lab.objects.patch("ConfigMap", config, {"data": wanted})
         seen = await lab.time.eventually(
-            lambda: _asked(lab, app, entry), lambda text: text == wanted,
-            expected=f"file {entry} has the new text", shown=lambda text: f"it has {text!r}", within=_WITHIN,
+            lambda: _asked(lab, app, entries), lambda texts: texts == wanted,
+            expected=f"the files {' and '.join(entries)} have the new texts",
+            shown=lambda texts: ", ".join(f"{entry} has {text!r}" for entry, text in texts.items()), within=_WITHIN,
         )  # fmt: skip
         if not seen.ok:
-            await put_back(lab, before)  # the file never changed
+            await put_back(lab, before)  # nobody waits for files that never changed
             return Observation(False, seen.expected, seen.seen, timed=False)
         same = await _pods(lab, app) == pods
         expected = f"{seen.expected}, in the pods that ran before"
         return Observation(same, expected, seen.seen if same else "pods were made anew or restarted meanwhile")
     finally:
         if await put_back(lab, before) and not interrupted():
-            old = (before.get("data") or {}).get(entry)
+            old = {entry: (before.get("data") or {}).get(entry) for entry in entries}
             await lab.time.eventually(
-                lambda: _asked(lab, app, entry), lambda text: text == old,
-                expected="the file is as it was", shown=str, within=_WITHIN,
+                lambda: _asked(lab, app, entries), lambda texts: texts == old,
+                expected="the files are as they were", shown=str, within=_WITHIN,
             )  # fmt: skip
         await _marked(lab, app, None)
 
 
-async def _asked(lab: TaskLab, app: str, entry: str) -> str:
-    """The file's text by the program, after a word to the kubelet, which looks after a pod at once when it changes."""
+async def _asked(lab: TaskLab, app: str, entries: Sequence[str]) -> dict[str, str]:
+    """The files' texts by the program, after a word to the kubelet, which looks after a pod at once when it changes."""
     await _marked(lab, app, f"{time.time():.0f}")
     answer = await lab.traffic.get(app, "/")
     files = answer.fields_if_any.get("files")
-    return str(files.get(entry)) if isinstance(files, dict) else answer.shown
+    return {entry: str(files.get(entry)) if isinstance(files, dict) else answer.shown for entry in entries}
 
 
 async def _marked(lab: TaskLab, app: str, mark: str | None) -> None:
