@@ -178,6 +178,16 @@ def test_a_passenger_that_was_made_anew_is_younger_than_the_bad_release(
     assert asyncio.run(was_there(lab, "passenger", "bad")).ok
 
 
+@pytest.mark.parametrize(("count", "right"), [(0, True), (1, False)])
+def test_a_passenger_that_was_started_anew_has_not_counted_all_the_time(
+    loaded: Loaded, count: int, right: bool
+) -> None:
+    was_there = importlib.import_module(f"{loaded('back-to-the-last-good').__name__}.passenger").was_there_before
+    passenger = made(0, status={"containerStatuses": [{"restartCount": count}]})
+    lab = made_up_lab(objects=NothingThere(named=found(passenger)))
+    assert asyncio.run(was_there(lab, "passenger", "bad")).ok is right
+
+
 @pytest.mark.parametrize(
     ("client", "new", "right"), [(0, 1, True), (5, 5, True), (20, 18, False), (29, 600, True), (31, 600, False)]
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlops_lab.checks import LabError, Observation, absent, expect, holds
 from mlops_lab.kit import presence
-from mlops_lab.kit.pods import gone_meanwhile, is_running
+from mlops_lab.kit.pods import gone_meanwhile, is_running, restarts
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
@@ -66,12 +66,16 @@ async def counted(lab: TaskLab, pod: str, release: str) -> Counts:
 
 
 async def was_there_before(lab: TaskLab, pod: str, release: str) -> Observation:
-    """Whether a pod is older than the rollout of a release. Where nothing is left of that rollout, any pod is.
+    """Whether a pod is older than the rollout of a release, and its container has run all the time.
+
+    Where nothing is left of that rollout, any pod is older.
 
     Raises:
         Failure: there is no such pod.
     """
     found = await presence.exists(lab, "Pod", pod, "it was there when the task began, and counts what is lost")
+    if count := restarts(found):
+        return absent(f"Pod {pod} has run all the time", f"its container was started anew {count} times")
     made = found["metadata"]["creationTimestamp"]
     revisions = [each for each in await lab.objects.all("ReplicaSet") if _serves(each, release)]
     there = all(made <= each["metadata"]["creationTimestamp"] for each in revisions)
