@@ -188,6 +188,19 @@ def test_a_passenger_that_was_started_anew_has_not_counted_all_the_time(
     assert asyncio.run(was_there(lab, "passenger", "bad")).ok is right
 
 
+@pytest.mark.parametrize(("count", "right"), [(0, True), (1, False)])
+def test_a_customer_that_was_started_anew_is_none_of_before(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, count: int, right: bool
+) -> None:
+    task = loaded("blue-and-green")
+    rows = [(f"{task.D.old} {task.D.before}", 20), (f"{task.D.new} {task.D.release}", 9)]
+    monkeypatch.setattr(task, "record", gives(rows))
+    customer = made(0, status={"containerStatuses": [{"restartCount": count}]})
+    objects = NothingThere(named=found(customer), service=gives(made(0)), deployment=found(made(60)))
+    with judged(right, "its container was started anew"):
+        asyncio.run(task.nothing_was_lost.run(made_up_lab(objects=objects)))
+
+
 @pytest.mark.parametrize(
     ("client", "new", "right"), [(0, 1, True), (5, 5, True), (20, 18, False), (29, 600, True), (31, 600, False)]
 )
