@@ -440,6 +440,28 @@ def test_an_ingress_is_of_no_class_that_is_not_there(loaded: Loaded, spec: Any, 
     assert asyncio.run(loaded("an-old-manifest")._of_a_class(lab, ingress)).ok is right
 
 
+@pytest.mark.parametrize(("more", "right"), [(0, True), (1, False)])
+def test_a_row_just_at_the_limit_is_in_time(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, more: int, right: bool
+) -> None:
+    """A program that says `late` from one less on errs there alone."""
+    task, counted = loaded("count-what-it-says"), {"late": 0.0, "in time": 0.0, "refused": 0.0}
+
+    async def counters(*given: Any) -> Any:
+        return dict(counted)
+
+    async def post(service: str, path: str, body: Any) -> Any:
+        said = [100 * row["hour"] + row["distance"] + more > task.D.limit for row in body["rows"]]
+        counted["late"] += said.count(True)
+        counted["in time"] += said.count(False)
+        return SimpleNamespace(fields_if_any={"late": said}, shown=str(said))
+
+    monkeypatch.setattr(task, "counters", counters)
+    monkeypatch.setattr("mlops_lab.kit.inside.settled", gives([]))
+    with judged(right, "POST /predict"):
+        asyncio.run(task.counts_predictions.run(made_up_lab(traffic=Room(post=post))))
+
+
 @pytest.mark.parametrize(("every", "right"), [(False, True), (True, False)])
 def test_a_post_that_can_be_read_is_not_refused(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, every: bool, right: bool

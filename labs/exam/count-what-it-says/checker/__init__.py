@@ -13,7 +13,9 @@ from .counters import counters, grown, shown
 from .draw import Drawn, late
 
 D = drawn(Drawn, __file__)
-_SAID = [late(row, D.limit) for rows in D.requests for row in rows]
+_AT_THE_LIMIT = [{"hour": 12, "distance": D.limit - 1200 + more} for more in (0, 1)]
+_REQUESTS = [*D.requests, _AT_THE_LIMIT, []]
+_SAID = [late(row, D.limit) for rows in _REQUESTS for row in rows]
 _REFUSED: tuple[Any, ...] = (
     {"rows": [{"hour": 7, "distance": 300}, {"hour": 9}]},
     {"flights": []},
@@ -28,7 +30,7 @@ async def counts_predictions(lab: TaskLab) -> None:
     """Each predicted row counts once, as late or not; the answers are those that they were."""
     await inside.settled(lab, D.model, within=_READY_WITHIN)
     before = await counters(lab, D.model, D.prefix)
-    for rows in [*D.requests, []]:
+    for rows in _REQUESTS:
         answer = await lab.traffic.post(D.model, "/predict", {"rows": rows})
         wanted = {"late": [late(row, D.limit) for row in rows]}
         expect(Observation(answer.fields_if_any == wanted, f"POST /predict: {wanted}"[:90], answer.shown[:90])).because(
