@@ -499,6 +499,20 @@ def test_a_colour_that_is_typed_in(
     assert asyncio.run(task._typed_in(made_up_lab(), template)) is typed
 
 
+@pytest.mark.parametrize(
+    ("container", "used"), [("sign", ["text"]), ("copier", ["text", "colour"]), ("other", ["text"])]
+)
+def test_a_volume_that_nobody_mounts_is_not_in_use(loaded: Loaded, container: str, used: list[str]) -> None:
+    task = loaded("config-that-is-not-read")
+    template = {
+        "initContainers": [{"name": "copier", "volumeMounts": [{"name": "colour"}]}] * (container == "copier"),
+        "containers": [{"name": "sign", "volumeMounts": [{"name": "text"}]}, {"name": "other"}],
+        "volumes": [{"name": "text"}, {"name": "colour"}],
+    }
+    volumes = task._in_use(template)[2 + (container == "copier") :]
+    assert [each["name"] for each in volumes] == used
+
+
 @pytest.mark.parametrize(("generation", "right"), [(None, True), (1, True), (3, False)])
 def test_a_budget_that_was_changed_and_put_back_is_of_another_generation(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, generation: int | None, right: bool

@@ -41,9 +41,9 @@ async def answers_with_what_is_there_now(lab: TaskLab) -> None:
         "in it before"
     )
     template = (await lab.objects.deployment(D.name).present())["spec"]["template"]["spec"]
-    named = f'"{D.name}-colour"' in json.dumps(template)
+    named = f'"{D.name}-colour"' in json.dumps(_in_use(template))
     typed = await _typed_in(lab, template)
-    otherwise = "a variable in its pod template has the colour itself" if typed else "its pod template does not name it"
+    otherwise = "a variable in its pod template has the colour itself" if typed else "no container is given it"
     must(
         holds(named and not typed, f"it has the colour from ConfigMap {D.name}-colour", otherwise),
         "a copy in the Deployment stays as it is when the ConfigMap changes",
@@ -65,6 +65,13 @@ async def follows_a_change(lab: TaskLab) -> None:
         "Kubernetes renews the files of a ConfigMap's volume where it is mounted as a folder; variables, copies and "
         "files with a subPath stay as they were when the container began"
     )
+
+
+def _in_use(template: Object) -> list[Object]:
+    """A pod's containers, and of its volumes those that one of them mounts."""
+    containers = [*(template.get("initContainers") or []), *template["containers"]]
+    mounted = {mount["name"] for each in containers for mount in each.get("volumeMounts") or []}
+    return [*containers, *(each for each in template.get("volumes") or [] if each["name"] in mounted)]
 
 
 async def _typed_in(lab: TaskLab, template: Object) -> bool:
