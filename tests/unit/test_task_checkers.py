@@ -325,6 +325,24 @@ def test_the_pipelines_parameters_stay(checker: Callable[[str], Any]) -> None:
     assert not it.parameters_as_given({}).ok
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "right"),
+    [
+        ("source", {"componentInputParameter": "source"}, True),
+        ("source", {"runtimeValue": {"constant": "{{$.inputs.parameters['pipelinechannel--source']}}"}}, True),
+        ("source", {"runtimeValue": {"constant": "http://elsewhere"}}, False),
+        ("rows", {"runtimeValue": {"constant": 3.0}}, False),
+        ("another", {"runtimeValue": {"constant": 3.0}}, True),
+    ],
+)
+def test_the_pipelines_parameters_are_handed_on(
+    checker: Callable[[str], Any], name: str, given: Any, right: bool
+) -> None:
+    task = {"componentRef": {"name": "comp-publish"}, "inputs": {"parameters": {name: given}}}
+    inside = {"components": {"comp-condition-1": {"dag": {"tasks": {"publish": task}}}}}
+    assert checker("try-it-again").handed_on({"pipeline_spec": inside}).ok is right
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_columns_are_near_the_limit_on_both_sides_of_it(checker: Callable[[str], Any], seed: int) -> None:
     it, draw = checker("measure-drift"), random.Random(seed)

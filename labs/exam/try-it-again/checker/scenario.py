@@ -54,6 +54,11 @@ async def runs(lab: Lab) -> dict[str, Run]:
         "what starts the pipeline gives its parameters by their names, and leaves out what has a default",
     )
     must(
+        handed_on(spec),
+        "a parameter that a step does not get is of no use to whoever starts the pipeline, and publish is to say how "
+        "many rows fetch has got",
+    )
+    must(
         holds(not any(_cached(spec)), "neither step comes from the cache", "one may come from the cache"),
         "a step that comes from the cache does not run: it hands nothing over. set_caching_options(False) was there",
     )
@@ -88,12 +93,32 @@ def parameters_as_given(spec: Plain) -> Observation:
     )  # fmt: skip
 
 
-def _cached(part: Any) -> Iterator[bool]:
-    """Of each task in a part of a pipeline: may it come from the cache?"""
+def handed_on(spec: Plain) -> Observation:
+    """Do the steps of a compiled pipeline get its parameters, and what the step before returns, and no constant?"""
+    said = set()
+    for task in _tasks(spec):
+        given = (task.get("inputs") or {}).get("parameters") or {}
+        for name in {"batch", "rows", "source"} & set(given):
+            constant = (given[name].get("runtimeValue") or {}).get("constant")
+            said |= {f"{name}={constant}"} if constant is not None and "{{$" not in str(constant) else set()
+    return holds(
+        not said, "the steps get the pipeline's parameters, and publish what fetch returns",
+        f"a constant in their place: {', '.join(sorted(said))}",
+    )  # fmt: skip
+
+
+def _cached(spec: Plain) -> Iterator[bool]:
+    """Of each task of a compiled pipeline: may it come from the cache?"""
+    for task in _tasks(spec):
+        yield bool((task.get("cachingOptions") or {}).get("enableCache"))
+
+
+def _tasks(part: Any) -> Iterator[Plain]:
+    """Each task in a part of a compiled pipeline, those inside of others too."""
     for value in part.values() if isinstance(part, dict) else ():
         if isinstance(value, dict) and "componentRef" in value:
-            yield bool((value.get("cachingOptions") or {}).get("enableCache"))
-        yield from _cached(value)
+            yield value
+        yield from _tasks(value)
 
 
 def _steps(text: str) -> dict[str, str]:
