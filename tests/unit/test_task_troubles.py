@@ -359,6 +359,56 @@ def test_who_has_a_role_of_the_robots_is_said(checker: Loaded, subject: dict[str
     assert found == [each.replace("ROBOT", it.D.robot) for each in said]
 
 
+def test_pods_that_act_as_the_robot_have_its_rights(checker: Loaded) -> None:
+    it = checker("what-a-robot-may-do")
+    pods = {"spec": {"template": {"spec": {"serviceAccountName": it.D.robot}}}}
+    known = Room(all=gives([]), named=lambda kind, name: found(pods if name == it.D.app else None)(kind, name))
+    assert asyncio.run(it.others_with_it(lab(objects=known))) == [f"pods of Deployment {it.D.app}"]
+
+
+def test_who_has_the_like_of_the_robots_roles_is_said(checker: Loaded) -> None:
+    it = checker("what-a-robot-may-do")
+    role = {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]}
+    binding = {"roleRef": {"kind": "Role", "name": "copied"}, "subjects": [{"kind": "User", "name": "jane"}]}
+    known = Room(all=gives([binding]), named=lambda kind, name: found(role if kind == "Role" else None)(kind, name))
+    assert asyncio.run(it.others_with_it(lab(objects=known))) == ["User jane"]
+
+
+@pytest.mark.parametrize(
+    ("group", "resource", "verb", "named", "said"),
+    [
+        ("", "pods", "list", (), []),
+        ("", "pods", "get", ("a-pod",), []),
+        ("apps", "deployments", "patch", ("APP",), []),
+        ("extensions", "deployments", "patch", ("APP",), []),
+        ("batch", "jobs", "create", (), ["create jobs"]),
+        ("", "pods/ephemeralcontainers", "patch", (), ["patch pods/ephemeralcontainers"]),
+        ("metrics.k8s.io", "pods", "get", (), ["get pods"]),
+        ("apps", "deployments", "get", (), ["get deployments"]),
+        ("*", "*", "*", (), ["* *"]),
+    ],
+)
+def test_no_rule_gives_the_robot_more_than_its_work(
+    checker: Loaded, group: str, resource: str, verb: str, named: tuple[str, ...], said: list[str]
+) -> None:
+    it = checker("what-a-robot-may-do")
+    names = [each.replace("APP", it.D.app) for each in named]
+    rule = {"apiGroups": [group], "resources": [resource], "verbs": [verb], "resourceNames": names}
+    subject = {"kind": "ServiceAccount", "name": it.D.robot}
+    here = [{"roleRef": {"kind": "Role", "name": "r"}, "subjects": [subject]}]
+
+    async def bindings(kind: str) -> Any:
+        return here if kind == "RoleBinding" else []
+
+    made = lab(objects=Room(all=bindings, named=found({"rules": [rule]})))
+    made.__dict__["elsewhere"] = lambda namespace: Room(all=gives(here))  # of a ServiceAccount of that namespace
+    assert asyncio.run(it.beyond_its_work(made)) == said
+    subject["namespace"] = SPACE
+    there = [f"RoleBinding r in {it.D.other}", "RoleBinding r in default"]
+    here[0]["metadata"] = {"name": "r"}
+    assert asyncio.run(it.beyond_its_work(made)) == [*said, *there]
+
+
 @pytest.mark.parametrize(("apart", "right"), [(0.8, True), (0.0, False)])
 def test_lines_are_printed_as_they_come(checker: Loaded, apart: float, right: bool) -> None:
     it = checker("sidecar-that-ships-logs")

@@ -4,11 +4,12 @@ from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, name
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .rights import TOO_MUCH, WORK, has, others_with_it
+from .rights import TOO_MUCH, WORK, beyond_its_work, has, others_with_it
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture", "ckad/environment-configuration-and-security")
@@ -47,9 +48,15 @@ async def may_do_no_more(lab: TaskLab) -> None:
         "a rule without resourceNames is for all objects of the kind, a ClusterRoleBinding for all Namespaces, and a "
         "group for all who are in it; kubectl auth can-i --list --as shows what somebody may do"
     )
+    beyond = await beyond_its_work(lab)
+    must(
+        holds(not beyond, "its bindings give it nothing else", f"they give it {'; '.join(beyond[:4])}"),
+        "each rule of a role that is bound to it is a right of its own, whatever else there is of the kind",
+    )
     others = await others_with_it(lab)
     expect(holds(not others, f"{D.robot} alone has its roles", f"others have them, too: {', '.join(others)}")).because(
-        "all subjects of a binding get what its role allows, and so do those of another binding of that role"
+        "all subjects of a binding get what its role allows, and so do those of another binding of that role; pods get "
+        "what their ServiceAccount has"
     )
 
 

@@ -1,6 +1,8 @@
 """What the robot may do, and what it must not: each question to the API server, and how it reads."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
 
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
@@ -75,19 +77,75 @@ TOO_MUCH = (
 )
 
 
+# The group of each resource of its work. Rules name it in others, too, where there is none: they say nothing there.
+_GROUPS = {"pods": "", "pods/log": "", "deployments": "apps", "deployments/scale": "apps", D.resource: ""}
+_WITHOUT_IT = ("", "apps", "autoscaling", "extensions")
+
+
+async def beyond_its_work(lab: TaskLab) -> list[str]:
+    """What the rules of bindings give the robot beside its work, in this Namespace and elsewhere."""
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{lab.namespace}", "system:authenticated")
+
+    def gets_it(binding: Object) -> bool:
+        subjects = binding.get("subjects") or []
+        return any(
+            _is_the_robot(lab, each) or (each["kind"] == "Group" and each["name"] in groups) for each in subjects
+        )
+
+    found = []
+    for each in filter(gets_it, await lab.objects.all("RoleBinding")):
+        found += [str(right) for right in _given_by(await _rules(lab, each["roleRef"])) if not _of_its_work(right)]
+    for kind, where in (("ClusterRoleBinding", ""), ("RoleBinding", D.other), ("RoleBinding", "default")):
+        for each in await (lab.elsewhere(where) if where else lab.objects).all(kind):
+            if any(_is_the_robot(lab, subject, where) for subject in each.get("subjects") or []):
+                found.append(f"{kind} {each['metadata']['name']}{f' in {where}' if where else ''}")
+    return list(dict.fromkeys(found))
+
+
+async def _rules(lab: TaskLab, role: Object) -> list[Object]:
+    found = await lab.objects.named(role["kind"], role["name"]).now()
+    return list((found or {}).get("rules") or [])
+
+
+def _given_by(rules: list[Object]) -> Iterator[Right]:
+    for rule in rules:
+        names = rule.get("resourceNames") or [""]
+        for verb, group, what, name in product(
+            rule.get("verbs") or [], rule.get("apiGroups") or [], rule.get("resources") or [], names
+        ):
+            resource, _, subresource = what.partition("/")
+            yield Right(verb, resource, name, group, subresource)
+
+
+def _of_its_work(right: Right) -> bool:
+    """Is a right part of its work, or about what is not there?"""
+    what = f"{right.resource}/{right.subresource}" if right.subresource else right.resource
+    nothing = right.group in _WITHOUT_IT and right.group != _GROUPS.get(what, right.group)
+    return nothing or right in WORK or replace(right, name="") in WORK
+
+
 async def others_with_it(lab: TaskLab) -> list[str]:
-    """Who else has, by a binding in the Namespace, a role that the robot has."""
-    bindings = await lab.objects.all("RoleBinding")
-    of = [(each["roleRef"], subject) for each in bindings for subject in each.get("subjects") or []]
+    """Who else has the robot's rights: by a binding of one of its roles or of the like, or as pods that act as it."""
+    here = await lab.objects.all("RoleBinding")
+    known = [*here, *(await lab.objects.all("ClusterRoleBinding"))]
+    of = [(each["roleRef"], subject) for each in known for subject in each.get("subjects") or []]
     roles = [role for role, subject in of if _is_the_robot(lab, subject)]
-    return sorted({_said(subject) for role, subject in of if role in roles and not _is_the_robot(lab, subject)})
+    for each in here:
+        given = _given_by(await _rules(lab, each["roleRef"]))
+        roles += [each["roleRef"]] if any(right in WORK for right in given) else []
+    others = {_said(subject) for role, subject in of if role in roles and not _is_the_robot(lab, subject)}
+    for name in (D.app, D.neighbour):
+        spec = ((await lab.objects.named("Deployment", name).now() or {}).get("spec") or {}).get("template") or {}
+        if (spec.get("spec") or {}).get("serviceAccountName") == D.robot:
+            others.add(f"pods of Deployment {name}")
+    return sorted(others)
 
 
-def _is_the_robot(lab: TaskLab, subject: Object) -> bool:
-    """Is a subject of a binding the robot? It has a user's name as well."""
+def _is_the_robot(lab: TaskLab, subject: Object, where: str = "") -> bool:
+    """Is a subject of a binding in a Namespace, this one if none is said, the robot? It has a user's name as well."""
     user = ("User", f"system:serviceaccount:{lab.namespace}:{D.robot}")
     named = (subject["kind"], subject["name"])
-    here = subject.get("namespace", lab.namespace) == lab.namespace
+    here = subject.get("namespace", where or lab.namespace) == lab.namespace
     return named == user or (named == ("ServiceAccount", D.robot) and here)
 
 
