@@ -343,6 +343,25 @@ def test_the_pipelines_parameters_are_handed_on(
     assert checker("try-it-again").handed_on({"pipeline_spec": inside}).ok is right
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "right"),
+    [
+        ("", "", True),
+        ("\n\n", "\n", True),
+        ("depth: int = 4", "depth: int = 5", False),
+        ("    train(rate=rate, depth=depth)\n", "", False),
+        ('if __name__ == "__main__":\n', 'if __name__ == "__main__":\n    print("compiled")\n', False),
+    ],
+)
+def test_the_program_that_is_run_three_times_stays(
+    checker: Callable[[str], Any], tmp_path: Path, old: str, new: str, right: bool
+) -> None:
+    it = checker("three-runs")
+    text = (it.start / "train.py").read_text().replace("localhost:5001/", f"{Platform.registry}/")
+    (tmp_path / "train.py").write_text(text.replace(old, new))
+    assert it.program_stays(lab(work=Work(tmp_path, "lab", Platform.registry, {}))).ok is right
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_columns_are_near_the_limit_on_both_sides_of_it(checker: Callable[[str], Any], seed: int) -> None:
     it, draw = checker("measure-drift"), random.Random(seed)

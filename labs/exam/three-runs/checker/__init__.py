@@ -1,7 +1,12 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
+from mlops_lab.cluster.names import REGISTRY_PREFIX
 from mlops_lab.kit import presence
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.texts import lines_of
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -9,6 +14,8 @@ from .draw import Drawn, played
 from .trained import METRICS, Trained, trained
 
 D = drawn(Drawn, __file__)
+_PROGRAM = "train.py"
+_GIVEN = Path(__file__).parents[1] / "start" / _PROGRAM
 _BEST = max(D.rates, key=lambda rate: played(D.salt, "auc", rate, D.depth))
 
 
@@ -20,7 +27,10 @@ async def runs(lab: Lab) -> dict[float, Trained]:
 
 @check(points=2)
 async def ran_three_times(lab: TaskLab) -> None:
-    """For each rate a run with the wanted depth has succeeded, and has logged what the given program logs."""
+    """For each rate a run with the wanted depth has succeeded, and has logged what the given program logs.
+
+    That program is in the folder as it was given.
+    """
     for rate, each in (await lab.once(runs)).items():
         expect(each.ended).because(
             "a parameter that is not given has its default; kfp run create --experiment-name ... --package-file "
@@ -31,6 +41,7 @@ async def ran_three_times(lab: TaskLab) -> None:
         expect(Observation(logged == wanted, f"it has logged {wanted}", f"it has logged {logged}")).because(
             "the program stays as it is, and says how good each model is"
         )
+    must(program_stays(lab), "the program is right as it is; what starts the runs is another one")
 
 
 @check(points=2, needs=ran_three_times)
@@ -46,3 +57,13 @@ async def names_the_best(lab: TaskLab) -> None:
         "each run has an id, which its page and kfp run list show; names of runs may be the same"
     )
     expect(observe("auc", said.get("auc"), equal_to(best.logged["auc"]))).because("it is the metric that was logged")
+
+
+def program_stays(lab: TaskLab) -> Observation:
+    """Has the candidate's program the lines of the given one, but for spaces around them and empty ones?"""
+    given = _GIVEN.read_text(encoding="utf-8").replace(f"{REGISTRY_PREFIX}/", f"{lab.platform.registry}/")
+    wanted = [line.strip() for line in given.splitlines() if line.strip()]
+    now = lines_of(lab, _PROGRAM, "it was there, and stays")
+    other = [each for each in now if each not in wanted]
+    said = f"another line, {other[0][:80]!r}" if other else "lines are missing, or in another order"
+    return holds(now == wanted, f"{_PROGRAM} as it was given", said)
