@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -181,6 +182,22 @@ def test_flags_of_the_api_server_that_no_fault_breaks_are_as_before(
     it._pod = gives({"spec": {"containers": [{"command": [*words, modes]}]}})
     space = {"metadata": {"annotations": {it._BEFORE: f"{modes}\n--allow-privileged=true\nkube-apiserver"}}}
     with pytest.raises(Failure, match=f"saw {said} not") if said else contextlib.nullcontext():
+        asyncio.run(it.all_else_is_as_before.run(lab(objects=Room(named=found(space)))))
+
+
+@pytest.mark.parametrize(
+    ("now", "said"), [({}, ""), ({"livenessProbe": None}, "livenessProbe"), ({"image": "server:v2"}, "image")]
+)
+def test_the_api_servers_container_is_as_before(
+    checker: Loaded, monkeypatch: pytest.MonkeyPatch, now: dict[str, Any], said: str
+) -> None:
+    it, modes = checker("when-kubectl-gets-no-answer"), "--authorization-mode=Node,RBAC"
+    monkeypatch.setattr(nodes, "control_plane", lambda lab: "c")
+    monkeypatch.setattr(nodes, "printed", gives("403"))
+    before = {"image": "server:v1", "livenessProbe": {"periodSeconds": 10}, "command": ["--etcd-servers=elsewhere"]}
+    it._pod = gives({"spec": {"containers": [{**before, "command": [modes], **now}]}})
+    space = {"metadata": {"annotations": {it._BEFORE: modes, it._CONTAINER: json.dumps(before)}}}
+    with pytest.raises(Failure, match=f"another {said}") if said else contextlib.nullcontext():
         asyncio.run(it.all_else_is_as_before.run(lab(objects=Room(named=found(space)))))
 
 

@@ -1,5 +1,6 @@
 """The checks."""
 
+import json
 from collections.abc import Sequence
 
 from mlops_lab.checks import check, equal_to, expect, holds, is_ready, observe, one_of
@@ -18,6 +19,8 @@ _READY_WITHIN, _SCALED_WITHIN = 20.0, 20.0
 _STATIC = "kubernetes.io/config.source"
 # What the task may have broken; the annotation of its Namespace that has all other words of the server's command.
 _BROKEN, _BEFORE = ("--etcd-servers", "--tls-cert-file", "--client-ca"), "mlops-lab/server"
+# The annotation that has its container, and what of that is compared beside the command.
+_CONTAINER, _COMPARED = "mlops-lab/container", ("image", "livenessProbe", "readinessProbe", "resources", "startupProbe")
 _SECRETS = "https://127.0.0.1:6443/api/v1/secrets"
 
 
@@ -53,7 +56,9 @@ async def is_scaled(lab: TaskLab) -> None:
 
 @check(points=1, needs=answers_again, domains=_DOMAINS)
 async def all_else_is_as_before(lab: TaskLab) -> None:
-    """It decides by the modes of before, and has its other flags; without credentials nobody gets anything."""
+    """It decides by the modes of before, has its other flags, its image and its probes; without credentials nobody gets
+    anything.
+    """
     seen = await lab.time.eventually(
         lambda: _pod(lab), lambda it: it is not None, expected="its kubelet has it",
         shown=lambda it: "it has it" if it else "it has no such pod", within=_READY_WITHIN,
@@ -73,6 +78,12 @@ async def all_else_is_as_before(lab: TaskLab) -> None:
         holds(not other, "its other flags as before", f"{', '.join(flags)} not as before"),
         "only one line of its manifest was wrong: what was tried in the search for it is taken back, and what kubeadm "
         "makes anew by its defaults is another API server",
+    )
+    own = json.loads((space["metadata"].get("annotations") or {}).get(_CONTAINER) or "{}")
+    parts = [each for each in _COMPARED if (container.get(each) or {}) != (own.get(each) or {})]
+    must(
+        holds(not parts, "its container as before", f"another {', '.join(parts)}"),
+        "what kept the server from being ended in the search for the wrong line is taken back, too",
     )
     node = nodes.control_plane(lab)
     curl = ("curl", "-sk", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", _SECRETS)

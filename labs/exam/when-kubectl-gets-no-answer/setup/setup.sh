@@ -3,7 +3,10 @@
 words="awk '/^  - command:/ { on = 1; next } on && sub(/^    - /, \"\") { print; next } on { exit }'"
 before=$(ssh exam-control-plane "$words @{manifest}" |
   grep -vE '^--(etcd-servers|tls-cert-file|client-ca)' | LC_ALL=C sort)
-kubectl annotate namespace @{namespace} --overwrite mlops-lab/server="$before"
+# Its container, with its image and its probes.
+node=$(ssh exam-control-plane hostname)
+container=$(kubectl get pod "kube-apiserver-$node" --namespace=kube-system -o jsonpath='{.spec.containers[0]}')
+kubectl annotate namespace @{namespace} --overwrite mlops-lab/server="$before" mlops-lab/container="$container"
 @% if fault == "etcd" %@
 ssh exam-control-plane "sed -i 's|etcd-servers=https://127.0.0.1:2379|etcd-servers=https://127.0.0.1:@{port}|' @{manifest}"
 @% elif fault == "file" %@
