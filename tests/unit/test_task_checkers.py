@@ -487,7 +487,7 @@ def test_who_shares_a_rule_by_weight_is_seen(
 
     def answer(ask: Any) -> Any:
         below = ask.path.removeprefix(f"/{it.D.path}")
-        if below not in ("", "/7"):
+        if below not in it._BELOW:
             app = it.D.beta if ask.headers == it._WITH else it.D.stable
             return SimpleNamespace(fields={"app": app, "path": ask.path}, shown="")
         there = {"location": f"http://{it.D.host}/{it.D.target}"}
@@ -502,6 +502,55 @@ def test_who_shares_a_rule_by_weight_is_seen(
     it.asked = asked
     with pytest.raises(Failure, match="another") if shared else contextlib.nullcontext():
         asyncio.run(getattr(it, check).run(lab()))
+
+
+@pytest.mark.parametrize(
+    ("seed", "only", "said"),
+    [
+        (1, ("", "/7"), "/41/lines"),
+        (1, ("", "/7", "/41/lines"), ""),
+        (2, ("", "/7"), "/41/lines"),
+        (2, ("", "/7", "/41/lines"), ""),
+    ],
+)
+def test_a_path_that_is_not_in_the_readme_is_below_it_too(
+    tmp_path: Path, seed: int, only: tuple[str, ...], said: str
+) -> None:
+    """One seed is of a redirect, one of a path that is written anew."""
+    it = Checker(load(render(named("routes-by-header", bank()), seed, _SPACE, tmp_path)))
+
+    def answer(ask: Any) -> Any:
+        below = ask.path.removeprefix(f"/{it.D.path}")
+        there = {"location": f"http://{it.D.host}/{it.D.target}"}
+        fields = {"app": it.D.stable, "path": f"/{it.D.target if below in only else it.D.path}{below}"}
+        return SimpleNamespace(status=it.D.status if below in only else 404, headers=there, fields=fields, shown="")
+
+    async def asked(lab: Any, asks: Any, right: Any, *, expected: str, times: int = 1, **more: Any) -> Any:
+        wrong = right([answer(ask) for _ in range(times) for ask in asks])
+        return Observation(not wrong, expected, wrong)
+
+    it.asked = asked
+    with pytest.raises(Failure, match=said) if said else contextlib.nullcontext():
+        asyncio.run(it.path_is_changed.run(lab()))
+
+
+def test_a_header_whose_value_only_ends_alike_is_another(
+    checker: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = checker("routes-by-header")
+    monkeypatch.setattr("mlops_lab.kit.gateways.exists", gives({"spec": {"parentRefs": [{"name": it.D.gateway}]}}))
+
+    async def asked(lab: Any, asks: Any, right: Any, *, expected: str, times: int = 1, **more: Any) -> Any:
+        beta = [each.headers.get(it.D.header, "").endswith(it.D.value) for each in asks]
+        said = [
+            SimpleNamespace(fields={"app": it.D.beta if new else it.D.stable, "path": ask.path}, shown="there")
+            for ask, new in zip(asks, beta, strict=True)
+        ]
+        return Observation(not right(said * times), expected, right(said * times))
+
+    it.asked = asked
+    with pytest.raises(Failure, match=f"not-{it.D.value}: there"):
+        asyncio.run(it.goes_by_header.run(lab()))
 
 
 def test_names_resolve_up_to_svc(checker: Callable[[str], Any]) -> None:

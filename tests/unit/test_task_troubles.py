@@ -498,8 +498,9 @@ def test_so_many_pods_of_the_given_program_may_fail(checker: Loaded, command: st
         ("*.example.org", [], False),
     ],
 )  # fmt: skip
-def test_a_route_is_for_one_host(checker: Loaded, listener: str, hosts: list[str], right: bool) -> None:
-    it = checker("shares-by-weight")
+@pytest.mark.parametrize("task", ["routes-by-header", "shares-by-weight"])
+def test_a_route_is_for_one_host(checker: Loaded, listener: str, hosts: list[str], right: bool, task: str) -> None:
+    it = checker(task)
     listener, *hosts = (each.replace("HOST", it.D.host) for each in (listener, *hosts))
     found = {
         "HTTPRoute": {"parentRefs": [{"name": it.D.gateway}], "hostnames": hosts},

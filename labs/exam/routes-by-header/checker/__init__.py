@@ -15,7 +15,8 @@ D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/services-and-networking",)
 _WITHIN = 12.0
 _TIMES = 10  # how often each request is sent in a look: Services that share a rule by weight all get some
-_WITH, _OTHER = {D.header: D.value}, {D.header: f"{D.value}-not"}
+_WITH, *_OTHERS = ({D.header: each} for each in (D.value, f"{D.value}-not", f"not-{D.value}"))
+_BELOW = ("", "/7", "/41/lines")  # the path, and what may be below it
 
 
 @check(points=3, domains=_DOMAINS)
@@ -26,7 +27,7 @@ async def goes_by_header(lab: TaskLab) -> None:
     expect(observe("its Gateway", parents, equal_to(D.gateway))).because("parentRefs name it")
     wanted = [
         (Ask(D.host, path, headers), app)
-        for headers, app in ((_WITH, D.beta), ({}, D.stable), (_OTHER, D.stable))
+        for headers, app in ((_WITH, D.beta), *((each, D.stable) for each in ({}, *_OTHERS)))
         for path in ("/", "/orders/7", f"/{D.path}-more")
     ]
 
@@ -49,7 +50,7 @@ async def goes_by_header(lab: TaskLab) -> None:
 @check(points=2, needs=goes_by_header, domains=_DOMAINS)
 async def path_is_changed(lab: TaskLab) -> None:
     """Requests for the one path are sent elsewhere, or come with another one, as was wanted."""
-    asks = [Ask(D.host, f"/{D.path}{below}", headers) for below in ("", "/7") for headers in ({}, _WITH)]
+    asks = [Ask(D.host, f"/{D.path}{below}", headers) for below in _BELOW for headers in ({}, _WITH)]
 
     def wrong_of(ask: Ask, said: Said) -> bool:
         if D.extra == "redirect":
@@ -75,7 +76,14 @@ async def path_is_changed(lab: TaskLab) -> None:
 
 @check(points=1, needs=goes_by_header, domains=_DOMAINS)
 async def for_its_host_alone(lab: TaskLab) -> None:
-    """Requests for another host come to neither Service."""
+    """The route is for its host alone: requests for another one come to neither Service."""
+    route = await gateways.exists(lab, "HTTPRoute", D.route, "the route was to have this name")
+    listener = (await gateways.exists(lab, "Gateway", D.gateway, "parentRefs names it"))["spec"]["listeners"][0]
+    own = listener.get("hostname", "")
+    hosts = [own] if own == D.host else route["spec"].get("hostnames") or [own or "every host"]
+    expect(observe("it is for", ", ".join(map(str, hosts)), equal_to(D.host))).because(
+        "each of a route's host names leads to its backends; without any it takes all that its Gateway gets"
+    )
     host = f"other-{D.host}"
 
     def right(said: Sequence[Said]) -> str:
@@ -83,5 +91,5 @@ async def for_its_host_alone(lab: TaskLab) -> None:
 
     shown = f"{host} leads to neither Service"
     expect(await asked(lab, [Ask(host)], right, expected=shown, name="client-of-another", within=5)).because(
-        "a route without host names takes all that its Gateway gets"
+        "its route is for one host, so another route leads there: kubectl get httproutes shows what each is for"
     )
