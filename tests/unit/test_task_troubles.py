@@ -471,6 +471,8 @@ BY_CODE = {"onExitCodes": {"operator": "NotIn", "values": [0]}}
     [
         ("python3 /batch/score.py part", {}, ""),
         ("python3 /batch/*.py part", {"backoffLimitPerIndex": 9}, ""),
+        ("python3 /batch/score.py part", {"activeDeadlineSeconds": 300}, ""),
+        ("python3 /batch/score.py part", {"activeDeadlineSeconds": 25}, "activeDeadlineSeconds: 25"),
         ("python3 /batch/score.py part", {"podFailurePolicy": {"rules": [IGNORED, BY_CODE | {"action": "Count"}]}}, ""),
         ("python3 -c 'import json'", {}, "nothing in their template"),
         ("python3 /batch/score.py part", {"backoffLimitPerIndex": 1}, "PerIndex: 1"),

@@ -53,6 +53,14 @@ async def works_part_by_part(lab: TaskLab) -> None:
         holds(each is None or each >= D.retries, "no smaller limit for each part", f"backoffLimitPerIndex: {each}"),
         "with it each part has a limit of its own, beyond which its failed pods are not replaced",
     )
+    deadline, waits = spec.get("activeDeadlineSeconds"), 10 * (2**D.retries - 1)  # 10 s, then twice as long each time
+    must(
+        holds(
+            deadline is None or deadline >= waits, "time for all failed pods to be replaced",
+            f"activeDeadlineSeconds: {deadline}, and the Job waits {waits} s in all before it has made the last one",
+        ),
+        "a Job waits before it replaces a failed pod (10 s, 20 s, 40 s); a deadline ends it meanwhile",
+    )  # fmt: skip
     rules = (spec.get("podFailurePolicy") or {}).get("rules") or []
     other = [rule["action"] for rule in rules if not _counts(rule)]
     must(
