@@ -553,6 +553,26 @@ def test_a_header_whose_value_only_ends_alike_is_another(
         asyncio.run(it.goes_by_header.run(lab()))
 
 
+@pytest.mark.parametrize(
+    ("task", "check"),
+    [("rollout-that-hangs", "guards_stay")],
+)
+def test_a_probe_without_times_of_its_own_takes_out_a_pod_in_time(
+    checker: Callable[[str], Any], task: str, check: str
+) -> None:
+    """Kubernetes asks each 10 s, and three times."""
+    it, given = checker(task), []
+
+    async def leaves(*objects: Any, within: float, **more: Any) -> Any:
+        given.append(within)
+        return READY
+
+    it.leaves_when_not_ready, it.some_pod = leaves, gives("a-pod")
+    it.waited_for_the_store = gives(READY)
+    asyncio.run(getattr(it, check).run(lab()))
+    assert min(given) > 3 * 10 + 5
+
+
 def test_names_resolve_up_to_svc(checker: Callable[[str], Any]) -> None:
     it, asked = checker("names-that-do-not-resolve"), list[str]()
 
