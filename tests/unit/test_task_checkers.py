@@ -555,7 +555,7 @@ def test_a_header_whose_value_only_ends_alike_is_another(
 
 @pytest.mark.parametrize(
     ("task", "check"),
-    [("rollout-that-hangs", "guards_stay")],
+    [("rollout-that-hangs", "guards_stay"), ("service-without-answer", "only_ready_pods_are_asked")],
 )
 def test_a_probe_without_times_of_its_own_takes_out_a_pod_in_time(
     checker: Callable[[str], Any], task: str, check: str
@@ -568,7 +568,7 @@ def test_a_probe_without_times_of_its_own_takes_out_a_pod_in_time(
         return READY
 
     it.leaves_when_not_ready, it.some_pod = leaves, gives("a-pod")
-    it.waited_for_the_store = gives(READY)
+    it.waited_for_the_store = it.replaced = gives(READY)
     asyncio.run(getattr(it, check).run(lab()))
     assert min(given) > 3 * 10 + 5
 
