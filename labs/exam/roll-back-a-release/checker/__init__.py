@@ -6,9 +6,10 @@ from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
+from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.pods import made_by
 from mlops_lab.kit.prerequisites import must
-from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.unchanged import ROLLOUT, unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -17,11 +18,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
-# What differs between the revisions that worked, which the answers tell; and what is in no template, or a ReplicaSet's.
-_FREE = (
-    "template.spec.containers[web].env", "template.spec.containers[web].command", "replicas", "strategy",
-    "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit", "template.metadata.labels.pod-template-hash",
-)  # fmt: skip
+_FREE = (*ROLLOUT, "template.metadata.labels.pod-template-hash")  # what is in no template, or a ReplicaSet's
 _PODS, _REQUESTS = 2, 10
 _ROLLED_OUT_WITHIN, _KEPT_WITHIN = 40, 10  # s
 _CAUSE, _REVISION = "kubernetes.io/change-cause", "deployment.kubernetes.io/revision"
@@ -47,8 +44,8 @@ async def answers_as_that_revision_did(lab: TaskLab) -> None:
         "kubectl rollout history --revision=N shows what a revision has in its template",
     )
     must(
-        await unchanged(lab, _START, "Deployment", D.app, free=_FREE),
-        "in image, probe and all else the revisions that worked have the same template: bring back the whole of it",
+        await unchanged(lab, _START, "Deployment", D.app, given=_as_it_was(), free=_FREE),
+        "a revision is a whole template, with image, command, variables and probe: bring back all of it, and no more",
     )
     must(
         await deployments.rolled_out(lab, D.app, pods=_PODS, within=_ROLLED_OUT_WITHIN),
@@ -94,6 +91,15 @@ async def keeps_few_revisions(lab: TaskLab) -> None:
         shown=lambda sets: f"{len(sets) - 1} old ReplicaSets", within=_KEPT_WITHIN,
     )  # fmt: skip
     expect(seen).because("old ones are deleted when the rollout is complete")
+
+
+def _as_it_was() -> Object:
+    """The Deployment with the template of the wanted revision."""
+    found = in_manifests(_START, "Deployment", D.app)
+    (web,) = found["spec"]["template"]["spec"]["containers"]
+    web["command"][-1] = _GOOD["MODE"]
+    web["env"] = [{"name": name, "value": value} for name, value in _GOOD.items() if name != "MODE"]
+    return found
 
 
 async def _sets(lab: TaskLab) -> list[Object]:
