@@ -16,6 +16,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -524,3 +525,23 @@ def test_a_budget_that_was_changed_and_put_back_is_of_another_generation(
     lab = made_up_lab(objects=NothingThere(named=found(budget), deployment=found(made(0))))
     with judged(right, "changes of PodDisruptionBudget budget: 0; saw 2"):
         asyncio.run(task._must_be_the_given(lab, "PodDisruptionBudget", "budget", "it stays"))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "right"),
+    [
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}, True),
+        ({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}}, False),
+    ],
+)
+def test_deployments_stay_when_a_budget_is_made(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, strategy: Any, right: bool
+) -> None:
+    task = loaded("a-budget-for-drains")
+    seed = (Path(str(task.__file__)).parents[1] / "start" / "seed.yaml").read_text()
+    given = {each["metadata"]["name"]: each for each in yaml.safe_load_all(seed) if each}
+    given[task.D.model]["spec"]["strategy"] = strategy
+    monkeypatch.setattr(task, "drained", gives(task.Drain("", "one is missing", "")))
+    objects = NothingThere(named=lambda kind, name: SimpleNamespace(now=gives(given[name])))
+    with judged(right, "another strategy"):
+        asyncio.run(task.holds_the_second.run(made_up_lab(objects=objects)))

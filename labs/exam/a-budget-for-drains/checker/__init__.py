@@ -1,6 +1,9 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import Lab, Observation, check, expect, holds
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -8,6 +11,7 @@ from .drain import Drain, budgets, drained, drained_when_scaled, one_at_a_time, 
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
 
 
 async def evictions(lab: Lab) -> Drain:
@@ -17,7 +21,14 @@ async def evictions(lab: Lab) -> Drain:
 
 @check(points=2, owns="a pod")
 async def holds_the_second(lab: TaskLab) -> None:
-    """While all pods are ready one is evicted; that of another one is refused as long as it has no successor."""
+    """While all pods are ready one is evicted; that of another one is refused as long as it has no successor.
+
+    Both Deployments are as they were given.
+    """
+    for each in (D.model, D.trial):
+        expect(await unchanged(lab, _START, "Deployment", each)).because(
+            "the Deployments stay as they are: a budget is an object of its own, and is about evictions alone"
+        )
     one_at_a_time(await lab.once(evictions), D.pods, await budgets(lab))
 
 
