@@ -545,3 +545,29 @@ def test_deployments_stay_when_a_budget_is_made(
     objects = NothingThere(named=lambda kind, name: SimpleNamespace(now=gives(given[name])))
     with judged(right, "another strategy"):
         asyncio.run(task.holds_the_second.run(made_up_lab(objects=objects)))
+
+
+@pytest.mark.parametrize(
+    ("volume", "more", "said"),
+    [
+        ("identity", [], []),
+        ("identity", [{"path": "api"}], ["api"]),
+        ("identity", [{"path": "api", "audience": "https://kubernetes.default.svc.cluster.local"}], ["api"]),
+        ("identity", [{"path": "vault", "audience": "vault"}], []),
+        ("other", [{"path": "token"}], ["token"]),
+        ("away", [{"path": "token"}], []),
+    ],
+)
+def test_a_token_for_the_api_server_is_one_wherever_it_lies(
+    loaded: Loaded, volume: str, more: list[dict[str, str]], said: list[str]
+) -> None:
+    """In the volume of the wanted one, in another one, and in one that is not mounted; the wanted one is not asked."""
+    task = loaded("an-identity-of-its-own")
+    tokens: dict[str, list[dict[str, str]]] = {"identity": [{"path": "token"}], "other": [], "away": []}
+    tokens[volume] += more
+    volumes = [
+        {"name": name, "projected": {"sources": [{"serviceAccountToken": each} for each in tokens[name]]}}
+        for name in tokens
+    ]
+    mounts = [{"name": "identity", "mountPath": task.D.folder}, {"name": "other", "mountPath": "/other"}]
+    assert task._of_the_api_server({"spec": {"containers": [{"volumeMounts": mounts}], "volumes": volumes}}) == said

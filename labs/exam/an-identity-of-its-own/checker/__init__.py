@@ -17,6 +17,7 @@ from .tokens import claims
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/environment-configuration-and-security",)
 _API_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"
+_API = "https://kubernetes.default.svc"  # how the audience begins that the API server is, if none is named
 _READY_WITHIN = 60.0
 _STRANGER = "checkers-stranger"
 _FILE = f"{D.folder.removeprefix('/var')}/token"  # /var/run is a link to /run
@@ -77,6 +78,10 @@ async def no_other_token(lab: TaskLab) -> None:
         expect(observe(f"in {_API_TOKEN} of {name_of(pod)}", seen, equal_to("nothing"))).because(
             "automountServiceAccountToken of the pod's own ServiceAccount, or of the pod template, keeps it out"
         )
+        more = ", ".join(_of_the_api_server(pod))
+        expect(holds(not more, "no volume has a token for the API server", f"one has, as {more}")).because(
+            "a projected token without an audience is one for the API server, wherever it lies"
+        )
     await remove_leftover(lab, _STRANGER)
     container = {
         "name": "stranger", "image": lab.platform.image("v1"), "command": ["sleep", "60"],
@@ -93,6 +98,21 @@ async def no_other_token(lab: TaskLab) -> None:
         "a pod that names no ServiceAccount runs as `default`, whose automountServiceAccountToken decides where the "
         "pod does not"
     )
+
+
+def _of_the_api_server(pod: Object) -> list[str]:
+    """The names of files, beside the wanted one, in which the kubelet makes tokens for the API server."""
+    every = [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or [])]
+    mounted = {mount["name"] for each in every for mount in each.get("volumeMounts") or []}
+    wanted = _mount(pod)
+    here = (wanted["name"], relpath(_FILE, _here(wanted))) if wanted else ()
+    return [
+        one["serviceAccountToken"]["path"]
+        for each in pod["spec"].get("volumes") or [] if each["name"] in mounted
+        for one in (each.get("projected") or {}).get("sources") or [] if one.get("serviceAccountToken")
+        if str(one["serviceAccountToken"].get("audience") or _API).startswith(_API)
+        and (each["name"], normpath(one["serviceAccountToken"]["path"])) != here
+    ]  # fmt: skip
 
 
 def _by_the_kubelet(pod: Object) -> bool:
