@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import errno
+import hashlib
 import importlib
 import os
 import pathlib
@@ -571,3 +572,37 @@ def test_a_token_for_the_api_server_is_one_wherever_it_lies(
     ]
     mounts = [{"name": "identity", "mountPath": task.D.folder}, {"name": "other", "mountPath": "/other"}]
     assert task._of_the_api_server({"spec": {"containers": [{"volumeMounts": mounts}], "volumes": volumes}}) == said
+
+
+@pytest.mark.parametrize(
+    ("rule", "enough"),
+    [
+        ({"succeededIndexes": "0"}, 1),
+        ({"succeededIndexes": "0-2,4"}, 4),
+        ({"succeededIndexes": "0-3", "succeededCount": 2}, 2),
+        ({"succeededCount": 5}, 5),
+    ],
+)
+def test_with_how_many_parts_a_job_is_done(loaded: Loaded, rule: dict[str, Any], enough: int) -> None:
+    assert loaded("a-job-in-parts").enough_by(rule) == enough
+
+
+@pytest.mark.parametrize(("last", "right"), [(-1, True), (-2, False)])
+def test_a_job_is_done_with_all_its_parts(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, last: int, right: bool
+) -> None:
+    task = loaded("a-job-in-parts")
+    container = {"command": task._PROGRAM.split(), "image": IMAGE}
+    volumes = [{"name": "program", "configMap": {"name": task.D.program}}]
+    job = {"spec": {
+        "completions": task.D.parts, "completionMode": "Indexed",
+        "successPolicy": {"rules": [{"succeededIndexes": f"0-{task.D.parts + last}"}]},
+        "template": {"spec": {"containers": [container], "volumes": volumes}},
+    }}  # fmt: skip
+    words = {part: hashlib.sha256(f"{task.D.word} {part}".encode()).hexdigest()[:12] for part in range(task.D.parts)}
+    lines = {part: f"part {part}: {word}" for part, word in words.items()}
+    monkeypatch.setattr("mlops_lab.kit.presence.exists", gives(job))
+    monkeypatch.setattr(task, "ended", gives(READY))
+    monkeypatch.setattr(task, "printed_by_part", gives(lines))
+    with judged(right, f"by successPolicy {task.D.parts - 1} are enough"):
+        asyncio.run(task.each_part_is_done.run(made_up_lab()))

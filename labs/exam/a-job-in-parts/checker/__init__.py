@@ -11,7 +11,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .parts import began_with, most_at_once, printed_by_part, started_with
+from .parts import began_with, enough_by, most_at_once, printed_by_part, started_with
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/design-and-build",)
@@ -29,6 +29,11 @@ async def each_part_is_done(lab: TaskLab) -> None:
     )
     expect(observe("completionMode", job["spec"].get("completionMode"), equal_to("Indexed"))).because(
         "in the other mode the pods are all alike, and none knows which part is its own"
+    )
+    rules = (job["spec"].get("successPolicy") or {}).get("rules") or []
+    enough = min((enough_by(each) for each in rules), default=D.parts)
+    expect(holds(enough >= D.parts, f"it needs all {D.parts} parts", f"by successPolicy {enough} are enough")).because(
+        "with a successPolicy a Job is done as soon as the parts that it names are, and the pods of others are ended"
     )
     first = job["spec"]["template"]["spec"]["containers"][0]
     wanted_start = f"{_PROGRAM} in {lab.platform.image('v1')}"

@@ -46,6 +46,14 @@ def started_with(container: Object) -> str:
     return " ".join(words)
 
 
+def enough_by(rule: Object) -> int:
+    """With how many parts a Job is done by a rule of successPolicy: `succeededIndexes` are such as `0-2,4`."""
+    if (count := rule.get("succeededCount")) is not None:
+        return int(count)
+    spans = [each.partition("-") for each in str(rule.get("succeededIndexes") or "").split(",") if each]
+    return sum(int(last or first) - int(first) + 1 for first, _, last in spans)
+
+
 def _span(pod: Object) -> tuple[str, str] | None:
     """From when to when its first container ran, in the API's own form, which sorts by time."""
     states = [each.get("state", {}).get("terminated") or {} for each in containers_of(pod)]
