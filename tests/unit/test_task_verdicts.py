@@ -606,3 +606,15 @@ def test_a_job_is_done_with_all_its_parts(
     monkeypatch.setattr(task, "printed_by_part", gives(lines))
     with judged(right, f"by successPolicy {task.D.parts - 1} are enough"):
         asyncio.run(task.each_part_is_done.run(made_up_lab()))
+
+
+def test_who_sees_cronjobs_sees_more_than_pods(loaded: Loaded) -> None:
+    task, lab = loaded("a-user-with-a-certificate"), made_up_lab()
+
+    async def allowed(who: str, verb: str, resource: str, **more: Any) -> bool:
+        here = who == task.D.user and not more.get("namespace") and not more.get("subresource")
+        return here and (resource, more["group"]) in (("pods", ""), ("cronjobs", "batch")) and verb in ("get", "list")
+
+    lab.__dict__["allowed"] = allowed
+    with pytest.raises(Failure, match="may get cronjobs"):
+        asyncio.run(task.sees_pods_alone.run(lab))

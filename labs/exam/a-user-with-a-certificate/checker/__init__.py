@@ -18,7 +18,10 @@ _ISSUED_WITHIN = 10.0  # s
 # What else there may be in a Namespace.
 _KINDS = (
     "secrets", "configmaps", "services", "events", "serviceaccounts", "persistentvolumeclaims", "deployments.apps",
-    "replicasets.apps", "statefulsets.apps", "jobs.batch", "pods.metrics.k8s.io",
+    "replicasets.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "cronjobs.batch", "pods.metrics.k8s.io",
+    "ingresses.networking.k8s.io", "networkpolicies.networking.k8s.io", "endpointslices.discovery.k8s.io",
+    "horizontalpodautoscalers.autoscaling", "poddisruptionbudgets.policy", "roles.rbac.authorization.k8s.io",
+    "rolebindings.rbac.authorization.k8s.io", "endpoints", "replicationcontrollers", "resourcequotas", "limitranges",
 )  # fmt: skip
 _DAY = round(DAY.total_seconds())
 
