@@ -618,3 +618,21 @@ def test_who_sees_cronjobs_sees_more_than_pods(loaded: Loaded) -> None:
     lab.__dict__["allowed"] = allowed
     with pytest.raises(Failure, match="may get cronjobs"):
         asyncio.run(task.sees_pods_alone.run(lab))
+
+
+@pytest.mark.parametrize(("more", "right"), [({}, True), ({"restartPolicy": "Always"}, False)])
+def test_an_init_container_that_goes_on_is_a_second_one(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, more: dict[str, str], right: bool
+) -> None:
+    task = loaded("a-static-pod")
+    container = {"image": IMAGE, "resources": {"requests": {"cpu": "5m", "memory": "16Mi"}}}
+    pod = {
+        "metadata": {"labels": {"app": task.D.pod}},
+        "spec": {"nodeName": "worker", "containers": [container], "initContainers": [{"name": "beside", **more}]},
+    }
+    monkeypatch.setattr(task, "_pod", gives(pod))
+    monkeypatch.setattr("mlops_lab.tasks.nodes.must_answer", gives())
+    lab = made_up_lab()
+    lab.__dict__["machines"] = SimpleNamespace(names=["control-plane", "worker"])
+    with judged(right, "its containers: 1; saw 2"):
+        asyncio.run(task.is_as_wanted.run(lab))

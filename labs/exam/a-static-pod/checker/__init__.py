@@ -31,7 +31,8 @@ async def is_as_wanted(lab: TaskLab) -> None:
     label = (pod["metadata"].get("labels") or {}).get("app", "none")
     expect(observe("its label app", label, equal_to(D.pod))).because("labels are those of the manifest")
     containers = pod["spec"]["containers"]
-    expect(observe("its containers", len(containers), equal_to(1))).because("one was wanted")
+    beside = [each for each in pod["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    expect(observe("its containers", len([*containers, *beside]), equal_to(1))).because("one was wanted")
     image = containers[0]["image"]
     expect(holds(image.endswith(f"/{_IMAGE}"), f"its image is {_IMAGE}", f"it is {image}")).because("it was named")
     asked = (containers[0].get("resources") or {}).get("requests") or {}
