@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import importlib
+import json
 import os
 import pathlib
 from collections.abc import Callable
@@ -636,3 +637,42 @@ def test_an_init_container_that_goes_on_is_a_second_one(
     lab.__dict__["machines"] = SimpleNamespace(names=["control-plane", "worker"])
     with judged(right, "its containers: 1; saw 2"):
         asyncio.run(task.is_as_wanted.run(lab))
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"enum": ["ONE", "TWO", "THREE"]}, []),
+        ({"enum": ["ONE", "TWO", "THREE", "a fourth"]}, ["a fourth"]),
+        ({"pattern": "^(ONE|TWO|THREE|fourth)$"}, ["fourth"]),
+        ({"x-kubernetes-validations": [{"rule": "self in ['ONE', 'fourth']"}]}, ["self", "in", "fourth"]),
+    ],
+)
+def test_words_of_a_schema_that_are_none_of_the_three(loaded: Loaded, schema: Any, said: list[str]) -> None:
+    """Who takes none of them is right."""
+    task = loaded("a-new-kind")
+    drawn = json.dumps(schema)
+    for name, word in (("ONE", task.D.one), ("TWO", task.D.two), ("THREE", task.D.three)):
+        drawn = drawn.replace(name, word)
+    spec = {"properties": {task.D.choice: {"type": "string", **json.loads(drawn)}}}
+    version = {"name": "v1", "schema": {"openAPIV3Schema": {"properties": {"spec": spec}}}}
+    found = task.fourth({"spec": {"versions": [{"name": "v1beta1"}, version]}})
+    assert [wrong[task.D.choice] for _, wrong in found.values()] == said
+
+
+@pytest.mark.parametrize("taken", ["trial-word-0", "trial-null"])
+def test_a_fourth_word_and_null_are_refused(loaded: Loaded, monkeypatch: pytest.MonkeyPatch, taken: str) -> None:
+    task = loaded("a-new-kind")
+
+    async def tried(lab: Any, name: str, spec: Any) -> Any:
+        return SimpleNamespace(refused="", spec={"paused": False} | spec)
+
+    async def refused(lab: Any, specs: dict[str, Any]) -> set[str]:
+        return {*specs} - {taken}
+
+    monkeypatch.setattr(task, "tried", tried)
+    monkeypatch.setattr(task, "refused", refused)
+    version = {"name": "v1", "schema": {"enum": [task.D.one, "fourth"]}}
+    objects = NothingThere(named=found({"spec": {"versions": [version]}}))
+    with pytest.raises(Failure, match=f"accepted: ({task.D.choice} fourth|{task.D.number} null)"):
+        asyncio.run(task.refuses_what_is_wrong.run(made_up_lab(objects=objects)))
