@@ -60,8 +60,11 @@ def _histories(share: float, hold: int) -> dict[str, Callable[[float, int], Coun
         return _errors((2.3, 4.6)[pod] * share * (round(minute * 60 / STEP) % 2) if minute > 0 else share / 10)
 
     def few(minute: float, pod: int) -> Counted:
-        """A smaller share of many more requests: there are more errors in a minute than where users are harmed."""
-        return _errors((1.8, 0.0)[pod] * share, refused=0.5, times=10)
+        """A smaller share of many more requests: there are more errors in a minute than where users are harmed.
+
+        The pod that has them all is asked less often than the other one: the mean of both pods' shares is greater.
+        """
+        return _errors((4.5, 0.0)[pod] * share, refused=0.5, times=(4, 16)[pod])
 
     def soon_over(minute: float, pod: int) -> Counted:
         return _errors(0.9 if 0 < minute <= burst else 0.0)
