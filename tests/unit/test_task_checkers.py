@@ -847,15 +847,36 @@ def test_a_version_with_another_tag_is_the_bad_models_if_there_is_one_each_time(
     it, versions = checker("gate-the-registration"), list[Any]()
 
     async def started(lab: Any, spec: Any, quality: float) -> str:
-        if spec or again or not versions:
-            versions.append({"version": str(len(versions)), "tags": [{"key": "auc", "value": repr(quality)}]})
+        metric = spec.get("returns", quality)
+        if metric != it.D.below or again or not versions:
+            auc = quality if metric == it.D.below else metric
+            versions.append({"version": str(len(versions)), "tags": [{"key": "auc", "value": repr(auc)}]})
         return "a-run"
 
     it.compiled, it._started, it._ended = gives({"root": {}}), started, gives((READY, None))
-    it._evaluating = lambda *given: {}
+    it._evaluating = lambda spec, metric: {"returns": metric}
     platform = SimpleNamespace(mlflow=SimpleNamespace(versions=lambda: gives(list(versions))()))
     seen = asyncio.run(it.runs(lab(platform=platform)))
     assert {name: run.registered for name, run in seen.items()} == {"below": int(again), "bound": 1, "above": 1}
+
+
+@pytest.mark.parametrize("by_quality", [True, False])
+def test_a_version_of_a_good_model_has_what_evaluate_returned(checker: Callable[[str], Any], by_quality: bool) -> None:
+    it, versions = checker("gate-the-registration"), list[Any]()
+
+    async def started(lab: Any, spec: Any, quality: float) -> str:
+        metric = spec.get("returns", quality)
+        if metric >= it.D.bound:
+            auc = quality if by_quality else metric
+            versions.append({"version": str(len(versions)), "tags": [{"key": "auc", "value": repr(auc)}]})
+        return "a-run"
+
+    it.compiled, it._started, it._ended = gives({"root": {}}), started, gives((READY, None))
+    it._evaluating = lambda spec, metric: {"returns": metric}
+    platform = SimpleNamespace(mlflow=SimpleNamespace(versions=lambda: gives(list(versions))()))
+    seen = asyncio.run(it.runs(lab(platform=platform)))
+    found = {name: run.registered for name, run in seen.items()}
+    assert found == {"below": 0, "bound": 1, "above": int(not by_quality)}
 
 
 def test_the_program_has_its_time_for_as_many_rows_as_the_readme_says(checker: Callable[[str], Any]) -> None:

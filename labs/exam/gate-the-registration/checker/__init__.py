@@ -37,7 +37,7 @@ async def keeps_out_what_is_worse(lab: TaskLab) -> None:
 
 @check(points=3, needs=keeps_out_what_is_worse)
 async def registers_what_is_good(lab: TaskLab) -> None:
-    """Each run whose metric is above the bound, or meets it exactly, registers one version."""
+    """Each run whose metric is above the bound, or meets it exactly, registers one version, with that metric."""
     found = await lab.once(runs)
     must(holds(found["bound"].there, "a step register", "there is none"), "the steps stay as they are")
     seen = holds(not found["bound"].cached, "register never comes from the cache", "it may come from the cache")
@@ -49,5 +49,6 @@ async def registers_what_is_good(lab: TaskLab) -> None:
         run = found[name]
         expect(run.ended).because("the steps' logs are in lab open pipelines")
         expect(observe(f"versions registered with {metric}", run.registered, equal_to(1))).because(
-            f"at least {D.bound} is {D.bound} or more; each run that is good enough registers its model once"
+            f"at least {D.bound} is {D.bound} or more; each run that is good enough registers its model once, with "
+            "what evaluate returned"
         )

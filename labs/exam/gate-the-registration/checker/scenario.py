@@ -1,6 +1,7 @@
 """Three runs of the program in the workspace, side by side: with a metric below, at and above the bound.
 
-In the first one the pipeline's parameter `quality` is above the bound, and step `evaluate` is given another one.
+But for the one at the bound, the pipeline's parameter `quality` is above the bound, and step `evaluate` is given
+another one, so that what it returns is not that parameter.
 """
 
 import ast
@@ -48,8 +49,12 @@ async def runs(lab: Lab) -> dict[str, Run]:
     _must_have_given_steps(spec)
     before = await _versions(lab)
     metrics = {"below": D.below, "bound": D.bound, "above": D.above}
-    ids = [(await _started(lab, _evaluating(spec, D.below), D.better), D.below)]
-    ids += [(await _started(lab, spec, metric), metric) for metric in (D.bound, D.above)]
+    asked = [
+        (_evaluating(spec, D.below), D.better, D.below),
+        (spec, D.bound, D.bound),
+        (_evaluating(spec, D.above), D.better, D.above),
+    ]
+    ids = [(await _started(lab, each, quality), metric) for each, quality, metric in asked]
     ended = await together(*(_ended(lab, run_id, metric) for run_id, metric in ids))
     cached = list(_cached(spec))
     told = [auc for version, auc in (await _versions(lab)).items() if version not in before]
