@@ -879,6 +879,26 @@ def test_a_version_of_a_good_model_has_what_evaluate_returned(checker: Callable[
     assert found == {"below": 0, "bound": 1, "above": int(not by_quality)}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "other"),
+    [
+        ('    """Tell the airports."""\n', "", []),
+        ("if mean > limit:", "if mean > limit + 5:", ["judge"]),
+        ("collect(count=count)", "collect(count=40)", ["collect"]),
+        ("limit=limit)\n", "limit=limit)\n    release(name='more')\n", ["release-2"]),
+    ],
+)
+def test_the_three_steps_are_those_that_were_given(
+    checker: Callable[[str], Any], tmp_path: Path, old: str, new: str, other: list[str]
+) -> None:
+    it = checker("mend-a-pipeline")
+    program = tmp_path / "pipeline.py"
+    program.write_text((it.start / "pipeline.py").read_text().replace(old, new))
+    subprocess.run([sys.executable, program], check=True, timeout=60)
+    spec = yaml.safe_load((tmp_path / "pipeline.yaml").read_text())
+    assert it.other_steps(spec) == it.other_steps({"pipeline_spec": spec, "platform_spec": {}}) == other
+
+
 def test_the_program_has_its_time_for_as_many_rows_as_the_readme_says(checker: Callable[[str], Any]) -> None:
     it = checker("measure-drift")
     for number in range(4):

@@ -5,14 +5,14 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .scenario import NEVER_RAN, STEPS, failing_run, wanted_run
+from .scenario import NEVER_RAN, STEPS, failing_run, steps_as_given, wanted_run
 
 D = drawn(Drawn, __file__)
 
 
 @check(points=2)
 async def ran_to_the_end(lab: TaskLab) -> None:
-    """A run of the pipeline as it is now, with the parameters that were wanted, has succeeded with its three steps."""
+    """A run of the pipeline as it is now, with the wanted parameters, has succeeded with the three steps as given."""
     run = await wanted_run(lab, {"count": D.count, "limit": D.limit})
     expect(run.ended).because(
         "kfp run create --experiment-name ... --package-file pipeline.yaml count=... limit=... starts one; its page "
@@ -22,6 +22,10 @@ async def ran_to_the_end(lab: TaskLab) -> None:
     done = sorted(name for name in STEPS if name in run.left.steps and run.left.steps[name].state == "SUCCEEDED")
     expect(observe("steps that succeeded", ", ".join(done), equal_to(", ".join(STEPS)))).because(
         "the pipeline has three steps, whose names stay"
+    )
+    expect(await steps_as_given(lab)).because(
+        "what was wrong is in the pipeline's function, where the steps are put together: with a step that does "
+        "something else, has another value for a parameter or stands beside the three it is another pipeline"
     )
 
 
