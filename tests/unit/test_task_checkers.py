@@ -899,6 +899,30 @@ def test_the_three_steps_are_those_that_were_given(
     assert it.other_steps(spec) == it.other_steps({"pipeline_spec": spec, "platform_spec": {}}) == other
 
 
+@pytest.mark.parametrize(
+    ("more", "right"),
+    [({}, True), ({"suspend": False}, True), ({"suspend": True}, False), ({"schedule": "* * * * *"}, False)],
+)
+def test_a_cronjob_makes_its_jobs_when_it_did(
+    checker: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, more: Any, right: bool
+) -> None:
+    it = checker("images-by-digest")
+    cronjob = in_manifests(it.start, "CronJob", it.D.nightly)
+    cronjob["spec"].update(more)
+    monkeypatch.setattr("mlops_lab.kit.presence.exists", gives(cronjob))
+
+    @contextlib.asynccontextmanager
+    async def started(*given: Any) -> AsyncIterator[str]:
+        yield "a-job"
+
+    monkeypatch.setattr("mlops_lab.kit.jobs.started_from", started)
+    monkeypatch.setattr("mlops_lab.kit.jobs.ended", gives(READY))
+    monkeypatch.setattr("mlops_lab.kit.jobs.pods_of", gives([{}]))
+    it.meant, it.by_digest, it.last_lines = gives(["sha256:1"]), lambda *given: READY, gives([it.D.release])
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="when it makes Jobs"):
+        asyncio.run(it.nightly_runs_by_digest.run(lab()))
+
+
 def test_the_program_has_its_time_for_as_many_rows_as_the_readme_says(checker: Callable[[str], Any]) -> None:
     it = checker("measure-drift")
     for number in range(4):

@@ -1,6 +1,6 @@
 """The checks."""
 
-from mlops_lab.checks import Observation, check, expect, holds
+from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, jobs, presence
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import every_container, leaving
@@ -39,10 +39,14 @@ async def server_runs_by_digest(lab: TaskLab) -> None:
 
 @check(points=2, needs=server_runs_by_digest, owns="the CronJob")
 async def nightly_runs_by_digest(lab: TaskLab) -> None:
-    """The containers of the CronJob's Jobs do so, too, and a Job that is made of it now completes."""
+    """The containers of the CronJob's Jobs do so, too; a Job made of it now completes, and it makes one each night."""
     found = await presence.exists(lab, "CronJob", D.nightly, "it was there when the task began; leave it where it is")
     spec = found["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     expect(by_digest(lab, every_container(spec), await lab.once(meant))).because(_WHY)
+    makes = "never: it is suspended" if found["spec"].get("suspend") else found["spec"]["schedule"]
+    expect(observe("when it makes Jobs", makes, equal_to(f"{D.minute} 3 * * *"))).because(
+        "it asks the model each night: one that was suspended, or had another schedule to try it, is to be as before"
+    )
     async with jobs.started_from(lab, D.nightly) as job:
         expect(await jobs.ended(lab, job, within=20)).because(
             f"kubectl create job --from=cronjob/{D.nightly} NAME tries it; its events say why no pod of it runs"
