@@ -923,6 +923,15 @@ def test_a_cronjob_makes_its_jobs_when_it_did(
         asyncio.run(it.nightly_runs_by_digest.run(lab()))
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_a_value_of_0_is_not_a_missing_one(checker: Callable[[str], Any], number: int) -> None:
+    it = checker("measure-drift")
+    column = it._missing(random.Random(number), number)
+    without = it.Column(*([each or None for each in values] for values in (column.reference, column.now)))
+    right, wrong = (it.psi(each, it.D.quantiles, it.D.floor) for each in (column, without))
+    assert abs(right - wrong) > 1e-5
+
+
 def test_the_program_has_its_time_for_as_many_rows_as_the_readme_says(checker: Callable[[str], Any]) -> None:
     it = checker("measure-drift")
     for number in range(4):

@@ -22,12 +22,13 @@ async def measures(lab: TaskLab) -> None:
 
 @check(points=2, needs=measures)
 async def bears_what_is_missing(lab: TaskLab) -> None:
-    """So it does where values are missing in either sample, equal a cut, lie far off, or leave bins nearly empty."""
+    """So it does where values are missing, are 0, equal a cut, lie far off, or leave bins nearly empty."""
     for kind, told, why in (
         (
             "missing",
-            "with missing values",
-            "missing values are no part of the quantiles, and a bin of their own, also where the reference has none",
+            "with missing values, and with some that are 0",
+            "missing values are no part of the quantiles, and a bin of their own, also where the reference has none; "
+            "0 is a value like any other",
         ),
         (
             "ties",

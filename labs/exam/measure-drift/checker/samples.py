@@ -70,7 +70,11 @@ def _plain(draw: random.Random, number: int) -> Column:
 
 
 def _missing(draw: random.Random, number: int) -> Column:
+    """Some of the values that are there are 0."""
     before, after = _normal(draw, 300), _normal(draw, 200)
+    for values, zeros in ((before, 15), (after, 40)):
+        for place in draw.sample(range(len(values)), zeros):
+            values[place] = 0.0
     for values, shares in ((before, (0.1, 0.1, 0.0, 0.1)), (after, (0.0, 0.1, 0.3, 0.6))):
         for place in draw.sample(range(len(values)), int(shares[number] * len(values))):
             values[place] = None
