@@ -932,6 +932,15 @@ def test_a_value_of_0_is_not_a_missing_one(checker: Callable[[str], Any], number
     assert abs(right - wrong) > 1e-5
 
 
+def test_a_slower_route_begins_like_the_one_that_is_asked_for(checker: Callable[[str], Any]) -> None:
+    it = checker("figures-for-the-board")
+    for minute in it.HISTORIES:
+        named = [each["series"] for each in it._series(minute, it.D.minutes, it.D.means)]
+        routes = {each.partition('route="')[2].partition('"')[0] for each in named if "route=" in each}
+        assert {each for each in routes if each.startswith("/predict")} == {"/predict", "/predictions"}
+        assert len(named) == len(set(named))
+
+
 def test_the_program_has_its_time_for_as_many_rows_as_the_readme_says(checker: Callable[[str], Any]) -> None:
     it = checker("measure-drift")
     for number in range(4):

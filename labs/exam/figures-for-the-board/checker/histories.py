@@ -13,7 +13,8 @@ _BOUNDS = ("0.025", "0.05", "0.1", "0.25", "0.5", "1", "+Inf")
 _FAST, _SLOW, _SLOWER = (50, 30, 15, 5, 0, 0, 0), (0, 5, 15, 40, 35, 5, 0), (0, 0, 0, 0, 10, 90, 0)
 _ASKED = 40.0, 4.0  # requests of the two pods in a step
 _ROWS = 1.0, 3.0  # predictions of a request to either pod
-_PROBES = 30.0  # of each pod in a step, at another route
+_OTHERS = "/predictions", "/reports"  # routes beside /predict, one of which begins like it
+_PROBES = 30.0  # of each pod in a step, at each other route
 _BASE = 5000.0  # of each counter at the beginning
 
 
@@ -90,7 +91,7 @@ def _series(end: int, minutes: int, means: Sequence[float]) -> Iterator[dict[str
             return _asked(end, minutes, pod, step)
 
         for place, bound in enumerate(_BOUNDS):
-            for route in ("/predict", "/reports"):
+            for route in ("/predict", *_OTHERS):
                 name = f'http_request_duration_seconds_bucket{{route="{route}", le="{bound}", '
                 up_to = [
                     asked(step) * sum(_spread(end, minutes, pod, step)[: place + 1]) / 100
