@@ -10,6 +10,7 @@ from typing import Any
 
 from mlops_lab.checks import Lab, LabError, Observation, expect
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.deployments import old_pods_gone
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import name
 from mlops_lab.kit.restore import put_back
@@ -24,6 +25,7 @@ from .stage import BACK_WITHIN, DECIDED_WITHIN, Seen, Team, a_message, key_in, p
 from .whose import is_learners
 from .why import COMES_UP
 
+LEFT_WITHIN = 40.0  # s for pods with the key of before to have ended
 UP_WITHIN = 150.0  # s for what was on main when the check began
 TRIED_AFTER = 8.0  # s after a push: who looks for new commits has found it
 BEGUN_WITHIN = 300.0  # s after which no other commit with a fault comes: a check has ten minutes
@@ -93,6 +95,9 @@ async def followed(lab: Lab) -> Story:
             return story
         story.looks.append((await applied(lab, first, {extra: text}, more["name"]), "applied"))
         story.looks.append((await sealed_in(lab, first["key"], values), "opened"))
+        # With another key come other pods; those before answer requests until all nodes have heard of their end.
+        await at_rest(lab, LEFT_WITHIN)
+        await old_pods_gone(lab, within=LEFT_WITHIN)
         async with it.passengers(key) as seen:
             second = story.second = await it.change(
                 base=first["commit"], model=_model(draw, "", (0.0005, 0.002)), replicas=2, extra={"name": extra},

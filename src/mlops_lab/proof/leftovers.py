@@ -26,8 +26,8 @@ _PASSING = re.compile(
     r"(events|componentstatuses|certificatesigningrequests|ipaddresses|csinodes|csistoragecapacities)(\.|$)"
     r"|.*\.metrics\.k8s\.io$|.*\.authentication\.k8s\.io$|.*\.authorization\.k8s\.io$"
 )
-# A learner's own labs, demonstrations and other verifications may come and go meanwhile.
-_LABS = re.compile(r"((verify|demo)-(b-)?)?lab-\d\d")
+# A learner's own labs, demonstrations, and other verifications and proofs may come and go meanwhile.
+_LABS = re.compile(r"((verify|demo)-(b-)?)?lab-\d\d|prove-[ab]-.+")
 
 
 def inside(kube: Kube, namespace: str) -> list[str]:
