@@ -398,10 +398,25 @@ def test_a_probe_takes_all_its_periods_at_worst(checker: Callable[[str], Any], p
     assert longest(checker, {"livenessProbe": probe}) == seconds
 
 
-def test_a_startup_probe_that_waits_has_the_other_one_wait(checker: Callable[[str], Any]) -> None:
-    often = {"periodSeconds": 2, "failureThreshold": 2}
-    assert longest(checker, {"livenessProbe": often, "startupProbe": {"failureThreshold": 30}}) == 4
-    assert longest(checker, {"livenessProbe": often, "startupProbe": {"initialDelaySeconds": 30}}) == 32
+@pytest.mark.parametrize(
+    ("starting", "seconds"),
+    [
+        ({"periodSeconds": 1, "failureThreshold": 30}, 4),
+        ({"httpGet": {"path": "PATH"}, "periodSeconds": 1, "failureThreshold": 30}, 4),
+        ({"httpGet": {"path": "PATH"}, "periodSeconds": 5, "failureThreshold": 2}, 5),
+        ({"httpGet": {"path": "PATH"}, "periodSeconds": 5, "failureThreshold": 6}, 25),
+        ({"exec": {"command": ["ask", "http://localhost:8080PATH"]}}, 20),
+        ({"httpGet": {"path": "/"}}, 12),
+        ({"initialDelaySeconds": 30}, 42),
+    ],
+)
+def test_the_other_probe_waits_for_the_startup_probe(
+    checker: Callable[[str], Any], starting: Any, seconds: int
+) -> None:
+    path = f"/{checker('one-pod-on-every-node').D.path}"
+    told = json.loads(json.dumps(starting).replace("PATH", path))
+    often = {"httpGet": {"path": path}, "periodSeconds": 2, "failureThreshold": 2}
+    assert longest(checker, {"livenessProbe": often, "startupProbe": told}) == seconds
 
 
 def longest(checker: Callable[[str], Any], container: Any) -> float:

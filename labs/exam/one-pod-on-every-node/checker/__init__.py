@@ -60,7 +60,8 @@ async def heals_itself(lab: TaskLab) -> None:
         observe("until the last of its failures, at worst", longest, at_most(_LONGEST), unit="s", timed=False)
     ).because(
         "a container may hang at any moment: it takes up to periodSeconds times failureThreshold, which is 3 where "
-        "nothing is said; and nobody asks one that has only just started before initialDelaySeconds"
+        "nothing is said; and nobody asks one that has only just started before initialDelaySeconds, or before its "
+        "startupProbe has succeeded"
     )
     since = {**before, ill: (await daemon.counts(lab)).get(ill, 0)}
     expect(await daemon.left_alone(lab, since, watched_for=_WATCHED_FOR)).because(

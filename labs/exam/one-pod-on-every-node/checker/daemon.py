@@ -21,6 +21,7 @@ D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
 _FREE = ("livenessProbe", "startupProbe", "ports")  # what heals it, and a name for its port
 _ANSWERS_WITHIN = 10.0  # s
+_AT_ONCE = 2  # s
 
 
 async def on_all_nodes(lab: TaskLab, *, within: float) -> Observation:
@@ -101,12 +102,32 @@ async def started_anew(lab: TaskLab, pod: str, *, within: float, ready_within: f
 
 
 async def longest(lab: TaskLab, pod: str) -> float:
-    """The seconds that a pod's livenessProbe takes at worst to find that its container hangs, from its start on."""
+    """The seconds that a pod's probes take at worst to find that its container hangs, from its start on."""
     container = (await lab.objects.named("Pod", pod).present())["spec"]["containers"][0]
     probe, starting = (container.get(each) or {} for each in ("livenessProbe", "startupProbe"))
     period, _, failures = numbers(probe)
-    delay = max(int(each.get("initialDelaySeconds") or 0) for each in (probe, starting))
-    return float(max(periods(probe), delay + period * (failures - 1)))
+    later = _delay(probe) + period * (failures - 1)
+    return float(max(periods(probe), later, _just_started(starting, period * (failures - 1)) if starting else 0))
+
+
+def _just_started(probe: Object, later: int) -> int:
+    """The seconds until a container is started anew that hangs before its startupProbe has succeeded.
+
+    Where that asks how the container is, its own failures count; else those of the livenessProbe, which asks nothing
+    before. One that asks every second or two has seen the container well before anybody can have it hang.
+
+    Args:
+        later: seconds of the livenessProbe's failures after its first.
+    """
+    period, _, failures = numbers(probe)
+    succeeds = _delay(probe) + period
+    if succeeds > _AT_ONCE and f"/{D.path}" in str(probe):
+        return _delay(probe) + period * (failures - 1)
+    return succeeds + later
+
+
+def _delay(probe: Object) -> int:
+    return int(probe.get("initialDelaySeconds") or 0)
 
 
 async def counts(lab: TaskLab) -> dict[str, int]:
