@@ -456,6 +456,29 @@ def test_who_asks_freely_is_bounded_by_no_list(checker: Callable[[str], Any], mo
 
 
 @pytest.mark.parametrize(
+    ("spec", "free"),
+    [
+        ({"podSelector": {"matchLabels": {"app": "SERVER"}}}, True),
+        ({"podSelector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["SERVER"]}]}}, True),
+        ({"podSelector": {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["STORE"]}]}}, False),
+        ({"podSelector": {"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}}, False),
+        ({"podSelector": {}}, False),
+        ({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{}]}, True),
+        ({"podSelector": {}, "ingress": [{"ports": [{"port": 80}]}]}, False),
+        ({"podSelector": {}, "ingress": [{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}, True),
+    ],
+)
+def test_who_asks_other_pods_is_bounded_by_no_policy(checker: Callable[[str], Any], spec: Any, free: bool) -> None:
+    it = checker("only-the-frontend-may-ask")
+    told = json.loads(json.dumps(spec).replace("SERVER", it.D.server).replace("STORE", it.D.store))
+    known = [{"metadata": {"name": "one"}, "spec": told}]
+    made = lab(objects=Room(all=gives(known)))
+    assert asyncio.run(it.others_are_asked_freely(made)).ok is free
+    known.append({"metadata": {"name": "all"}, "spec": {"podSelector": {}, "ingress": [{}]}})
+    assert asyncio.run(it.others_are_asked_freely(made)).ok
+
+
+@pytest.mark.parametrize(
     ("rules", "said"),
     [
         ([{"apiGroups": [""], "resources": ["nodes", "persistentvolumes"], "verbs": ["get", "list"]}], ""),

@@ -6,7 +6,7 @@ from mlops_lab.kit.probes import judged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .asking import asked, asks_whom_it_likes, by_the_label, left_alone
+from .asking import asked, asks_whom_it_likes, by_the_label, left_alone, others_are_asked_freely
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
@@ -54,7 +54,7 @@ async def monitoring_reads_metrics(lab: TaskLab) -> None:
 
 @check(points=2, needs=others_stay_out, domains=_DOMAINS)
 async def the_rest_stays_free(lab: TaskLab) -> None:
-    """The server's pods ask whomever they like, as before, and the store is asked by everybody as before."""
+    """The server's pods ask whomever they like, as before, and all others are asked by everybody as before."""
     seen = await lab.once(asked)
     expect(judged(seen.gave, seen.rest, f"open from the server to whomever it asks, and to {D.store}")).because(
         "a policy is for the pods that it selects, and for the directions of its policyTypes: one that says Egress "
@@ -63,4 +63,9 @@ async def the_rest_stays_free(lab: TaskLab) -> None:
     must(
         await asks_whom_it_likes(lab),
         "what such a policy lists is what the pods ask today; tomorrow they ask somebody else, and were to stay free",
+    )
+    must(
+        await others_are_asked_freely(lab),
+        "a policy's podSelector says whose requests it bounds: of other pods than the server's, those of today and of "
+        "tomorrow, nothing was to be bounded",
     )

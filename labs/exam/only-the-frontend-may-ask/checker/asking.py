@@ -79,9 +79,28 @@ async def asks_whom_it_likes(lab: Lab) -> Observation:
         each for each in await lab.objects.all("NetworkPolicy")
         if selects(each["spec"].get("podSelector") or {}, {"app": D.server}) and _is_of_egress(each["spec"])
     ]  # fmt: skip
-    free = not bounding or any(_lets_ask_all(rule) for each in bounding for rule in each["spec"].get("egress") or [])
+    free = not bounding or any(
+        _is_for_all(rule, "to") for each in bounding for rule in each["spec"].get("egress") or []
+    )
     names = ", ".join(sorted(each["metadata"]["name"] for each in bounding))
     return holds(free, f"no policy bounds whom app={D.server} asks", f"{names} lists whom app={D.server} may ask")
+
+
+async def others_are_asked_freely(lab: Lab) -> Observation:
+    """Whether no policy bounds who asks other pods than the server's; one that lets all in does not bound it."""
+    of_ingress = [
+        each for each in await lab.objects.all("NetworkPolicy")
+        if "Ingress" in (each["spec"].get("policyTypes") or ["Ingress"])
+    ]  # fmt: skip
+    others: list[dict[str, str]] = [{"app": "another"}, {D.key: D.front}, {}]
+    for labels in others:
+        own = [each for each in of_ingress if selects(each["spec"].get("podSelector") or {}, labels)]
+        rules = [rule for each in own for rule in each["spec"].get("ingress") or []]
+        if own and not any(_is_for_all(rule, "from") for rule in rules):
+            names = ", ".join(sorted(each["metadata"]["name"] for each in own))
+            said = ", ".join(f"{key}={value}" for key, value in labels.items()) or "no labels"
+            return absent("no policy bounds who asks other pods", f"{names} selects those with {said}, too")
+    return holds(True, "no policy bounds who asks other pods", "")
 
 
 def _is_of_egress(spec: Object) -> bool:
@@ -89,10 +108,11 @@ def _is_of_egress(spec: Object) -> bool:
     return "Egress" in types if types else bool(spec.get("egress"))
 
 
-def _lets_ask_all(rule: Object) -> bool:
-    blocks = [each.get("ipBlock") or {} for each in rule.get("to") or []]
+def _is_for_all(rule: Object, peers: str) -> bool:
+    """Is a rule for everybody and for all ports? `peers` is `to` or `from`."""
+    blocks = [each.get("ipBlock") or {} for each in rule.get(peers) or []]
     whole = any(str(each.get("cidr")).endswith("/0") and not each.get("except") for each in blocks)
-    return (whole or not rule.get("to")) and not rule.get("ports")
+    return (whole or not rule.get(peers)) and not rule.get("ports")
 
 
 async def asked(lab: Lab) -> Asked:
