@@ -34,6 +34,18 @@ def test_a_job_is_there_when_the_longest_exam_is_graded(seed: int) -> None:
     assert draw(named("a-job-in-parts", bank()), seed)["keep"] > 60 * LONGEST
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_neither_the_version_before_nor_the_newer_ones_alone_are_right(seed: int) -> None:
+    found = draw(named("promoted-without-approval", bank()), seed)
+    good = [
+        each.get("approved.by") in found["people"] and each["approved.by"] != each["trained.by"]
+        for each in found["versions"]
+    ]
+    assert max(number for number, approved in enumerate(good, 1) if approved) == found["best"] < found["now"] - 1
+    below = good[: found["best"] - 1]
+    assert any(below) and not all(below)
+
+
 @pytest.mark.parametrize(
     ("container", "said"),
     [

@@ -7,6 +7,7 @@ from mlops_lab.tasks.drawing import words
 
 _PEOPLE = ("ada", "barbara", "grace", "hedy", "joan", "karen", "lynn", "margaret", "radia", "sophie")
 _TRAINED, _APPROVED = "trained.by", "approved.by"
+_BAD = ("none", "self", "other")  # kinds of versions that are not approved
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,22 @@ class Drawn:
 
 
 def draw(random: Random) -> Drawn:
-    """Draw them. Above the newest approved version there is one of each kind that is not, and one of these serves."""
+    """Draw them.
+
+    Above the newest approved version there is one of each kind that is not; one of these serves, and the version before
+    it is none that is approved. Below it there are such as are approved and such as are not.
+    """
     reviewers, record, reason = words(random, 3)
     names = random.sample(_PEOPLE, len(_PEOPLE))
     judges, others = names[:3], names[3:]
-    best = random.choice((2, 3))
-    above = random.sample(("none", "self", "other"), 3)
-    below = ["good"] * (best - 1) if best == 2 else random.sample(("good", random.choice(("none", "self", "other"))), 2)
-    kinds = [*below, "good", *above]
+    best = random.choice((3, 4))
+    above, more = random.sample(_BAD, 3), random.sample(_BAD, best - 2)
+    kinds = [*random.sample(("good", *more), best - 1), "good", *above]
     versions = [_tags(kind, judges, others, random) for kind in kinds]
     return Drawn(
         f"{reviewers}-reviewers", f"{record}-findings", random.choice(("production", "live", "champion", "serving")),
-        f"{reason}-{random.randrange(100, 999)}", sorted(judges), versions, random.randrange(best + 1, best + 4), best,
-        _numbers(kinds, ("none", "self", "other")), _numbers(kinds, ("none",)),
+        f"{reason}-{random.randrange(100, 999)}", sorted(judges), versions, random.randrange(best + 2, best + 4), best,
+        _numbers(kinds, _BAD), _numbers(kinds, ("none",)),
     )  # fmt: skip
 
 
