@@ -46,6 +46,29 @@ def test_neither_the_version_before_nor_the_newer_ones_alone_are_right(seed: int
     assert any(below) and not all(below)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_the_one_before_is_neither_the_second_best_nor_the_number_before(seed: int) -> None:
+    found = draw(named("promote-the-best", bank()), seed)
+    accepted = {number: each["auc"] for number, each in enumerate(found["versions"], 1) if each["accepted"] == "yes"}
+    best, second, *others = sorted(accepted, key=lambda number: -accepted[number])
+    assert (best, second) == (found["best"], len(found["versions"])) and found["now"] in others
+    assert found["now"] != best - 1
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, {}),
+        ({"current_stage": "None", "description": ""}, {}),
+        ({"current_stage": "Production"}, {"its stage": "Production"}),
+        ({"description": "the best"}, {"its description": "the best"}),
+    ],
+)
+def test_a_version_with_a_stage_is_another_one(checker: Any, more: dict[str, str], said: dict[str, str]) -> None:
+    tags = [{"key": "accepted", "value": "yes"}, {"key": "mlflow.user", "value": "ada"}]
+    assert checker("promote-the-best").said_of({"tags": tags, **more}) == {"accepted": "yes", **said}
+
+
 @pytest.mark.parametrize(
     ("container", "said"),
     [

@@ -15,12 +15,14 @@ from .following import follows
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
+_NO_STAGE = "None"
 
 
 def said_of(version: Object) -> dict[str, str]:
-    """A version's tags and its description, but for tags that MLflow writes itself."""
+    """A version's tags, its description and its stage, but for tags that MLflow writes itself."""
     own = {key: value for key, value in tags(version).items() if not key.startswith("mlflow.")}
-    return {**own, **({"its description": str(version["description"])} if version.get("description") else {})}
+    more = {"its description": version.get("description"), "its stage": version.get("current_stage")}
+    return {**own, **{key: str(value) for key, value in more.items() if value and value != _NO_STAGE}}
 
 
 @check(points=3)
@@ -31,7 +33,7 @@ async def promotes_the_best(lab: TaskLab) -> None:
     other = sorted(number for number in {*there, *wanted} if there.get(number) != wanted.get(number))
     seen = "; ".join(f"version {number}: {there.get(number, 'there is none')}" for number in other)
     expect(holds(not other, "the versions as they were, with their tags", seen)).because(
-        "to promote is to let an alias mean a version that is there: no new version, no other tag"
+        "to promote is to let an alias mean a version that is there: no new version, no other tag, no stage"
     )
     meant = (await lab.platform.mlflow.by_alias(D.alias) or {}).get("version")
     expect(observe(f"the version that {D.alias} means", meant, equal_to(D.best))).because(

@@ -20,13 +20,19 @@ class Drawn:
 
 
 def draw(random: Random) -> Drawn:
-    """Draw them. The newest version is neither the best nor the one in service, and was accepted."""
+    """Draw them.
+
+    The newest version was accepted, and is the second best of those that were. The one in service is another one, and
+    does not stand just before the best.
+    """
     count = random.choice((5, 6))
     model, *runs = words(random, 1 + count)
     values = sorted(random.sample(range(7100, 8300), count), reverse=True)  # the highest first
     now, best, highest = random.sample(range(1, count), 3)
-    others = [number for number in range(1, count + 1) if number not in (now, best, highest)]
-    order = [highest, best, *random.sample([now, *others], count - 2)]
+    while now == best - 1:
+        now, best, highest = random.sample(range(1, count), 3)
+    others = [number for number in range(1, count) if number not in (now, best, highest)]
+    order = [highest, best, count, *random.sample([now, *others], count - 3)]
     auc = {number: value / 10000 for number, value in zip(order, values, strict=True)}
     versions = [
         {
