@@ -502,6 +502,51 @@ def test_the_viewers_role_says_nothing_else(checker: Callable[[str], Any], rules
         asyncio.run(it.group_in_the_cluster.run(lab()))
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "it has no others"),
+        ([{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}], "it has no others"),
+        ([{"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get"]}], "get services"),
+        ([{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}], "/metrics"),
+    ],
+)
+def test_the_teams_role_has_the_rights_of_both_alone(checker: Callable[[str], Any], more: Any, said: str) -> None:
+    it = checker("rights-by-aggregation")
+    of_pods = {"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list"]}
+    of_batch = {"apiGroups": ["batch"], "resources": [it.D.resource], "verbs": ["get", "create", "delete"]}
+    role = {"rules": [of_pods, of_batch, *more]}
+
+    async def until(test: Any, *, expected: str, shown: Any, within: float) -> Observation:
+        return Observation(test(role), expected, shown(role))
+
+    made = lab(objects=Room(named=lambda *given: SimpleNamespace(until=until)))
+    seen = asyncio.run(it.has_no_more(made, it._PARTS[it.D.one] | it._PARTS[it.D.two]))
+    assert seen.ok is (said == "it has no others") and said in seen.seen
+
+
+@pytest.mark.parametrize(
+    ("check", "asked"),
+    [
+        ("user_in_one_namespace", {("watch", "pods", ""), ("list", "configmaps", ""), ("list", "nodes", "*")}),
+        ("group_in_the_cluster", {("list", "pods", ""), ("list", "pods", "*")}),
+    ],
+)
+def test_rights_that_other_bindings_give_are_asked_for(
+    checker: Callable[[str], Any], check: str, asked: set[tuple[str, str, str]]
+) -> None:
+    it, no = checker("rights-by-aggregation"), set[tuple[str, str, str]]()
+
+    async def as_wanted(lab: Any, who: str, groups: Any, wanted: Any, expected: str) -> None:
+        no.update((verb, what, place) for (verb, what, _, _, place), may in wanted.items() if not may)
+
+    it._as_wanted, it._there = as_wanted, gives({"rules": []})
+    it.one_that_comes = lambda lab: contextlib.nullcontext(READY)
+    made = lab(time=Room(eventually=gives(READY)))
+    asyncio.run(getattr(it, check).run(made))
+    assert asked <= no
+
+
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("check", ["goes_by_header", "path_is_changed"])
 def test_who_shares_a_rule_by_weight_is_seen(

@@ -7,7 +7,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .gathering import GROUP, TRIALS, gets, one_that_comes, rights_of
+from .gathering import GROUP, TRIALS, gets, has_no_more, one_that_comes, rights_of
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture",)
@@ -21,7 +21,7 @@ _PARTS = {
 
 @check(points=2, domains=_DOMAINS)
 async def gathers_rights(lab: TaskLab) -> None:
-    """The team's ClusterRole has the rights of both, and of one with the label that comes later; of no other team's."""
+    """The team's ClusterRole has the rights of both, and of one with the label that comes later; and no others."""
     await _there(lab, "ClusterRole", D.team)
     for name, rights in _PARTS.items():
         part = await _there(lab, "ClusterRole", name)
@@ -31,6 +31,11 @@ async def gathers_rights(lab: TaskLab) -> None:
         expect(await gets(lab, rights, f"has the rights of {name}")).because(
             "what is gathered are the rules of ClusterRoles with the label: kubectl get clusterroles --show-labels"
         )
+    must(
+        await has_no_more(lab, {each for rights in _PARTS.values() for each in rights}),
+        "what any of the clusterRoleSelectors selects is gathered: one more of them, or the label on one more "
+        "ClusterRole, gives the team what is not its own",
+    )
     async with one_that_comes(lab) as seen:
         expect(seen).because(
             "an aggregationRule selects ClusterRoles by their labels and the values of these, and a controller copies "
@@ -48,6 +53,9 @@ async def user_in_one_namespace(lab: TaskLab) -> None:
         ("delete", "pods", "", "", ""): False,
         ("get", "secrets", "", "", ""): False,
         ("create", "rolebindings", "rbac.authorization.k8s.io", "", ""): False,
+        ("watch", "pods", "", "", ""): False,
+        ("list", "configmaps", "", "", ""): False,
+        ("list", "nodes", "", "", "*"): False,
         **{("list", "pods", "", "", each): False for each in (D.other, "default")},
         **{("create", D.resource, "batch", "", each): False for each in (D.other, "default")},
         ("list", "pods", "", "", "*"): False,
@@ -74,6 +82,7 @@ async def group_in_the_cluster(lab: TaskLab) -> None:
         **{(verb, each, "", "", "*"): False for each in both for verb in _NOT_WANTED},
         ("get", "nodes", "", "proxy", "*"): False,
         ("list", "pods", "", "", "*"): False,
+        ("list", "pods", "", "", ""): False,
         ("list", "persistentvolumeclaims", "", "", ""): False,
         ("list", "storageclasses", "storage.k8s.io", "", "*"): False,
     }

@@ -35,6 +35,19 @@ async def gets(lab: TaskLab, rights: set[tuple[str, str, str]], expected: str) -
     )  # fmt: skip
 
 
+async def has_no_more(lab: TaskLab, rights: set[tuple[str, str, str]]) -> Observation:
+    """Has the team's ClusterRole these rights alone, once the controller has taken away those of the checker's own?"""
+
+    def more(found: Object | None) -> list[str]:
+        urls = [str(url) for rule in (found or {}).get("rules") or [] for url in rule.get("nonResourceURLs") or []]
+        return sorted({f"{verb} {what}" for _, what, verb in rights_of(found) - rights}) + urls
+
+    return await lab.objects.named("ClusterRole", D.team).until(
+        lambda found: not more(found), expected="has the rights of both, and no others",
+        shown=lambda found: f"also {', '.join(more(found)[:4])}" if more(found) else "it has no others", within=_WITHIN,
+    )  # fmt: skip
+
+
 @contextlib.asynccontextmanager
 async def one_that_comes(lab: TaskLab) -> AsyncIterator[Observation]:
     """While the block runs there is a ClusterRole more of the team's: does the team's ClusterRole get its rules?
