@@ -1136,13 +1136,19 @@ def test_a_container_that_was_started_anew_beside_the_one_that_hung_is_seen(
 
 def test_clocks_run_ahead_in_the_copy_in_which_no_time_passes(checker: Callable[[str], Any], tmp_path: Path) -> None:
     it = checker("prepared-before-it-starts")
-    for name, text in {**it._INSTEAD, **it._IN_PYTHON}.items():
+    for name, text in {**it._INSTEAD, **it._IN_PYTHON, **it._IN_BASH}.items():
         (tmp_path / name).write_text(text)
 
     def said(*words: Any) -> list[float]:
-        done = subprocess.run(words, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+        env = {"PYTHONPATH": str(tmp_path), "BASH_ENV": str(tmp_path / "ahead.bash")}
+        done = subprocess.run(words, env=env, capture_output=True, text=True, check=True)
         return [float(each) for each in done.stdout.split()]
 
     assert said("sh", tmp_path / "date", "+%s")[0] > time.time() + 600
     looks = "import time; print(*(clock() - clock() for clock in (time.time, time.monotonic, time.perf_counter)))"
     assert max(said(sys.executable, "-c", looks)) < -599
+    begins = "from datetime import datetime, timedelta, timezone as zone; end = datetime.now(zone.utc)"
+    ends = "print(int(datetime.now(zone.utc) > end + timedelta(minutes=5)))"
+    assert said(sys.executable, "-c", f"{begins}; {ends}") == [1]
+    in_bash = "end=$((SECONDS + 300)); until ((SECONDS > end)) || [ $SECONDS -gt 900 ]; do sleep 9; done; echo $SECONDS"
+    assert said("timeout", "5", "bash", "-c", in_bash)[0] > 300

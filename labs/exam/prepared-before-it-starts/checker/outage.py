@@ -32,15 +32,25 @@ PYTHONPATH={_BESIDE}:$PYTHONPATH exec /usr/bin/python3 "$@"
 """,
 }
 _IN_PYTHON = {
-    "sitecustomize.py": """import itertools, time
+    "sitecustomize.py": """import datetime, itertools, time
 looks = itertools.count(1)
-def ahead(clock):
-    return lambda: clock() + 600 * next(looks)
+def ahead(clock, step):
+    return lambda: clock() + step * next(looks)
 time.sleep = lambda seconds: None
 for each in ("time", "monotonic", "perf_counter"):
-    setattr(time, each, ahead(getattr(time, each)))
+    for name, step in ((each, 600), (f"{each}_ns", 600 * 10**9)):
+        setattr(time, name, ahead(getattr(time, name), step))
+class Ahead(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return cls.fromtimestamp(time.time(), tz)
+    @classmethod
+    def utcnow(cls):
+        return cls.now(datetime.timezone.utc).replace(tzinfo=None)
+datetime.datetime = Ahead
 """
 }
+_IN_BASH = {"ahead.bash": "trap 'SECONDS=$((SECONDS + 600))' DEBUG\n"}  # before each command
 
 
 @dataclass(frozen=True)
@@ -110,10 +120,12 @@ async def _hasty(lab: Lab) -> list[Object]:
     own = [{"name": _HASTY, "mountPath": f"{_FIRST}/{each}", "subPath": each} for each in _INSTEAD]
     for each in spec.get("initContainers") or []:
         each["volumeMounts"] = [*(each.get("volumeMounts") or []), *own, {"name": _HASTY, "mountPath": _BESIDE}]
+        each["env"] = [*(each.get("env") or []), {"name": "BASH_ENV", "value": f"{_BESIDE}/{next(iter(_IN_BASH))}"}]
+    files = _INSTEAD | _IN_PYTHON | _IN_BASH
     volume = {"name": _HASTY, "configMap": {"name": _HASTY, "defaultMode": 0o755}}
     spec |= {"restartPolicy": "Never", "volumes": [*(spec.get("volumes") or []), volume]}
     return [
-        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _HASTY}, "data": _INSTEAD | _IN_PYTHON},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _HASTY}, "data": files},
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": _HASTY}, "spec": spec},
     ]
 
