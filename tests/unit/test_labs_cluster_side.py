@@ -367,6 +367,7 @@ def test_leftovers_are_what_a_reset_should_have_taken(programs: Path, kube: Made
         item("Namespace", "verify-lab-10"),
         item("Namespace", "verify-b-lab-10"),
         item("Namespace", "demo-lab-12"),
+        item("Namespace", "prove-b-a-small-canary"),
         item("Namespace", "demo-b-lab-12"),
         item("Namespace", "demo-lab-12-of-a-learner"),
         item("Namespace", "team"),
