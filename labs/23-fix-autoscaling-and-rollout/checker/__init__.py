@@ -121,7 +121,7 @@ async def scales_out(lab: Lab) -> None:
         return
     seen = await lab.once(storm)
     expect(seen.scaled).because(seen.why)
-    expect(seen.hands).because(autoscalers.BY_HAND)
+    expect(seen.hands.seen()).because(autoscalers.BY_HAND)
     expect(seen.asked).because(why.IT_IS_NOT_THE_LOAD)
     expect(observe("most pods at a time", seen.most, at_most(BOUNDS["model"][1]))).because(why.CAPPED)
 
@@ -134,10 +134,12 @@ async def scales_in(lab: Lab) -> None:
     """
     if not lab.thorough(scales_out, scales_in):
         return
-    ended = (await lab.once(storm)).ended
-    back = await autoscalers.back_at_one(lab, ended=ended, within=IN_WITHIN)
+    found = await lab.once(storm)
+    found.hands.take(await lab.objects.deployment("model").present())
+    async with deployments.followed(lab, found.hands.take, within=IN_WITHIN):
+        back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because("" if back.ok else await why_not_one(lab, "the metrics need up to 30 s more to fall"))
-    expect(await autoscalers.left_to_autoscalers(lab)).because(autoscalers.BY_HAND)
+    expect(found.hands.seen()).because(autoscalers.BY_HAND)
     for hpa in await autoscalers.autoscalers_of(lab):
         seen = observe(f"s that {hpa.name} waits before it takes pods away", window(hpa), equal_to(WINDOW), timed=False)
         must(seen, why.WINDOW)

@@ -36,7 +36,7 @@ class Storm:
 
     Attributes:
         scaled: whether a second pod was ready in time; `why` not.
-        hands: whether autoscalers alone set the number of pods.
+        hands: who has set the number of pods so far.
         asked: whether an autoscaler that looks at CPU has asked for a second pod.
         most: pods at a time.
         ended: when the storm did, on the monotonic clock.
@@ -44,7 +44,7 @@ class Storm:
 
     scaled: Observation
     why: str
-    hands: Observation
+    hands: Hands
     asked: Observation
     most: int
     ended: float
@@ -90,7 +90,7 @@ async def storm(lab: Lab) -> Storm:
         _ = load.report  # of no use where it could not be sent
     said = ", ".join(by) or "none has"
     asked = Observation("cpu" in by, "an autoscaler that looks at cpu has asked for a second pod", said)
-    return Storm(scaled, why, hands.seen(), asked, most, ended)
+    return Storm(scaled, why, hands, asked, most, ended)
 
 
 def cause(hpa: Autoscaler) -> str:

@@ -210,16 +210,6 @@ async def back_at_one(lab: Lab, deployment: str = "model", *, ended: float, with
     )
 
 
-async def left_to_autoscalers(lab: Lab, deployment: str = "model") -> Observation:
-    """Whether an autoscaler has set a Deployment's number of pods last, which is then as it wants it.
-
-    Raises:
-        Failure: there is no such Deployment any more.
-    """
-    who = other_hand(await lab.objects.deployment(deployment).present())
-    return holds(not who, "the number of pods set by an autoscaler", f"set by {who}")
-
-
 async def _rests(lab: Lab, deployment: str, within: float, figures_within: float) -> Observation:
     watched = lab.objects.deployment(deployment)
     one = await watched.until(alone, expected="exactly 1 pod, ready", shown=pod_counts, within=within)

@@ -201,11 +201,3 @@ def test_whoever_else_sets_the_number_while_it_is_looked_at_is_told() -> None:
     assert hands.seen().ok
     hands.take(written(1, SCALED, PATCHED))
     assert (hands.seen().ok, hands.seen().seen) == (False, "set by python-requests (to 1)")
-
-
-def test_the_number_at_the_end_is_an_autoscalers() -> None:
-    async def present() -> Object:
-        return written(1, PATCHED)
-
-    seen = asyncio.run(autoscalers.left_to_autoscalers(lab(SimpleNamespace(present=present))))
-    assert (seen.ok, seen.seen) == (False, "set by python-requests")
