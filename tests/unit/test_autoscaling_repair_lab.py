@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import json
 import os
@@ -14,7 +13,6 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,16 +20,14 @@ from typing import Any
 import pytest
 import yaml
 
-from mlops_lab.base.errors import Failure, LabError
+from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
-from mlops_lab.checks import Observation
 from mlops_lab.checks.matchers import quantity
-from mlops_lab.kit import autoscalers, deployments
-from mlops_lab.kit.autoscalers import Autoscaler, Hands
+from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kube.client import Object
 from tests.lab_programs import loaded
-from tests.made_up import READY, NothingThere, NoTime, Room, made_up_lab
+from tests.made_up import NothingThere, NoTime, Room, made_up_lab
 
 START = project() / "labs/23-fix-autoscaling-and-rollout/start"
 
@@ -414,37 +410,3 @@ def test_lines_are_counted_where_the_server_writes_them(lab: Any, tmp_path: Path
     words = [sys.executable, "-c", program, "UA1", lab._LINE]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == "1\n2\n"
-
-
-def wanting(replicas: int, manager: str) -> Object:
-    """A Deployment whose number of pods was set by somebody through the scale subresource."""
-    written = {"manager": manager, "subresource": "scale", "time": "2026-01-01T00:00:00Z"}
-    fields = [written | {"fieldsV1": {"f:spec": {"f:replicas": {}}}}]
-    return {"metadata": {"name": "model", "managedFields": fields}, "spec": {"replicas": replicas}}
-
-
-def test_who_takes_pods_away_before_the_autoscaler_does_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    checks, own, hands = loaded("23"), wanting(2, "kube-controller-manager"), Hands()
-    states = [wanting(1, "python-urllib"), wanting(2, "kube-controller-manager")]
-
-    @contextlib.asynccontextmanager
-    async def followed(lab: Any, take: Any, **_: Any) -> AsyncIterator[None]:
-        for each in states:
-            take(each)
-        yield
-
-    async def well(*given: Any, **more: Any) -> Observation:
-        return READY
-
-    async def present() -> Object:
-        return own
-
-    async def once(function: Any) -> Any:
-        return SimpleNamespace(hands=hands, ended=0.0)
-
-    monkeypatch.setattr(deployments, "followed", followed)
-    monkeypatch.setattr(autoscalers, "back_at_one", well)
-    lab = made_up_lab("23", objects=NothingThere(deployment=lambda name: SimpleNamespace(present=present)))
-    lab.once = once  # type: ignore[method-assign]
-    with pytest.raises(Failure, match="python-urllib"):
-        asyncio.run(checks.scales_in.run(lab))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,10 +11,9 @@ import pytest
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks import Observation
 from mlops_lab.checks.rooms.time import Time
-from mlops_lab.kit import autoscalers
-from mlops_lab.kit.autoscalers import Autoscaler, Hands
+from mlops_lab.kit.autoscalers import Autoscaler
 from tests.lab_programs import loaded
-from tests.made_up import READY, NothingThere, Room, made_up_lab
+from tests.made_up import Room, made_up_lab
 
 
 def hpa(*metrics: Any) -> Autoscaler:
@@ -196,54 +193,6 @@ def test_prometheus_has_no_more_requests_of_a_pod_than_its_server(
     assert found.ok is ok
     assert predictions == ({} if scraped is None else {"model-1": 4.0})
     assert ok or found.seen.startswith(f"{scraped:g} requests of pod model-1, whose server has counted 6")
-
-
-def wanting(replicas: int, manager: str) -> Any:
-    """A Deployment whose number of pods was set by somebody through the scale subresource."""
-    written = {"manager": manager, "subresource": "scale", "time": "2026-01-01T00:00:00Z"}
-    fields = [written | {"fieldsV1": {"f:spec": {"f:replicas": {}}}}]
-    return {"metadata": {"name": "model", "managedFields": fields}, "spec": {"replicas": replicas}}
-
-
-@pytest.mark.parametrize(
-    ("on_the_way", "ok"),
-    [((("kube-controller-manager", 1),), True), ((("python-urllib", 1), ("kube-controller-manager", 2)), False)],
-)
-def test_an_autoscaler_alone_takes_the_pods_away(
-    on_the_way: tuple[tuple[str, int], ...], ok: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checks, own = loaded("11"), wanting(2, "kube-controller-manager")
-    states = [own, *(wanting(number, who) for who, number in on_the_way)]
-
-    @contextlib.asynccontextmanager
-    async def followed(lab: Any, take: Any, **_: Any) -> AsyncIterator[None]:
-        for each in states:
-            take(each)
-        yield
-
-    async def well(*given: Any, **more: Any) -> Observation:
-        return READY
-
-    async def present() -> Any:
-        return own
-
-    @contextlib.asynccontextmanager
-    async def alone() -> AsyncIterator[None]:
-        yield
-
-    hands = Hands()
-    hands.take(own)
-    specs = SimpleNamespace(followed=alone, left_alone=lambda: READY)
-
-    async def once(function: Any) -> Any:
-        return SimpleNamespace(hands=hands, specs=specs, ended=0.0)
-
-    checks.followed, checks.ended = followed, well
-    monkeypatch.setattr(autoscalers, "back_at_one", well)
-    lab = made_up_lab("11", objects=NothingThere(deployment=lambda name: SimpleNamespace(present=present)))
-    lab.once = once  # type: ignore[method-assign]
-    with contextlib.nullcontext() if ok else pytest.raises(Failure, match="python-urllib"):
-        asyncio.run(checks.scales_in_again.run(lab))
 
 
 def test_a_server_beside_the_deployments_is_over_the_budget() -> None:

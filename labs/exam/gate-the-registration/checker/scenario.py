@@ -4,7 +4,6 @@ But for the one at the bound, the pipeline's parameter `quality` is above the bo
 another one, so that what it returns is not that parameter.
 """
 
-import ast
 import contextlib
 import copy
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.kit.compiled_pipelines import functions, programs
 from mlops_lab.kit.learner_pipelines import compiled, followed, started
 from mlops_lab.kit.pipeline_runs import Record, progress
 from mlops_lab.kit.prerequisites import must
@@ -91,35 +91,13 @@ def _must_have_given_steps(spec: dict[str, Any]) -> None:
     Raises:
         Failure: one does something else.
     """
-    given = _functions((Path(__file__).parents[1] / "start" / _PROGRAM).read_text(encoding="utf-8"))
-    now = [each for text in _programs(spec) for each in _functions(text).items()]
+    given = functions((Path(__file__).parents[1] / "start" / _PROGRAM).read_text(encoding="utf-8"))
+    now = [each for text in programs(spec) for each in functions(text).items()]
     other = sorted({name for name, does in now if name in _STEPS and does != given[name]})
     must(
         holds(not other, "steps evaluate and register as they were given", f"another {', '.join(other)}"),
         "the steps stay as they are: the pipeline decides which of them run",
     )
-
-
-def _programs(part: Any) -> Iterator[str]:
-    """The last words of the commands in a part of a pipeline: there the compiler puts the function of a step."""
-    for key, value in part.items() if isinstance(part, dict) else ():
-        if key == "command" and isinstance(value, list) and value:
-            yield str(value[-1])
-        yield from _programs(value)
-
-
-def _functions(text: str) -> dict[str, str]:
-    """What each function of a program does, but for how it is laid out; none where it is no Python."""
-    try:
-        return {each.name: _dumped(each) for each in ast.parse(text).body if isinstance(each, ast.FunctionDef)}
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-
-
-def _dumped(function: ast.FunctionDef) -> str:
-    """A function's parameters and its body, but for what it says of itself."""
-    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    return "\n".join(map(ast.dump, (function.args, *body)))
 
 
 def _evaluating(spec: dict[str, Any], metric: float) -> dict[str, Any]:

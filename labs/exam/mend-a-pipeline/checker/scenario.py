@@ -1,12 +1,11 @@
 """The candidate's own run, the steps of the program in the workspace, and a run of it in which `judge` fails."""
 
-import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, absent, holds
+from mlops_lab.kit.compiled_pipelines import functions, programs, tasks
 from mlops_lab.kit.learner_pipelines import compiled, followed, started
 from mlops_lab.kit.pipeline_runs import Record, progress, record
 from mlops_lab.measure.services.rest import RefusedRequest
@@ -64,13 +63,13 @@ def _parameters(run: Plain, wanted: Plain) -> bool:
 
 def _shape(spec: Plain) -> Plain:
     """What each step of a compiled pipeline reads and waits for, and whether `collect` may come from the cache."""
-    tasks = ((spec.get("pipeline_spec", spec).get("root") or {}).get("dag") or {}).get("tasks") or {}
+    outer = ((spec.get("pipeline_spec", spec).get("root") or {}).get("dag") or {}).get("tasks") or {}
     return {
         name: (
             each.get("inputs") or {}, sorted(each.get("dependentTasks") or []),
             name == "collect" and bool((each.get("cachingOptions") or {}).get("enableCache")),
         )
-        for name, each in tasks.items()
+        for name, each in outer.items()
     }  # fmt: skip
 
 
@@ -105,24 +104,16 @@ def other_steps(spec: Plain) -> list[str]:
 
     spec = spec.get("pipeline_spec", spec)
     wanted = {"collect": {"count": "count"}, "judge": {"limit": "limit"}, "release": {"name": D.pipeline}}
-    given = _functions((Path(__file__).parents[1] / "start" / _PROGRAM).read_text(encoding="utf-8"))
-    now = [each for text in _programs(spec) for each in _functions(text).items()]
+    given = functions((Path(__file__).parents[1] / "start" / _PROGRAM).read_text(encoding="utf-8"))
+    now = [each for text in programs(spec) for each in functions(text).items()]
     components = spec.get("components") or {}
-    tasks = {
+    made = {
         name: _parameters_of(task)
-        for name, task in _tasks(spec)
+        for name, task in tasks(spec)
         if "executorLabel" in components.get(task["componentRef"]["name"], {})
     }
-    other = {name for name in {*wanted, *tasks} if tasks.get(name) != wanted.get(name)}
+    other = {name for name in {*wanted, *made} if made.get(name) != wanted.get(name)}
     return sorted(other | {name for name, does in now if name in STEPS and does != given[name]})
-
-
-def _tasks(part: Any) -> Iterator[tuple[str, Plain]]:
-    """The tasks in a part of a compiled pipeline, by name."""
-    for key, value in part.items() if isinstance(part, dict) else ():
-        if isinstance(value, dict) and "componentRef" in value:
-            yield key, value
-        yield from _tasks(value)
 
 
 def _parameters_of(task: Plain) -> Plain:
@@ -134,28 +125,6 @@ def _parameters_of(task: Plain) -> Plain:
         else (each.get("runtimeValue") or {}).get("constant")
         for name, each in given.items()
     }
-
-
-def _programs(part: Any) -> Iterator[str]:
-    """The last words of the commands in a part of a pipeline: there the compiler puts the function of a step."""
-    for key, value in part.items() if isinstance(part, dict) else ():
-        if key == "command" and isinstance(value, list) and value:
-            yield str(value[-1])
-        yield from _programs(value)
-
-
-def _functions(text: str) -> Plain:
-    """What each function of a program does, but for how it is laid out; none where it is no Python."""
-    try:
-        return {each.name: _dumped(each) for each in ast.parse(text).body if isinstance(each, ast.FunctionDef)}
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-
-
-def _dumped(function: ast.FunctionDef) -> str:
-    """A function's parameters and its body, but for what it says of itself."""
-    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    return "\n".join(map(ast.dump, (function.args, *body)))
 
 
 async def failing_run(lab: Lab) -> Run:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.kit.compiled_pipelines import tasks
 from mlops_lab.kit.learner_pipelines import compiled, followed, started
 from mlops_lab.kit.pipeline_runs import Record
 from mlops_lab.kit.prerequisites import must
@@ -96,7 +97,7 @@ def parameters_as_given(spec: Plain) -> Observation:
 def handed_on(spec: Plain) -> Observation:
     """Do the steps of a compiled pipeline get its parameters, and what the step before returns, and no constant?"""
     said = set()
-    for task in _tasks(spec):
+    for _, task in tasks(spec):
         given = (task.get("inputs") or {}).get("parameters") or {}
         for name in {"batch", "rows", "source"} & set(given):
             constant = (given[name].get("runtimeValue") or {}).get("constant")
@@ -109,16 +110,8 @@ def handed_on(spec: Plain) -> Observation:
 
 def _cached(spec: Plain) -> Iterator[bool]:
     """Of each task of a compiled pipeline: may it come from the cache?"""
-    for task in _tasks(spec):
+    for _, task in tasks(spec):
         yield bool((task.get("cachingOptions") or {}).get("enableCache"))
-
-
-def _tasks(part: Any) -> Iterator[Plain]:
-    """Each task in a part of a compiled pipeline, those inside of others too."""
-    for value in part.values() if isinstance(part, dict) else ():
-        if isinstance(value, dict) and "componentRef" in value:
-            yield value
-        yield from _tasks(value)
 
 
 def _steps(text: str) -> dict[str, str]:
