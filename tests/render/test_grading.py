@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any, cast
@@ -134,6 +135,12 @@ def test_it_has_the_rights_for_all_that_it_makes(objects: list[Rendered], told: 
                 namespace,
                 verb,
             )
+
+
+def test_it_has_the_rights_over_what_keeps_a_namespace_that_goes(objects: list[Rendered]) -> None:
+    allowed = rules(objects, "dispatcher-inside")
+    for (group, resource), verb in itertools.product((("batch", "jobs"), ("", "pods")), ("list", "delete")):
+        assert any(may(each, group, resource, verb) for each in allowed), (verb, resource)
 
 
 def rules(objects: list[Rendered], role: str) -> list[Object]:
