@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -179,8 +180,9 @@ def test_root_starts_an_engine_and_never_ends_one_that_runs(monkeypatch: pytest.
     monkeypatch.setattr(host, "missing_capabilities", lambda: ())
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     clock = iter(range(0, 10_000, 20))
-    monkeypatch.setattr("mlops_lab.base.waiting.time.monotonic", lambda: next(clock))
-    monkeypatch.setattr("mlops_lab.base.waiting.time.sleep", lambda seconds: None)
+    # A clock of its own: threads that other tests have left ask the machine's.
+    own = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)
+    monkeypatch.setattr("mlops_lab.base.waiting.time", own)
     with pytest.raises(LabError, match=f"last seen: {SAID}"):
         start.ensure()
     assert (tmp_path / "told").read_text() == "start docker\n"

@@ -43,10 +43,6 @@ async def nightly_runs_by_digest(lab: TaskLab) -> None:
     found = await presence.exists(lab, "CronJob", D.nightly, "it was there when the task began; leave it where it is")
     spec = found["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     expect(by_digest(lab, every_container(spec), await lab.once(meant))).because(_WHY)
-    makes = "never: it is suspended" if found["spec"].get("suspend") else found["spec"]["schedule"]
-    expect(observe("when it makes Jobs", makes, equal_to(f"{D.minute} 3 * * *"))).because(
-        "it asks the model each night: one that was suspended, or had another schedule to try it, is to be as before"
-    )
     async with jobs.started_from(lab, D.nightly) as job:
         expect(await jobs.ended(lab, job, within=20)).because(
             f"kubectl create job --from=cronjob/{D.nightly} NAME tries it; its events say why no pod of it runs"
@@ -55,6 +51,10 @@ async def nightly_runs_by_digest(lab: TaskLab) -> None:
     expect(
         holds(D.release in lines, f"it prints {D.release}", f"it prints {' '.join(lines)[:80] or 'nothing'}")
     ).because("what its program does stays as it was")
+    makes = "never: it is suspended" if found["spec"].get("suspend") else str(found["spec"].get("schedule"))
+    expect(observe("when it makes Jobs", makes, equal_to(f"{D.minute} 3 * * *"))).because(
+        "it asks the model each night: one that was suspended, or had another schedule to try it, is to be as before"
+    )
 
 
 @check(points=1)
