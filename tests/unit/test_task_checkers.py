@@ -923,43 +923,49 @@ def test_the_given_steps_do_what_they_did(
         it._must_have_given_steps({"pipeline_spec": spec, "platform_spec": {}})
 
 
+def registered(it: Any, tag: Callable[[float, float, int], float | None]) -> dict[str, int]:
+    """How many versions are new by each run of gate-the-registration's.
+
+    Args:
+        tag: the metric that the run's version is tagged with, by what `evaluate` has returned, by the quality and the
+            number of versions that there are; None where it registers none.
+    """
+    versions = list[Any]()
+
+    async def started(lab: Any, spec: Any, quality: float) -> str:
+        auc = tag(spec.get("returns", quality), quality, len(versions))
+        if auc is not None:
+            versions.append({"version": str(len(versions)), "tags": [{"key": "auc", "value": repr(auc)}]})
+        return "a-run"
+
+    it.compiled, it._started, it._ended = gives({"root": {}}), started, gives((READY, None))
+    it._evaluating = lambda spec, metric: {"returns": metric}
+    platform = SimpleNamespace(mlflow=SimpleNamespace(versions=lambda: gives(list(versions))()))
+    return {name: run.registered for name, run in asyncio.run(it.runs(lab(platform=platform))).items()}
+
+
 @pytest.mark.parametrize("again", [True, False])
 def test_a_version_with_another_tag_is_the_bad_models_if_there_is_one_each_time(
     checker: Callable[[str], Any], again: bool
 ) -> None:
-    it, versions = checker("gate-the-registration"), list[Any]()
+    it = checker("gate-the-registration")
 
-    async def started(lab: Any, spec: Any, quality: float) -> str:
-        metric = spec.get("returns", quality)
-        if metric != it.D.below or again or not versions:
-            auc = quality if metric == it.D.below else metric
-            versions.append({"version": str(len(versions)), "tags": [{"key": "auc", "value": repr(auc)}]})
-        return "a-run"
+    def tag(metric: float, quality: float, there: int) -> float | None:
+        if metric != it.D.below:
+            return metric
+        return quality if again or not there else None
 
-    it.compiled, it._started, it._ended = gives({"root": {}}), started, gives((READY, None))
-    it._evaluating = lambda spec, metric: {"returns": metric}
-    platform = SimpleNamespace(mlflow=SimpleNamespace(versions=lambda: gives(list(versions))()))
-    seen = asyncio.run(it.runs(lab(platform=platform)))
-    assert {name: run.registered for name, run in seen.items()} == {"below": int(again), "bound": 1, "above": 1}
+    assert registered(it, tag) == {"below": int(again), "bound": 1, "above": 1}
 
 
 @pytest.mark.parametrize("by_quality", [True, False])
 def test_a_version_of_a_good_model_has_what_evaluate_returned(checker: Callable[[str], Any], by_quality: bool) -> None:
-    it, versions = checker("gate-the-registration"), list[Any]()
+    it = checker("gate-the-registration")
 
-    async def started(lab: Any, spec: Any, quality: float) -> str:
-        metric = spec.get("returns", quality)
-        if metric >= it.D.bound:
-            auc = quality if by_quality else metric
-            versions.append({"version": str(len(versions)), "tags": [{"key": "auc", "value": repr(auc)}]})
-        return "a-run"
+    def tag(metric: float, quality: float, there: int) -> float | None:
+        return (quality if by_quality else metric) if metric >= it.D.bound else None
 
-    it.compiled, it._started, it._ended = gives({"root": {}}), started, gives((READY, None))
-    it._evaluating = lambda spec, metric: {"returns": metric}
-    platform = SimpleNamespace(mlflow=SimpleNamespace(versions=lambda: gives(list(versions))()))
-    seen = asyncio.run(it.runs(lab(platform=platform)))
-    found = {name: run.registered for name, run in seen.items()}
-    assert found == {"below": 0, "bound": 1, "above": int(not by_quality)}
+    assert registered(it, tag) == {"below": 0, "bound": 1, "above": int(not by_quality)}
 
 
 @pytest.mark.parametrize(

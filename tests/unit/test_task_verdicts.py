@@ -443,15 +443,23 @@ def test_an_ingress_is_of_no_class_that_is_not_there(loaded: Loaded, spec: Any, 
     assert asyncio.run(loaded("an-old-manifest")._of_a_class(lab, ingress)).ok is right
 
 
+def counting(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, dict[str, float]]:
+    """The checker of count-what-it-says, and the counters that it reads."""
+    task, counted = loaded("count-what-it-says"), {"late": 0.0, "in time": 0.0, "refused": 0.0}
+
+    async def counters(*given: Any) -> dict[str, float]:
+        return dict(counted)
+
+    monkeypatch.setattr(task, "counters", counters)
+    return task, counted
+
+
 @pytest.mark.parametrize(("more", "right"), [(0, True), (1, False)])
 def test_a_row_just_at_the_limit_is_in_time(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, more: int, right: bool
 ) -> None:
     """A program that says `late` from one less on errs there alone."""
-    task, counted = loaded("count-what-it-says"), {"late": 0.0, "in time": 0.0, "refused": 0.0}
-
-    async def counters(*given: Any) -> Any:
-        return dict(counted)
+    task, counted = counting(loaded, monkeypatch)
 
     async def post(service: str, path: str, body: Any) -> Any:
         said = [100 * row["hour"] + row["distance"] + more > task.D.limit for row in body["rows"]]
@@ -459,7 +467,6 @@ def test_a_row_just_at_the_limit_is_in_time(
         counted["in time"] += said.count(False)
         return SimpleNamespace(fields_if_any={"late": said}, shown=str(said))
 
-    monkeypatch.setattr(task, "counters", counters)
     monkeypatch.setattr("mlops_lab.kit.inside.settled", gives([]))
     with judged(right, "POST /predict"):
         asyncio.run(task.counts_predictions.run(made_up_lab(traffic=Room(post=post))))
@@ -469,17 +476,13 @@ def test_a_row_just_at_the_limit_is_in_time(
 def test_a_post_that_can_be_read_is_not_refused(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, every: bool, right: bool
 ) -> None:
-    task, counted = loaded("count-what-it-says"), {"late": 0.0, "in time": 0.0, "refused": 0.0}
-
-    async def counters(*given: Any) -> Any:
-        return dict(counted)
+    task, counted = counting(loaded, monkeypatch)
 
     async def post(service: str, path: str, body: Any) -> Any:
         refused = body in task._REFUSED
         counted["refused"] += refused or every
         return SimpleNamespace(status=400 if refused else 200)
 
-    monkeypatch.setattr(task, "counters", counters)
     with judged(right, "can be read: 0; saw 1"):
         asyncio.run(task.counts_refusals.run(made_up_lab(traffic=Room(post=post))))
 
@@ -500,20 +503,6 @@ def test_a_colour_that_is_typed_in(
     monkeypatch.setattr("mlops_lab.kit.deployments.owned_pods", gives([{"metadata": {"name": "a-pod"}}]))
     monkeypatch.setattr(task, "printed", gives(Printed(0 if file else 1, [], "")))
     assert asyncio.run(task._typed_in(made_up_lab(), template)) is typed
-
-
-@pytest.mark.parametrize(
-    ("container", "used"), [("sign", ["text"]), ("copier", ["text", "colour"]), ("other", ["text"])]
-)
-def test_a_volume_that_nobody_mounts_is_not_in_use(loaded: Loaded, container: str, used: list[str]) -> None:
-    task = loaded("config-that-is-not-read")
-    template = {
-        "initContainers": [{"name": "copier", "volumeMounts": [{"name": "colour"}]}] * (container == "copier"),
-        "containers": [{"name": "sign", "volumeMounts": [{"name": "text"}]}, {"name": "other"}],
-        "volumes": [{"name": "text"}, {"name": "colour"}],
-    }
-    volumes = task._in_use(template)[2 + (container == "copier") :]
-    assert [each["name"] for each in volumes] == used
 
 
 @pytest.mark.parametrize(("generation", "right"), [(None, True), (1, True), (3, False)])

@@ -44,7 +44,7 @@ def kept_for(spec: Object, waits: Mapping[str, float] | None = None) -> float | 
     if "exec" not in probe:
         return silent_at_worst(probe)
     wait = (waits or {}).get("readinessProbe")
-    return periods(probe) if wait is None else numbers(probe)[0] + commands_silent_for(probe, math.floor(wait))
+    return periods(probe) if wait is None else silent_at_worst(probe, math.floor(wait))
 
 
 def patience(spec: Object, waits: Mapping[str, float] | None = None) -> float | None:
@@ -59,13 +59,7 @@ def patience(spec: Object, waits: Mapping[str, float] | None = None) -> float | 
     if "httpGet" in probe:
         return silent_for(probe)
     wait = (waits or {}).get("livenessProbe")
-    return None if wait is None else commands_silent_for(probe, wait)
-
-
-def commands_silent_for(probe: Object, wait: float) -> float:
-    """As `silent_for`, for a command that waits so many seconds for an answer."""
-    period, _, failures = numbers(probe)
-    return (failures - 1) * max(period, wait) + wait
+    return None if wait is None else silent_for(probe, wait)
 
 
 def at_most_by(seconds: float | None, limit: float, expected: str, of: str, evidence: Sequence[str]) -> Observation:

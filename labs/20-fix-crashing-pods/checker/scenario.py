@@ -247,7 +247,7 @@ async def hung_and_back(lab: Lab) -> tuple[Observation, Observation, Observation
     return anew, noticed, _answered(answer.status == 200, "the book answers again", answer)
 
 
-def ended_at_worst(pod: Object) -> int:
+def ended_at_worst(pod: Object) -> float:
     """The seconds until a pod's first container has ended that hangs just after a good answer.
 
     What was killed has had its whole grace period before that; what ended when it was told to has taken no time.

@@ -21,12 +21,21 @@ def periods(probe: Object) -> int:
     return period * failures
 
 
-def silent_for(probe: Object) -> int:
-    """The seconds until a probe has failed that gets no answer, where it asks first just as the silence begins."""
+def silent_for(probe: Object, wait: float | None = None) -> float:
+    """The seconds until a probe has failed that gets no answer, where it asks first just as the silence begins.
+
+    Args:
+        wait: seconds after which it gives up, as commands may before their timeout; that timeout if not given.
+    """
     period, timeout, failures = numbers(probe)
-    return (failures - 1) * max(period, timeout) + timeout
+    wait = timeout if wait is None else wait
+    return (failures - 1) * max(period, wait) + wait
 
 
-def silent_at_worst(probe: Object) -> int:
-    """The seconds until a probe has failed that gets no answer, where the silence begins just after a good one."""
-    return numbers(probe)[0] + silent_for(probe)
+def silent_at_worst(probe: Object, wait: float | None = None) -> float:
+    """The seconds until a probe has failed that gets no answer, where the silence begins just after a good one.
+
+    Args:
+        wait: as above.
+    """
+    return numbers(probe)[0] + silent_for(probe, wait)

@@ -1,7 +1,7 @@
 """The checks."""
 
 from mlops_lab.checks import LabError, check, equal_to, expect, holds, is_ready, observe, quantity
-from mlops_lab.kit.pods import name
+from mlops_lab.kit.pods import lasting, name
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
@@ -30,9 +30,8 @@ async def is_as_wanted(lab: TaskLab) -> None:
     )
     label = (pod["metadata"].get("labels") or {}).get("app", "none")
     expect(observe("its label app", label, equal_to(D.pod))).because("labels are those of the manifest")
-    containers = pod["spec"]["containers"]
-    beside = [each for each in pod["spec"].get("initContainers") or [] if each.get("restartPolicy") == "Always"]
-    expect(observe("its containers", len([*containers, *beside]), equal_to(1))).because("one was wanted")
+    containers = lasting(pod)
+    expect(observe("its containers", len(containers), equal_to(1))).because("one was wanted")
     image = containers[0]["image"]
     expect(holds(image.endswith(f"/{_IMAGE}"), f"its image is {_IMAGE}", f"it is {image}")).because("it was named")
     asked = (containers[0].get("resources") or {}).get("requests") or {}

@@ -7,6 +7,7 @@ from mlops_lab.kit import presence
 from mlops_lab.kit.inside import printed, settled
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.standing import remove_leftover, standing
+from mlops_lab.kit.volumes import mounted
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -102,13 +103,11 @@ async def no_other_token(lab: TaskLab) -> None:
 
 def _of_the_api_server(pod: Object) -> list[str]:
     """The names of files, beside the wanted one, in which the kubelet makes tokens for the API server."""
-    every = [*pod["spec"]["containers"], *(pod["spec"].get("initContainers") or [])]
-    mounted = {mount["name"] for each in every for mount in each.get("volumeMounts") or []}
     wanted = _mount(pod)
     here = (wanted["name"], relpath(_FILE, _here(wanted))) if wanted else ()
     return [
         one["serviceAccountToken"]["path"]
-        for each in pod["spec"].get("volumes") or [] if each["name"] in mounted
+        for each in mounted(pod["spec"])
         for one in (each.get("projected") or {}).get("sources") or [] if one.get("serviceAccountToken")
         if str(one["serviceAccountToken"].get("audience") or _API).startswith(_API)
         and (each["name"], normpath(one["serviceAccountToken"]["path"])) != here

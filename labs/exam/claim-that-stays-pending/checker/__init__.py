@@ -7,6 +7,7 @@ from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import phase
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -26,9 +27,8 @@ async def claim_is_bound(lab: TaskLab) -> None:
     why = "the Deployment's pod mounts it by this name"
     await presence.exists(lab, "PersistentVolumeClaim", D.claim, why, others=True)
     seen = await lab.objects.named("PersistentVolumeClaim", D.claim).until(
-        lambda it: (it or {}).get("status", {}).get("phase") == "Bound",
-        expected="Bound", shown=lambda it: (it or {}).get("status", {}).get("phase", "gone"), within=_BOUND_WITHIN,
-    )  # fmt: skip
+        lambda it: phase(it) == "Bound", expected="Bound", shown=phase, within=_BOUND_WITHIN
+    )
     must(
         seen,
         "a claim takes a volume of its own class, that has its access modes and its selector's labels, and is large "

@@ -7,10 +7,11 @@ from mlops_lab.checks import Observation, absent, check, equal_to, expect, holds
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.inside import printed
-from mlops_lab.kit.pods import leaving
+from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
+from mlops_lab.kit.volumes import mounted
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -41,7 +42,7 @@ async def answers_with_what_is_there_now(lab: TaskLab) -> None:
         "in it before"
     )
     template = (await lab.objects.deployment(D.name).present())["spec"]["template"]["spec"]
-    named = f'"{D.name}-colour"' in json.dumps(_in_use(template))
+    named = f'"{D.name}-colour"' in json.dumps([*every_container(template), *mounted(template)])
     typed = await _typed_in(lab, template)
     otherwise = "a variable in its pod template has the colour itself" if typed else "no container is given it"
     must(
@@ -65,13 +66,6 @@ async def follows_a_change(lab: TaskLab) -> None:
         "Kubernetes renews the files of a ConfigMap's volume where it is mounted as a folder; variables, copies and "
         "files with a subPath stay as they were when the container began"
     )
-
-
-def _in_use(template: Object) -> list[Object]:
-    """A pod's containers, and of its volumes those that one of them mounts."""
-    containers = [*(template.get("initContainers") or []), *template["containers"]]
-    mounted = {mount["name"] for each in containers for mount in each.get("volumeMounts") or []}
-    return [*containers, *(each for each in template.get("volumes") or [] if each["name"] in mounted)]
 
 
 async def _typed_in(lab: TaskLab, template: Object) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, holds
-from mlops_lab.kit.compiled_pipelines import functions, programs
+from mlops_lab.kit.compiled_pipelines import other_functions
 from mlops_lab.kit.learner_pipelines import compiled, followed, started
 from mlops_lab.kit.pipeline_runs import Record, progress
 from mlops_lab.kit.prerequisites import must
@@ -91,9 +91,7 @@ def _must_have_given_steps(spec: dict[str, Any]) -> None:
     Raises:
         Failure: one does something else.
     """
-    given = functions((Path(__file__).parents[1] / "start" / _PROGRAM).read_text(encoding="utf-8"))
-    now = [each for text in programs(spec) for each in functions(text).items()]
-    other = sorted({name for name, does in now if name in _STEPS and does != given[name]})
+    other = sorted(other_functions(spec, Path(__file__).parents[1] / "start" / _PROGRAM, _STEPS))
     must(
         holds(not other, "steps evaluate and register as they were given", f"another {', '.join(other)}"),
         "the steps stay as they are: the pipeline decides which of them run",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, absent, holds
-from mlops_lab.kit.compiled_pipelines import functions, programs, tasks
+from mlops_lab.kit.compiled_pipelines import other_functions, tasks
 from mlops_lab.kit.learner_pipelines import compiled, followed, started
 from mlops_lab.kit.pipeline_runs import Record, progress, record
 from mlops_lab.measure.services.rest import RefusedRequest
@@ -104,8 +104,6 @@ def other_steps(spec: Plain) -> list[str]:
 
     spec = spec.get("pipeline_spec", spec)
     wanted = {"collect": {"count": "count"}, "judge": {"limit": "limit"}, "release": {"name": D.pipeline}}
-    given = functions((Path(__file__).parents[1] / "start" / _PROGRAM).read_text(encoding="utf-8"))
-    now = [each for text in programs(spec) for each in functions(text).items()]
     components = spec.get("components") or {}
     made = {
         name: _parameters_of(task)
@@ -113,7 +111,7 @@ def other_steps(spec: Plain) -> list[str]:
         if "executorLabel" in components.get(task["componentRef"]["name"], {})
     }
     other = {name for name in {*wanted, *made} if made.get(name) != wanted.get(name)}
-    return sorted(other | {name for name, does in now if name in STEPS and does != given[name]})
+    return sorted(other | other_functions(spec, Path(__file__).parents[1] / "start" / _PROGRAM, STEPS))
 
 
 def _parameters_of(task: Plain) -> Plain:

@@ -1,4 +1,4 @@
-"""Labs 10, 11 and 23: an autoscaler alone takes the pods away, and whoever else has done so meanwhile is seen."""
+"""Labs 10, 11 and 23: an autoscaler alone sees to the pods, and whoever else does so meanwhile is seen."""
 
 from __future__ import annotations
 
@@ -71,3 +71,14 @@ def test_an_autoscaler_alone_takes_the_pods_away(
     lab.once = once  # type: ignore[method-assign]
     with contextlib.nullcontext() if ok else pytest.raises(Failure, match="python-urllib"):
         asyncio.run(getattr(checks, check).run(lab))
+
+
+@pytest.mark.parametrize("number", ["10", "11"])
+def test_a_server_beside_the_deployments_is_over_the_budget(number: str) -> None:
+    async def once(function: Any) -> Any:
+        return SimpleNamespace(most=2, others=Observation(False, "these alone", "it runs in spare, too"))
+
+    lab = made_up_lab(number)
+    lab.once = once  # type: ignore[method-assign]
+    with pytest.raises(Failure, match="it runs in spare, too"):
+        asyncio.run(loaded(number).keeps_within_budget.run(lab))
