@@ -881,3 +881,21 @@ def test_resume_leaves_out_a_lab_whose_committed_proof_holds(
     assert ("10-scale: proved" in capsys.readouterr().err) is left_out
     whole = json.loads(report.read_text()) if report.exists() else {"proved before": []}
     assert [each["lab"] for each in whole["proved before"]] == (["10-scale"] if left_out else [])
+
+
+def test_resume_takes_steps_from_the_repositorys_record(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mlops_lab.labs.catalog import exercises
+    from mlops_lab.proof.content import content_of
+    from mlops_lab.proof.proofs import SHORT, WHOLE, keep
+
+    (exercise,) = exercises()
+    step = {"outcome": "honest", "at": "2026-01-02T03:04:05+00:00", "seconds": 1.0}
+    keep(exercise, {"start": step}, content_of(exercise), {SHORT: ["form"], WHOLE: ["form", "start"]})
+    words = ("verify", "10", "--only", "start")
+    assert lab(*words, "--resume") != 0  # there is no cluster for the other step
+    said = capsys.readouterr().err
+    assert "1 of 13 steps taken as the repository has them" in said
+    assert "2/2 start, applied" in said
+    assert "1/2 start" not in said
+    assert lab(*words) != 0
+    assert "1/2 start" in capsys.readouterr().err

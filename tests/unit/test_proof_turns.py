@@ -15,7 +15,8 @@ from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise, exercises
 from mlops_lab.proof import page, turns
 from mlops_lab.proof.content import Content, content_of
-from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, keep, proofs
+from mlops_lab.proof.ledger import Done, Ledger
+from mlops_lab.proof.proofs import SHORT, WHOLE, Part, Proof, adopt, holding, keep, part, proofs
 from mlops_lab.proof.skeleton import make
 from mlops_lab.proof.turns import Turn, fitting
 
@@ -75,7 +76,65 @@ def test_what_was_installed_from_a_wheel_keeps_no_proof(tmp_path: Path) -> None:
     assert not (lab.folder / "proof.json").exists()
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"short": {"at": "now"}}', '{"short": 1}'])
+BOTH = {SHORT: ["form"], WHOLE: ["form", "start", "wrong a--b"]}
+
+
+def test_a_whole_proof_is_made_in_parts_on_several_machines(labs: list[Exercise], tmp_path: Path) -> None:
+    lab, now = labs[0], content_of(labs[0])
+    assert keep(lab, {"form": step(seconds=1), "start": step("dishonest")}, now, BOTH)
+    assert (part(lab), holding(lab, now.key)) == (Part(1, 3), ["form"])
+    # Another machine, whose ledger knows nothing.
+    ledger = Ledger(tmp_path / "verify.json")
+    assert adopt(lab, now.key, ledger, BOTH[WHOLE]) == ["form"]
+    assert adopt(lab, now.key, ledger, BOTH[WHOLE]) == []
+    known = ledger.steps(lab.slug, now.key)["form"]
+    assert (known["outcome"], known["seconds"], known["at"]) == ("honest", 1, OLD)
+    assert not ledger.read()["labs"][lab.slug]["verified"]
+    assert keep(lab, {"start": step(at="2026-01-03T00:00:00+00:00"), "wrong a--b": step()}, now, BOTH)
+    assert part(lab) == Part(3, 3)
+    assert proofs(lab)[WHOLE] == Proof(OLD, 3.5, 3, now)
+
+
+def test_a_ledger_prefers_what_it_has_done_itself(labs: list[Exercise], tmp_path: Path) -> None:
+    lab, now, ledger = labs[0], content_of(labs[0]), Ledger(tmp_path / "verify.json")
+    keep(lab, {"form": step(), "start": step()}, now, BOTH)
+    ledger.keep(lab.slug, now.key, Done("start", "dishonest"), wanted=BOTH[WHOLE])
+    assert adopt(lab, now.key, ledger, BOTH[WHOLE]) == ["form"]
+    assert ledger.steps(lab.slug, now.key)["start"]["outcome"] == "dishonest"
+
+
+@pytest.mark.parametrize(("outcome", "left"), [("dishonest", 1), ("environment", 2), ("honest", 2)])
+def test_a_step_that_was_honest_goes_only_for_the_labs_own_fault(labs: list[Exercise], outcome: str, left: int) -> None:
+    lab, now = labs[0], content_of(labs[0])
+    keep(lab, {"form": step(), "start": step()}, now, BOTH)
+    keep(lab, {"start": step(outcome)}, now, BOTH)
+    assert part(lab) == Part(left, 3)
+
+
+def test_after_a_change_the_steps_hold_that_do_not_rest_on_it(labs: list[Exercise]) -> None:
+    lab = labs[0]
+    (lab.folder / "wrong/a--b").mkdir(parents=True)
+    keep(lab, {name: step() for name in BOTH[WHOLE]}, content_of(lab), BOTH)
+    (lab.folder / "wrong/a--b/notes.txt").write_text("another\n")
+    assert holding(lab, content_of(lab).key) == ["start"]
+    (found,) = turns.turns([lab], WHOLE)
+    assert str(found).endswith("(whole); changed since: its folder; 1 of 3 steps hold")
+    assert found.plain()["steps that hold"] == 1
+    (short,) = turns.turns([lab], SHORT)
+    assert "hold" not in str(short)
+    # What the lab no longer has, or rests on what changed, is no longer written down.
+    keep(lab, {}, content_of(lab), {SHORT: ["form"], WHOLE: ["form", "start"]})
+    assert part(lab) == Part(1, 2)
+
+
+def test_each_step_has_a_line(labs: list[Exercise]) -> None:
+    now = content_of(labs[0])
+    keep(labs[0], {"start": step()}, now, BOTH)
+    line = f'      "start": {{"at": "{OLD}", "seconds": 1.25, "rests": "{now.key.of("start")}"}}'
+    assert line in (labs[0].folder / "proof.json").read_text().splitlines()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"short": {"at": "now"}}', '{"short": 1}', '{"steps": {"of": 1}}'])
 def test_a_damaged_proof_is_said(labs: list[Exercise], text: str) -> None:
     (labs[0].folder / "proof.json").write_text(text)
     with pytest.raises(LabError, match=r"the proof of lab .* is damaged: .*proof.json"):
@@ -209,9 +268,9 @@ def test_the_page_has_a_row_for_each_lab(labs: list[Exercise]) -> None:
     prove(labs[1], OLD, CONTENT, SHORT)
     rows = page.page(labs).splitlines()[-4:]
     proved = f"2026-01-02 03:04 | 3 min 20 s | `{CONTENT.key}`"
-    assert rows[0] == f"| 11-lab | {proved} | {proved} |"
-    assert rows[1] == f"| 12-lab | never | - | - | 2026-01-02 03:04 | 60 s | `{CONTENT.key}` |"
-    assert rows[2] == "| 13-lab | never | - | - | never | - | - |"
+    assert rows[0] == f"| 11-lab | {proved} | {proved} | 1 of 1 |"
+    assert rows[1] == f"| 12-lab | never | - | - | 2026-01-02 03:04 | 60 s | `{CONTENT.key}` | - |"
+    assert rows[2] == "| 13-lab | never | - | - | never | - | - | - |"
 
 
 def test_the_page_is_written_where_there_are_docs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

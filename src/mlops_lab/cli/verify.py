@@ -83,9 +83,9 @@ def verify(
     Each step's results are kept on this machine as soon as it ends. --resume takes those that were honest as they are,
     and does the rest: steps that were not honest, that the environment was in the way of, or that were not reached. It
     takes none once the lab's folder, what its checker imports, its charts and images, or the engine have changed;
-    comments and docstrings of the program may. What is proved whole, or in the short form, is written beside the lab
-    for the repository: see lab proofs. A lab whose proof there still holds, whoever made it, is left out by --resume
-    unless single steps are asked for.
+    comments and docstrings of the program may. What is proved is written beside the lab for the repository, step by
+    step: see lab proofs. --resume takes honest steps from there, too, whoever did them; a lab whose proof there holds
+    is left out unless single steps are asked for.
 
     \b
     Examples:
@@ -192,7 +192,10 @@ def _verify(
     from mlops_lab.base.locking import alone
     from mlops_lab.kube.errors import Unreachable
     from mlops_lab.labs.checker import BrokenChecker
+    from mlops_lab.proof.content import content_of
     from mlops_lab.proof.ledger import DISHONEST, ENVIRONMENT, Done
+    from mlops_lab.proof.proofs import adopt
+    from mlops_lab.proof.verify import steps
     from mlops_lab.proof.verify import verify as verified
 
     say(exercise.slug)
@@ -200,6 +203,10 @@ def _verify(
         # Two at once would work in the same namespaces.
         mine = alone(ledger.file.with_name(f"verify-{exercise.number}.lock"), f"lab {exercise.number}", say)
         with contextlib.nullcontext() if only == ("form",) else mine:
+            if resume:
+                whole = [step.name for step in steps(exercise)]
+                if taken := adopt(exercise, content_of(exercise).key, ledger, whole):
+                    say(f"  {len(taken)} of {len(whole)} steps taken as the repository has them")
             return verified(exercise, _live_stage, ledger, once=once, only=only, of=of, resume=resume, tell=_teller())
     except BrokenChecker as broken:  # its author is who verifies it
         say(f"  {broken.message}")

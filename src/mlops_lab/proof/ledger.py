@@ -71,11 +71,12 @@ class Ledger:
         with self._changing() as whole:
             whole["labs"][lab] = _still(whole["labs"].get(lab, {}), key, steps)
 
-    def keep(self, lab: str, key: str, done: Done, *, wanted: Sequence[str]) -> None:
-        """Write down one step; `wanted` are all that make the lab verified."""
+    def keep(self, lab: str, key: str, *steps: Done, wanted: Sequence[str]) -> None:
+        """Write down one step or several; `wanted` are all that make the lab verified."""
         with self._changing() as whole:
             entry = _still(whole["labs"].get(lab, {}), key)
-            entry["steps"][done.step], entry["rests"][done.step] = done.plain(), _of(key, done.step)
+            for done in steps:
+                entry["steps"][done.step], entry["rests"][done.step] = done.plain(), _of(key, done.step)
             entry["verified"] = all(entry["steps"].get(step, {}).get("outcome") == HONEST for step in wanted)
             whole["labs"][lab] = entry
 

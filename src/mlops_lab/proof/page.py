@@ -10,7 +10,7 @@ from mlops_lab.base.paths import project, state
 from mlops_lab.base.progress import spell
 from mlops_lab.base.state_files import write as write_whole
 from mlops_lab.labs.catalog import Exercise, exercises
-from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, proofs
+from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, part, proofs
 
 _HEAD = """\
 # Proofs
@@ -20,10 +20,11 @@ made of; commit them with the change that they prove. `lab proofs` says which of
 content that it was made with, and of no other. [Labs by turns](develop.md#labs-by-turns) says what that content is.
 
 Whole: an untouched start, each solution twice, each mistake, a reset, an outage. Short: an untouched start, one
-solution and one mistake.
+solution and one mistake. Steps: how many of the whole's were honest with the content that the lab was worked on with
+last; `lab verify NN --resume` does the others.
 
-| lab | whole | took | content | short | took | content |
-|---|---|---|---|---|---|---|
+| lab | whole | took | content | short | took | content | steps |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -69,8 +70,8 @@ def write(folder: Path | None = None) -> None:
 
 
 def _cells(exercise: Exercise) -> str:
-    known = proofs(exercise)
-    return " | ".join(_cell(known.get(form)) for form in (WHOLE, SHORT))
+    known, done = proofs(exercise), part(exercise)
+    return " | ".join([*(_cell(known.get(form)) for form in (WHOLE, SHORT)), f"{done.done} of {done.of}" if done else "-"])
 
 
 def _cell(proof: Proof | None) -> str:

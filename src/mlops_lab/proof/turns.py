@@ -16,7 +16,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.proof.content import Contents
-from mlops_lab.proof.proofs import SHORT, WHOLE, Proof, proofs
+from mlops_lab.proof.proofs import SHORT, WHOLE, Part, Proof, holding, part, proofs
 
 # Minutes that the suite gives to labs.
 _MINUTES = 7
@@ -43,6 +43,7 @@ class Turn:
         form: that proof's form.
         seconds: how long the form that is asked for took last; None if that is not known.
         quiet: it is verified alone.
+        holds: how many steps of a whole proof still hold, where that is asked for and some do.
     """
 
     exercise: Exercise
@@ -51,6 +52,7 @@ class Turn:
     form: str
     seconds: float | None
     quiet: bool
+    holds: Part | None = None
 
     @property
     def order(self) -> tuple[int, str, str]:
@@ -72,17 +74,19 @@ class Turn:
             "form": self.form,
             "at": self.proof.at if self.proof else None,
             "seconds": self.seconds,
+            "steps that hold": self.holds.done if self.holds else None,
             "in words": str(self),
         }
 
     def __str__(self) -> str:
+        holds = f"; {self.holds.done} of {self.holds.of} steps hold" if self.holds else ""
         if self.proof is None:
-            return "never proved"
+            return f"never proved{holds}"
         when = f"proved {age(self.proof.at)} ({self.form})"
         if self.fresh:
             return when
-        parts = [_SAID[part] for part in self.changed]
-        return f"{when}; changed since: {', '.join(parts)}"
+        parts = [_SAID[name] for name in self.changed]
+        return f"{when}; changed since: {', '.join(parts)}{holds}"
 
 
 def turns(labs: Sequence[Exercise], form: str = SHORT) -> list[Turn]:
@@ -151,7 +155,8 @@ def _turn(exercise: Exercise, form: str, contents: Contents) -> Turn:
     # The one that is least outdated, and of those the newest.
     best = max(counting, key=lambda each: (-len(now.changed(counting[each].content)), counting[each].at), default="")
     proof = counting.get(best)
-    last = known.get(form)
+    last, steps = known.get(form), part(exercise) if form == WHOLE else None
+    hold = len(holding(exercise, now.key)) if steps else 0
     return Turn(
         exercise,
         tuple(now.changed(proof.content if proof else None)),
@@ -159,6 +164,7 @@ def _turn(exercise: Exercise, form: str, contents: Contents) -> Turn:
         best,
         last.seconds if last else None,
         _quiet(exercise),
+        Part(hold, steps.of) if steps and hold else None,
     )
 
 
