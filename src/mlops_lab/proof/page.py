@@ -71,7 +71,8 @@ def write(folder: Path | None = None) -> None:
 
 def _cells(exercise: Exercise) -> str:
     known, done = proofs(exercise), part(exercise)
-    return " | ".join([*(_cell(known.get(form)) for form in (WHOLE, SHORT)), f"{done.done} of {done.of}" if done else "-"])
+    steps = f"{done.done} of {done.of}" if done else "-"
+    return " | ".join([*(_cell(known.get(form)) for form in (WHOLE, SHORT)), steps])
 
 
 def _cell(proof: Proof | None) -> str:
