@@ -34,6 +34,7 @@ from mlops_lab.labs.catalog import exercises, resolve
 from mlops_lab.labs.checker import checks
 from mlops_lab.labs.running import Interrupted
 from mlops_lab.learner.records import Records
+from mlops_lab.platform.releases import RELEASES
 from mlops_lab.proof.skeleton import make
 from mlops_lab.tasks.task import named
 from tests.command import lab
@@ -205,6 +206,12 @@ def test_examples_name_options_labs_checks_variants_and_tasks_that_are_there(mon
                 assert all((folder / _VARIANTS[path, name] / text).is_dir() for folder in folders), line
     # None is passed over because its parameter has another name now.
     assert looked == _TASKS | _CHECKS | _VARIANTS.keys()
+
+
+def test_help_names_every_part_of_the_platform(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("up", "bundle"):
+        assert lab(command, "--help") == 0
+        assert ", ".join(each.part for each in RELEASES) in " ".join(capsys.readouterr().out.split())
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -612,9 +619,22 @@ def test_no_cluster_is_made_while_the_user_is_asked_what_may_go(places: Path, mo
         return True
 
     monkeypatch.setattr("mlops_lab.engine.docker.answering", lambda: None)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("click.confirm", answer)
     assert lab("images", "prune") == 0
     assert asked == ["Remove all this?"] and not kept.exists()
+
+
+def test_without_a_terminal_nothing_is_removed_that_nobody_agreed_to(
+    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = paths.cache() / "registry" / "blob"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("in use")
+    monkeypatch.setattr("mlops_lab.engine.docker.answering", lambda: None)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
+    assert lab("images", "prune") == 2
+    assert "nobody is here to agree to this" in capsys.readouterr().err and kept.exists()
 
 
 @pytest.mark.parametrize("mirror", ["", "registry.example.org/labs"])

@@ -119,9 +119,10 @@ def _learner(path: Path, line: int, values: Mapping[str, str]) -> Learner:
         raise _wrong(path, line, f"{own!r} is no id" if own else "there is no id", hint)
     for column, value in (("name", name), ("email", email)):
         if len(value) > _LONGEST or not value.isprintable():
-            raise _wrong(path, line, f"the {column} is no text of one line, of at most {_LONGEST} characters", "fix it")
+            what = f"the {column} is no text of one line, of at most {_LONGEST} characters"
+            raise _wrong(path, line, what, "shorten it, and leave out tabs and line breaks")
     if email and not _EMAIL.fullmatch(email):
-        raise _wrong(path, line, f"{email!r} is no e-mail address", "fix it, or leave it empty")
+        raise _wrong(path, line, f"{email!r} is no e-mail address", "write it as ada@example.org, or leave it empty")
     try:
         ends = date.fromisoformat(values["ends"]) if values.get("ends") else None
     except ValueError as broken:

@@ -26,7 +26,7 @@ ALL = "all"
 @click.command()
 @click.option(
     "--with", "parts", metavar="PART,...", multiple=True,
-    help="Also what these parts need, or a `class`; `all` for all parts that learners use.",
+    help="Also what these parts need (tracking, monitoring, pipelines, logging), or a `class`; `all` for all four.",
 )  # fmt: skip
 @click.option("--labs", metavar="NN,...", multiple=True, help="Also what these labs need; `all` for all labs.")
 @click.option("--exams", is_flag=True, help="Also what the exams' tasks need.")

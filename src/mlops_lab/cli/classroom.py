@@ -113,7 +113,10 @@ def submit(ctx: click.Context, exercise: Exercise, to: Path | None, wait: bool, 
             ctx.exit(_follow(server, given, exercise, within * 60))
         return
     if not folder.is_dir():
-        raise UsageError(f"you have no folder for lab {exercise.number}", f"lab start {exercise.number}")
+        raise UsageError(
+            f"you have no folder for lab {exercise.number}: {folder}",
+            f"with a cluster of your own: lab start {exercise.number}; else make it, and put your files there",
+        )
     if to and to.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"{to} would be in the folder that is handed in", "name a place elsewhere with --to")
     packed = pack(folder)
@@ -138,7 +141,10 @@ def _key(file: Path | None) -> PublicKey:
     kit = kits.read()
     own = kit.public_key if kit else None
     if own is None:
-        raise UsageError("the class's public key is needed", "name its file with --key; the teacher has it")
+        raise UsageError(
+            "the class's public key is needed",
+            "name its file with --key; it stands in each learner's file from the teacher (docs/class-records.md)",
+        )
     return own
 
 

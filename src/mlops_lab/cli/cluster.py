@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 @click.option("--bundle", metavar="FILE", help="Have all images from this file, made by `lab bundle`; nobody is asked.")
 @click.option("--context", metavar="NAME", help="Use the cluster of this kubeconfig context instead of creating one.")
 @click.option("--registry", metavar="PREFIX", default="", help="With --context: the registry its nodes pull from.")
-@click.option("--with", "parts", metavar="PART,...", multiple=True, help="Install these parts of the platform.")
+@click.option(
+    "--with",
+    "parts",
+    metavar="PART,...",
+    multiple=True,
+    help="Install these parts of the platform: tracking, monitoring, pipelines, logging.",
+)
 @click.option(
     "--profile",
     type=click.Choice(["core", "full"]),
@@ -42,7 +48,7 @@ if TYPE_CHECKING:
     "addons",
     multiple=True,
     type=click.Choice(["traefik"]),
-    help="Install an add-on of the cluster, for good: Traefik serves Ingress and the Gateway API.",
+    help="Install an add-on, which stays until `lab down`: Traefik serves Ingress and the Gateway API.",
 )
 @click.option("--no-wait", is_flag=True, help="Stop at once if another `lab` command is changing the cluster.")
 def up(

@@ -175,7 +175,7 @@ def prune(old: bool, yes: bool) -> None:
 
     from mlops_lab.base.errors import LabError
     from mlops_lab.base.progress import Progress
-    from mlops_lab.cli.terminal import say
+    from mlops_lab.cli.terminal import agree, say
     from mlops_lab.cluster import record
     from mlops_lab.cluster.up import exclusive
     from mlops_lab.engine.docker import answering
@@ -203,7 +203,8 @@ def prune(old: bool, yes: bool) -> None:
         for each in held:
             click.echo(f"{each.size / 1e6:8.0f} MB  {each.name}")
         click.echo(f"{sum(each.size for each in held) / 1e6:8.0f} MB in all")
-        if held and (yes or click.confirm("Remove all this?")):
+        if held:
+            agree("Remove all this?", yes)
             pruning.remove(docker, held)
             click.echo("Removed")
 

@@ -398,7 +398,8 @@ def test_what_can_not_be_handed_in(lab: Run, work: Path, tmp_path: Path) -> None
     assert (code, "link: a link is no file of its own" in said) == (2, True)
     work.rename(work.with_name("elsewhere"))
     code, _, said = lab("submit", "10", "--to", str(tmp_path / "work.tar"))
-    assert (code, "you have no folder for lab 10\n  next: lab start 10" in said) == (2, True)
+    assert (code, f"you have no folder for lab 10: {work}\n  next: " in said) == (2, True)
+    assert "with a cluster of your own: lab start 10; else make it" in said
     assert not (tmp_path / "work.tar").exists()
 
 
@@ -476,7 +477,7 @@ def test_the_key_is_the_kits_unless_another_is_named(lab: Run, tmp_path: Path, k
     file = tmp_path / "records.jsonl"
     file.write_text("".join(export([result()])))
     code, _, said = lab("class", "verify", str(file))
-    assert (code, "the class's public key is needed" in said) == (2, True)
+    assert (code, "the class's public key is needed" in said, "--key" in said) == (2, True, True)
     kept(address="https://host", token="x", key=OTHER.public.pem)
     code, out, _ = lab("class", "verify", str(file))
     assert (code, "another key" in out) == (1, True)
