@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mlops_lab.base.paths import project
+from mlops_lab.base.versions import pin
 from mlops_lab.labs.catalog import LEVELS, about, exercises
 from mlops_lab.proof.form import links
 
@@ -66,6 +67,11 @@ def test_readmes_table_has_each_lab_and_no_other() -> None:
     rows = re.findall(r"^\| (\d\d) \| ([a-z0-9-]+) \| (\w+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     labs = [(each.number, each.name, LEVELS[about(each).level]) for each in exercises(ROOT / "labs")]
     assert rows == labs
+
+
+def test_readme_names_the_clusters_kubernetes() -> None:
+    minor = str(pin("kubernetes.version")).removeprefix("v").rpartition(".")[0]
+    assert f"# Kubernetes {minor}: one control plane" in (ROOT / "README.md").read_text()
 
 
 def test_the_kits_table_has_each_module_and_no_other() -> None:
