@@ -56,6 +56,7 @@ class Served(http.server.ThreadingHTTPServer):
         answers: statuses and objects that the next requests get, before it serves as it should.
         broken: what its audit has found.
         learners: whom it knows.
+        waiting: the lab of which a submission waits.
         records: lines of its export.
     """
 
@@ -65,7 +66,7 @@ class Served(http.server.ThreadingHTTPServer):
         self.answers: list[tuple[int, Any]] = []
         self.asked: list[str] = []
         self.broken, self.learners, self.given_up = "", ["ada", "bob", "old"], list[Object]()
-        self.number, self.records = 0, list[str]()
+        self.number, self.records, self.waiting = 0, list[str](), "04"
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with contextlib.ExitStack() as open_:
             import tempfile
@@ -149,8 +150,8 @@ def _status(server: Served) -> Object:
     others = [
         {"learner": each, "name": each.title(), "state": "nothing yet"} for each in server.learners if each != "ada"
     ]
-    waiting = [{"id": 9, "learner": "bob", "lab": "04", "number": 2, "sha256": "", "at": "", "state": "waiting",
-                "why": "", "place": 1, "new": False}]  # fmt: skip
+    waiting = [{"id": 9, "learner": "bob", "lab": server.waiting, "number": 2, "sha256": "", "at": "",
+                "state": "waiting", "why": "", "place": 1, "new": False}]  # fmt: skip
     learners = [stuck, *others] if "ada" in server.learners else others
     return {
         "class": "Autumn", "broken": server.broken, "learners": learners, "waiting": waiting, "working": [],

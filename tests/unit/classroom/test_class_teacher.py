@@ -263,6 +263,27 @@ def test_status_says_what_is_not_well(wrong: str, kubectl: InMemory, served: Ser
     assert code == 3 and "FAIL" in out and says[wrong] in out and "next: " in out
 
 
+@pytest.mark.parametrize(
+    ("lab", "has", "waits"),
+    [
+        ("09", [], "tracking"),
+        ("09", ["tracking"], ""),
+        ("26", ["tracking"], "pipelines"),
+        ("04", [], ""),
+        ("17", [], ""),
+    ],
+)
+def test_status_says_for_which_part_a_submission_waits(
+    lab: str, has: list[str], waits: str, kubectl: InMemory, served: Served, teach: Run
+) -> None:
+    labels = {"labels": {"app.kubernetes.io/component": "grader"}}
+    kubectl.put("ConfigMap", "grader", metadata=labels, data={"settings.json": json.dumps({"places": 1, "parts": has})})
+    served.waiting = lab
+    code, out, _ = teach("status")
+    assert (code == 3) is bool(waits)
+    assert (f"part {waits}" in out) is bool(waits) and (f"lab {lab} waits for it" in out) is bool(waits)
+
+
 def test_grades_are_a_table_or_for_other_programs(served: Served, teach: Run) -> None:
     _, out, _ = teach("grades")
     rows = [line.split() for line in out.splitlines()]

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress
 from mlops_lab.classroom.grader import names
+from mlops_lab.classroom.grader.settings import needs
 from mlops_lab.classroom.teacher.place import NAMESPACE, RELEASE, Place, Told
 from mlops_lab.cluster import kind, kueue, registry
 from mlops_lab.cluster.kueue import Whose
@@ -22,6 +25,7 @@ from mlops_lab.images.build import bring
 from mlops_lab.images.catalog import served_as
 from mlops_lab.images.recipes import grader
 from mlops_lab.images.recipes import kueue as kueue_image
+from mlops_lab.labs.parts import needed
 from mlops_lab.platform.install import Mode
 from mlops_lab.platform.installed import installed
 from mlops_lab.platform.releases import Release
@@ -32,6 +36,12 @@ JOBS = f"{NAMESPACE}-grading"
 _PARTS = ("tracking", "pipelines")  # of the platform, that submissions may use
 _WITHOUT = "or have the class only collect: lab class up --roster roster.csv --no-grading"
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName")
+
+
+class _Usable(msgspec.Struct):
+    """Of what the chart tells graders."""
+
+    parts: list[str] = []
 
 
 def wanted(told: Told) -> bool:
@@ -128,6 +138,24 @@ def look(place: Place, told: Told) -> Part:
     jobs = [each for each in kubectl.get("jobs", "-n", JOBS, "-l", f"{names.CLASS}={NAMESPACE}") if not _ended(each)]
     queued = sum(bool(each.get("spec", {}).get("suspend")) for each in jobs)
     return Part("grader", True, f"{len(jobs) - queued} Jobs at work, {queued} wait for their turn")
+
+
+def lacking(place: Place, labs: Iterable[str]) -> dict[str, list[str]]:
+    """The parts of the platform for want of which some of these labs are not graded, each with those labs' numbers.
+
+    Empty where nothing grades: that is said by itself.
+
+    Raises:
+        LabError: the cluster does not answer.
+    """
+    found: dict[str, list[str]] = {}
+    for file in place.kubectl.get("configmaps", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=grader"):
+        told = msgspec.json.decode(file["data"]["settings.json"], type=_Usable)
+        for lab in sorted(set(labs)):
+            for part in needed(needs(lab)):
+                if part in _PARTS and part not in told.parts:
+                    found.setdefault(part, []).append(lab)
+    return found
 
 
 def _without_image(pods: Iterable[dict[str, Any]]) -> str:

@@ -103,6 +103,7 @@ def look(place: Place) -> Standing:
         parts.append(Part("server", False, trouble.message))
     if stand:
         parts += _of(stand)
+        parts += _lacking(place, stand)
     if memory := _memory(place):
         parts.append(Part("memory", True, memory))
     return Standing(parts, stand)
@@ -120,6 +121,14 @@ def _of(stand: Stand) -> list[Part]:
         seen = f"{len(stand.given_up)} submissions could not be; lab class map has a button for each"
         parts.append(Part("not graded", False, seen))
     return parts
+
+
+def _lacking(place: Place, stand: Stand) -> list[Part]:
+    """What waits for a part of the platform that graders may not use: without end, unless somebody is told."""
+    return [
+        Part(f"part {part}", False, f"lab {', '.join(labs)} waits for it; docs/class-grading.md: Install")
+        for part, labs in grading.lacking(place, (each.lab for each in stand.waiting)).items()
+    ]
 
 
 def _memory(place: Place) -> str:
