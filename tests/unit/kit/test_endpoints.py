@@ -51,6 +51,10 @@ def lab_with(monkeypatch: pytest.MonkeyPatch, pods: list[Any], answers: list[Any
         (["a"], ["a", "x"], (), False, "1 of 1 pods answer; 3 times 'x'"),
         (["a"], ["a", 404], (), False, "1 of 1 pods answer; 3 times 'status 404'"),
         ([], ["x"], (), False, "0 of 0 pods answer; 6 times 'x'"),
+        # Who answers seldom, as one of several does by chance, is seen all the same.
+        (["a"], [*["a"] * 23, "x"], (), False, "1 of 1 pods answer; 1 times 'x'"),
+        (["a", "b"], [*["a", "b"] * 17, "x"], (), False, "2 of 2 pods answer; 1 times 'x'"),
+        (["a", "b"], [*["a"] * 23, "b"], ("b",), False, "1 of 1 pods answer; 1 times 'b'"),
     ],
 )
 def test_each_pod_and_nobody_else_answers(
