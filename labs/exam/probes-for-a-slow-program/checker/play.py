@@ -17,7 +17,8 @@ from .draw import Drawn
 _D = drawn(Drawn, __file__)
 # s after which a pod is out, or back; the probe asks every second
 _OUT_WITHIN, _BACK_WITHIN = 8.0, 15.0
-_BUSY = float(_D.live_every * _D.live_fails + 2)  # s; a liveness probe of the same path would have restarted it by then
+# s; a liveness probe of the same path would have restarted it by then, and a busy node's kubelet have said so
+_BUSY = float(_D.live_every * _D.live_fails + 6)
 _ILL_WITHIN, _NEW_WITHIN = 18.0, 40.0
 
 
@@ -62,11 +63,11 @@ async def busy(lab: Lab) -> Busy:
         out = await _until_ready(lab, False, "it is taken out of the Service", _OUT_WITHIN)
         if out.ok:
             await lab.time.pause(_BUSY)
-        more = restarts(*await _pods(lab)) - before
     finally:
         with contextlib.suppress(Failure):  # it may just be being restarted, and has forgotten all of it then
             await _tell(lab, pod, "PUT", _D.ready)
     back = await _until_ready(lab, True, "it is behind the Service again", _BACK_WITHIN)
+    more = restarts(*await _pods(lab)) - before
     if more:
         await _anew(lab)
     return Busy(
