@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def seen(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
         stage = stage_on(task, tmp_path, kube)
         thing = stage.rendered.drawn["thing"]
         around = ["nodes/worker", "nodes/worker cordoned", f"nodes/worker label team={thing}", "clusterroles/others",
-                  f"clusterroles/{thing}-reader", "namespaces/others", "persistentvolumes/pvc-1"]  # fmt: skip
+                  f"clusterroles/{thing}-reader", "namespaces/others", "persistentvolumes/pvc-1",
+                  f"{thing}classes/others", "ingressclasses/traefik",
+                  "customresourcedefinitions/listenersets.gateway"]  # fmt: skip
         monkeypatch.setattr(proof.leftovers, "around", lambda *_: around)
         monkeypatch.setattr(proof.leftovers, "inside", lambda *_: [])
         monkeypatch.setattr(proof.parts, "traces", lambda *_: [])
@@ -105,6 +108,15 @@ def seen(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 def test_beside_others_what_bears_a_drawn_name_is_the_tasks(seen: Callable[[Kube], list[str]]) -> None:
     assert seen(Seen()) == ["nodes/worker label team=THING", "clusterroles/THING-reader"]
+
+
+def test_a_short_word_that_was_drawn_is_no_part_of_anothers_name(task: Task, tmp_path: Path) -> None:
+    stage = stage_on(task, tmp_path, Seen())
+    stage.rendered = replace(stage.rendered, drawn={"app": "ember-list", "fault": "class", "plural": "kestrels"})
+    anothers = ["customresourcedefinitions/listenersets.gateway", "gatewayclasses/traefik", "ingressclasses/traefik"]
+    assert not [each for each in anothers if stage._is_ours(each)]
+    assert stage._is_ours("clusterroles/ember") and stage._is_ours("customresourcedefinitions/kestrels.lab")
+    assert stage._is_ours(f"namespaces/{stage.rendered.namespace}-more")
 
 
 def test_on_a_cluster_that_may_be_broken_all_is_the_tasks(task: Task, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ SEED = 1000
 # Namespaces, volumes and what else other tasks and labs make beside this one.
 _OTHERS = re.compile(r"(namespaces|persistentvolumes)/")
 _WORD = re.compile(r"[a-z]{4,}")
+_LONG = 6  # letters
 
 
 def prove(
@@ -214,8 +215,11 @@ class TaskStage:
         """
         if self._place.breakable:
             return True
-        drawn = [word for value in self.rendered.drawn.values() for word in _WORD.findall(str(value))]
-        return any(word in name for word in (*drawn, self.rendered.namespace))
+        drawn = {word for value in self.rendered.drawn.values() for word in _WORD.findall(str(value))}
+        own = name.partition("/")[2]
+        # A short word may be a part of others: `list` of `listenersets`.
+        within = any(word in own for word in drawn if len(word) >= _LONG)
+        return within or self.rendered.namespace in own or not drawn.isdisjoint(_WORD.findall(own))
 
     def checked_in_outage(self, *, begun: bool) -> list[Result]:
         raise LabError("a task has no step with an outage", "lab verify has one")
