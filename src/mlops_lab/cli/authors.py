@@ -68,8 +68,9 @@ def new(name: str, into: Path | None, shape: str | None, like: Exercise | None) 
     """Make the folder of a new lab.
 
     Its number is one that neither this folder nor the project has: namespaces and records are called by it.
-    With --like its title and number are new, and in each file that is to be written anew stands a line that says so;
-    lab verify wants all of them gone. Where MLOPS_LAB_LABS names a folder without that lab, it is the project's.
+    A line in texts, lab.toml and mistakes says what to write; lab verify wants all of them gone. With --like title and
+    number are new, and all else is that lab's until you write it anew. Where MLOPS_LAB_LABS names a folder without that
+    lab, it is the project's.
 
     \b
     Examples:
@@ -89,7 +90,8 @@ def new(name: str, into: Path | None, shape: str | None, like: Exercise | None) 
     number = folder.name[:2]
     before = f"MLOPS_LAB_LABS={into} " if into else ""
     click.echo(f"Made {folder}")
-    click.echo(f"next: fill it (docs/add-a-lab.md), then: {before}lab verify {number}")
+    click.echo(f"next: fill it (docs/add-a-lab.md); what is left to write: {before}lab verify {number} --only form")
+    click.echo(f"then, on the cluster: {before}lab verify {number}")
 
 
 @click.command()

@@ -146,7 +146,8 @@ def render_task(name: str, seed: int, into: Path) -> None:
 def new_task(name: str, like: str | None) -> None:
     """For authors: make the folder of a new task, a copy of another one.
 
-    In each file that is to be written anew stands a line that says so.
+    In task.toml, README.md, hints.md and the checker stands a line that says what to write. All else is the other
+    task's until you replace it: draw.py, start/, setup/, solution/ and wrong/.
 
     \b
     Examples:
@@ -158,4 +159,6 @@ def new_task(name: str, like: str | None) -> None:
 
     folder = make(name, bank(), named(like or MODEL))
     click.echo(f"Made {folder}")
-    click.echo(f"next: write it anew (docs/add-a-task.md), then: lab exam prove {name}")
+    click.echo("next: write it anew (docs/add-a-task.md); without a cluster:")
+    click.echo(f"  pytest tests/unit/test_exam_bank.py -vv -k {name}")
+    click.echo(f"then, on the cluster: lab exam prove {name}")
