@@ -269,6 +269,15 @@ def test_a_broken_lab_toml_ends_with_exit_2(places: Path, capsys: pytest.Capture
     assert "lab.toml:2: field level: Expected `str`, got `int`" in capsys.readouterr().err
 
 
+def test_a_checker_that_is_no_program_is_said_by_file_and_line(
+    places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (places / "labs/10-scale/checker/__init__.py").write_text("def check(:\n")
+    assert lab("verify", "10", "--only", "form") == 1
+    said = "".join(capsys.readouterr())
+    assert "labs/10-scale/checker/__init__.py:1: SyntaxError" in said and "Traceback" not in said
+
+
 def test_yaml_that_does_not_parse_ends_before_anything_runs(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (places / "work/10-scale").mkdir(parents=True)
     (places / "work/10-scale/model.yaml").write_text("a: 1\n b: [\n")

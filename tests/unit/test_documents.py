@@ -9,7 +9,8 @@ import pytest
 
 from mlops_lab.base.paths import project
 from mlops_lab.base.versions import pin
-from mlops_lab.labs.catalog import LEVELS, about, exercises
+from mlops_lab.labs.catalog import LEVELS, Exercise, about, exercises
+from mlops_lab.labs.checker import checks
 from mlops_lab.proof.form import links
 
 ROOT = project()
@@ -66,7 +67,19 @@ def test_each_document_is_linked_from_readme_or_another() -> None:
 def test_readmes_table_has_each_lab_and_no_other() -> None:
     rows = re.findall(r"^\| (\d\d) \| ([a-z0-9-]+) \| (\w+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     labs = [(each.number, each.name, LEVELS[about(each).level]) for each in exercises(ROOT / "labs")]
-    assert rows == labs
+    assert rows == labs, "the row of a lab in README.md is its number, its folder's name and its level"
+
+
+@pytest.mark.parametrize("lab", exercises(ROOT / "labs"), ids=lambda each: each.slug)
+def test_a_labs_readme_says_what_the_lab_says_of_itself(lab: Exercise) -> None:
+    """Title, level, minutes where they stand in figures, and the checks with their points, in the report's order."""
+    text, its = (lab.folder / "README.md").read_text(), about(lab)
+    assert text.startswith(f"# {lab.number} {its.title}\n")
+    level, minutes = re.findall(r"^(Beginner|Intermediate|Exam practice|Senior), about (.*?)\.", text, re.MULTILINE)[0]
+    assert level.partition(" ")[0].lower() == LEVELS[its.level]
+    assert minutes == f"{its.minutes} minutes" or not minutes[0].isdigit()
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE)
+    assert rows == [(each.name, str(each.points)) for each in checks(lab)]
 
 
 def test_readme_names_the_clusters_kubernetes() -> None:

@@ -31,7 +31,7 @@ def test_curricula_have_the_exams_domains_in_their_order() -> None:
 
 @pytest.mark.parametrize("task", tasks(bank()), ids=lambda task: task.name)
 def test_a_task_is_well_formed(task: Task) -> None:
-    assert complaints(task, lines_of(task)) == []
+    assert "\n".join(complaints(task, lines_of(task))) == ""
 
 
 def test_who_breaks_nodes_claims_them() -> None:

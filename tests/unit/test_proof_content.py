@@ -181,6 +181,13 @@ def test_a_broken_description_is_left_to_the_form(lab: Exercise) -> None:
     assert content_of(lab).platform
 
 
+def test_a_broken_checker_is_left_to_who_runs_it(lab: Exercise) -> None:
+    before, file = content_of(lab), lab.folder / "checker" / "__init__.py"
+    file.write_text(file.read_text() + "\nthis is no program\n")
+    assert content_of(lab).changed(before)[0] == "folder"
+    assert meaning("a program that is none\n") == "a program that is none\n"
+
+
 def test_the_whole_key_changes_with_each_part() -> None:
     plain = Content("a", "b", "c", "d")
     others = [Content("x", "b", "c", "d"), Content("a", "x", "c", "d"), Content("a", "b", "x", "d")]

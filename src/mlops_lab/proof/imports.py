@@ -71,10 +71,12 @@ class Imports:
 def meaning(source: str) -> str:
     """A program without what does not change its work: comments, docstrings and empty lines.
 
-    The rest stays as it is written, so that the result is the same with every version of Python.
+    The rest stays as it is written, so that the result is the same with every version of Python. A program that is none
+    stays whole.
     """
     lines = source.split("\n")
-    tree = ast.parse(source)
+    if (tree := _parsed(source)) is None:
+        return source
     inside: set[int] = set()  # lines that a text of several lines goes on in
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))):
@@ -91,6 +93,14 @@ def meaning(source: str) -> str:
             lines[number - 1] = ""
         inside.difference_update(range(begin, end + 1))
     return "\n".join(line for number, line in enumerate(lines, 1) if number in inside or line.strip())
+
+
+def _parsed(source: str) -> ast.Module | None:
+    """A program's syntax tree; None if it is none: who runs it says where it is broken."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
 
 
 def _docstrings(tree: ast.AST) -> Iterator[ast.Constant]:
@@ -115,7 +125,7 @@ def _after(line: str, column: int) -> str:
 def _named(source: str, folder: str) -> frozenset[str]:
     """All that a program's imports may mean: of `from a import b` both `a` and `a.b`."""
     found: set[str] = set()
-    for node in _at_run_time(ast.parse(source)):
+    for node in _at_run_time(_parsed(source) or ast.Module([], [])):
         if isinstance(node, ast.Import):
             found.update(each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom) and (start := _start(node, folder)):
