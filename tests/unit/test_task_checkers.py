@@ -1158,3 +1158,36 @@ def test_clocks_run_ahead_in_the_copy_in_which_no_time_passes(checker: Callable[
     assert said(sys.executable, "-c", f"{begins}; {ends}") == [1]
     in_bash = "end=$((SECONDS + 300)); until ((SECONDS > end)) || [ $SECONDS -gt 900 ]; do sleep 9; done; echo $SECONDS"
     assert said("timeout", "5", "bash", "-c", in_bash)[0] > 300
+
+
+@pytest.mark.parametrize(
+    ("probe", "more", "right"),
+    [
+        ({"httpGet": {"path": "/alive", "port": "PORT"}}, [], True),
+        ({"httpGet": {"path": "/alive", "port": "http"}}, [], True),
+        ({"exec": {"command": ["ask", "/alive"]}}, [], True),
+        ({"httpGet": {"path": "/alive", "port": 1, "host": "192.0.2.1"}}, [], True),
+        ({"httpGet": {"path": "/alive", "port": 1}}, [{"name": "beside"}], True),
+        (None, [], True),
+        ({"httpGet": {"path": "/alive", "port": 1}, "initialDelaySeconds": 60}, [], False),
+        ({"httpGet": {"path": "/alive", "port": "other"}, "initialDelaySeconds": 60}, [], False),
+        ({"tcpSocket": {"port": 1}, "initialDelaySeconds": 60}, [], False),
+    ],
+)
+def test_a_probe_that_ends_what_is_well_is_seen_whenever_it_does(
+    checker: Callable[[str], Any], probe: Any, more: Any, right: bool
+) -> None:
+    """Within the seconds of a look it may not have ended the container yet."""
+    it = checker("crashing-container")
+    words = {"name": "WORDS", "valueFrom": {"configMapKeyRef": {"name": f"{it.D.name}-words"}}}
+    ports = [{"name": "http", "containerPort": it.D.port}, {"name": "other", "containerPort": it.D.other_port}]
+    container = {"name": "server", "ports": ports, "env": [words]}
+    if probe:
+        container["livenessProbe"] = json.loads(json.dumps(probe).replace('"PORT"', str(it.D.port)))
+    volume = {"configMap": {"name": f"{it.D.name}-program"}}
+    spec = {"containers": [container, *more], "volumes": [volume]}
+    one = SimpleNamespace(present=gives({"spec": {"template": {"spec": spec}}}))
+    it.unchanged, it.steady = gives(READY), gives(READY)
+    it.deployments = SimpleNamespace(exists=gives({}), rolled_out=gives(READY))
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="its liveness probe asks port"):
+        asyncio.run(it.runs_on.run(lab(objects=Room(deployment=lambda name: one))))

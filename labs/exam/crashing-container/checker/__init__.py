@@ -14,7 +14,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import noticed_after, restarted_when_hung, steady
+from .trial import asks_elsewhere, noticed_after, restarted_when_hung, steady
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
@@ -38,6 +38,11 @@ async def runs_on(lab: TaskLab) -> None:
     must(
         _takes_both(template),
         "a copy stays as it is when the ConfigMap changes, be it in the Deployment or in another ConfigMap",
+    )
+    other = asks_elsewhere(template, D.port)
+    must(
+        holds(not other, f"no liveness probe but on port {D.port}", f"its liveness probe asks port {other}"),
+        "nobody listens there, so the kubelet ends a container that is well, if only after a delay, again and again",
     )
 
 

@@ -94,6 +94,24 @@ def _keeps_tmp(pod: Object) -> bool:
     )
 
 
+def asks_elsewhere(spec: Object, port: int) -> str:
+    """The port, another one than the program's, that the liveness probe of a pod's only container asks; empty if none.
+
+    Nobody listens there: the container is ended sooner or later, after a delay, say, that no trial is as long as.
+
+    Args:
+        spec: the pod's.
+        port: the program's.
+    """
+    containers = lasting({"spec": spec})
+    probe = containers[0].get("livenessProbe") or {}
+    asked = probe.get("httpGet") or probe.get("tcpSocket") or {}
+    if len(containers) > 1 or "port" not in asked or asked.get("host"):
+        return ""
+    named = {each.get("name"): each["containerPort"] for each in containers[0].get("ports") or []}
+    return "" if named.get(asked["port"], asked["port"]) == port else str(asked["port"])
+
+
 def noticed_after(pod: Object) -> int:
     """Seconds until a pod's quickest liveness probe has failed as often as it must, at most; 0 for none."""
     probes = [each["livenessProbe"] for each in lasting(pod) if each.get("livenessProbe")]
