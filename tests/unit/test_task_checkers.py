@@ -1191,3 +1191,17 @@ def test_a_probe_that_ends_what_is_well_is_seen_whenever_it_does(
     it.deployments = SimpleNamespace(exists=gives({}), rolled_out=gives(READY))
     with contextlib.nullcontext() if right else pytest.raises(Failure, match="its liveness probe asks port"):
         asyncio.run(it.runs_on.run(lab(objects=Room(deployment=lambda name: one))))
+
+
+@pytest.mark.parametrize(("asks", "right"), [("live", True), ("ready", False)])
+def test_a_probe_that_restarts_who_is_busy_is_seen_before_the_restart_is(
+    checker: Callable[[str], Any], asks: str, right: bool
+) -> None:
+    it = checker("probes-for-a-slow-program")
+    probe = {"httpGet": {"path": getattr(it.D, asks), "port": it.D.port}, "periodSeconds": 1, "failureThreshold": 4}
+    it.busy, it.settled = (
+        gives(it.Busy(READY, READY, READY)),
+        gives([{"spec": {"containers": [{"livenessProbe": probe}]}}]),
+    )
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match=f"liveness probe: GET {it.D.ready} on"):
+        asyncio.run(it.it_is_not_killed_for_it.run(lab()))
