@@ -17,8 +17,8 @@ from .draw import Drawn
 _D = drawn(Drawn, __file__)
 # s after which a pod is out, or back; the probe asks every second
 _OUT_WITHIN, _BACK_WITHIN = 8.0, 15.0
-# s; a liveness probe of the same path would have restarted it by then, and a busy node's kubelet have said so
-_BUSY = float(_D.live_every * _D.live_fails + 6)
+# s; a liveness probe of the same path would have restarted it by then
+_BUSY = float(_D.live_every * _D.live_fails + 2)
 _ILL_WITHIN, _NEW_WITHIN = 18.0, 40.0
 
 
