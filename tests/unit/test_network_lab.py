@@ -8,9 +8,11 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import SimpleNamespace
@@ -392,6 +394,52 @@ def test_a_step_that_fails_says_how(lab21: Any, tmp_path: Path) -> None:
             assert said in lab21.wrong(text, ["store-a"], "store")
         (fine, _) = asked_in_a_pod(lab21, ports[0])  # the model is there, whatever becomes of it further on
         assert lab21.wrong(fine, ["model-a"], "model") == ""
+
+
+def test_a_stranger_beside_the_next_ones_pods_is_seen_though_others_answer_at_first(
+    lab21: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([*["model-a"] * 20, "stranger", *["model-a"] * 40])
+
+    class Gateway(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"who": next(answers)}).encode())
+
+        def log_message(self, *words: Any) -> None: ...
+
+    def pod(name: str) -> Object:
+        return {
+            "metadata": {"name": name},
+            "spec": {"containers": [{"name": "server"}]},
+            "status": {"phase": "Running"},
+        }
+
+    async def found(lab: Any, deployment: str, **more: Any) -> list[Object]:
+        return [pod(f"{deployment}-a")]
+
+    async def at_home(*given: Any) -> tuple[str, ...]:
+        return ()
+
+    async def run_in(name: str, program: str, *words: str, container: str, within: float) -> Printed:
+        command = [sys.executable, *words]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=within)
+        return Printed(done.returncode, done.stdout.splitlines(), done.stderr)
+
+    instead = {"owned_pods": found, "pods_at_work": found, "settled": found, "_at_home": at_home}
+    for module in lab21._modules:
+        for each in instead:
+            if hasattr(module, each):
+                monkeypatch.setattr(module, each, instead[each])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Gateway) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setitem(lab21.PORTS, "gateway", server.server_port)
+        lab = made_up_lab("21", objects=NothingThere(run_in=run_in))
+        seen = asyncio.run(lab21.answered(lab, "gateway", "model"))
+        server.shutdown()
+    assert not seen.ok
+    assert "stranger answers, which is no ready pod of model" in seen.seen
 
 
 def test_where_a_program_leads_is_the_service_of_the_next_one(lab21: Any) -> None:

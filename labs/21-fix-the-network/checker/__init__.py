@@ -22,8 +22,8 @@ DOMAINS = ("cka/troubleshooting", "cka/services-and-networking", "ckad/services-
 async def gateway_asks_the_model(lab: Lab) -> None:
     """What the gateway asks, by Service `model`, is answered by pods of Deployment `model`, and by nobody else.
 
-    The gateway's own program asks in each of its pods, six times, for up to 15 s until all is well. That the model
-    itself can't go on from there is not this check's.
+    The gateway's own program asks in each of its pods, 24 times or more, for up to 15 s until all is well. That the
+    model itself can't go on from there is not this check's.
     """
     seen = await answered(lab, "gateway", "model")
     expect(seen).because(why_not_answered(seen))

@@ -18,26 +18,32 @@ from .places import PORTS, first_of, pods_at_work
 
 UP_WITHIN = 60  # s, for pods that were changed just before
 _ANSWERED_WITHIN = 15.0  # s; nodes learn of a change of Services and policies a moment later
-_TIMES = 6  # of other pods behind the Service one would answer then
+_AT_ONCE = 6  # requests
+_ROUND_WITHIN = 10  # s for one request; nobody is asked anew later
+# Requests for each of the next one's pods, and for one more that is not to answer, before it is believed that none
+# does. Of one to three pods' answers these leave out another's by chance in 1 of a million looks.
+_BELIEVED = 12
 _NOBODY = "the pod's own program does not answer"
-# Has a pod's program ask the next one, and prints what it says of that; and where NEXT leads, if somebody was there.
+# Has a pod's program ask the next one, a few times at once while somebody is there, and prints what it says of that;
+# and where NEXT leads, if somebody was there.
 _ASK = f"""
-import json, os, socket, sys, threading, urllib.error, urllib.parse, urllib.request
+import json, os, socket, sys, threading, time, urllib.error, urllib.parse, urllib.request
 port, times = sys.argv[1:]
-said, leads = [], []
+said, leads, end = [], [], time.monotonic() + {_ROUND_WITHIN}
 def ask():
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({{}}))
-        with opener.open(f"http://127.0.0.1:{{port}}/ask", timeout=10) as answer:
+        with opener.open(f"http://127.0.0.1:{{port}}/ask", timeout={_ROUND_WITHIN}) as answer:
             text = answer.read(2000)
     except urllib.error.HTTPError as other:
         text = other.read(2000)
     except OSError as trouble:
         text = json.dumps({{"error": f"{_NOBODY}: {{getattr(trouble, 'reason', trouble)}}"}}).encode()
     said.append(text.decode(errors="replace"))
-asks = [threading.Thread(target=ask) for _ in range(int(times))]
-[each.start() for each in asks]
-[each.join() for each in asks]
+while len(said) < int(times) and all('"who"' in each for each in said) and time.monotonic() < end:
+    asks = [threading.Thread(target=ask) for _ in range(min({_AT_ONCE}, int(times) - len(said)))]
+    [each.start() for each in asks]
+    [each.join() for each in asks]
 if any('"who"' in each for each in said):
     try:
         host = urllib.parse.urlsplit(os.environ.get("NEXT", "")).hostname
@@ -64,7 +70,8 @@ async def answered(lab: Lab, asker: str, other: str) -> Observation:
         pods = [each for each in await owned_pods(lab, asker) if is_running(each) and not leaving(each)]
         own = [name(each) for each in await pods_at_work(lab, other)]
         at = await _addresses(lab, other)
-        said = await together(*(_asked(lab, each, PORTS[asker]) for each in pods))
+        times = _BELIEVED * (len(own) + 1)
+        said = await together(*(_asked(lab, each, PORTS[asker], times) for each in pods))
         found = [wrong(text, own, other) or elsewhere(leads, at, other) for texts, leads in said for text in texts]
         return found or [f"no pod of {asker} runs"]
 
@@ -107,9 +114,9 @@ async def _addresses(lab: Lab, service: str) -> list[str]:
     return [str(each) for each in known if each and each != "None"]
 
 
-async def _asked(lab: Lab, pod: Object, port: int) -> tuple[list[str], list[str]]:
-    """What the program in a pod says, as often as it was asked; and the addresses that it asks."""
-    done = await printed(lab, pod, "python3", "-c", _ASK, str(port), str(_TIMES), within=30)
+async def _asked(lab: Lab, pod: Object, port: int, times: int) -> tuple[list[str], list[str]]:
+    """What the program in a pod says, so many times if somebody is there; and the addresses that it asks."""
+    done = await printed(lab, pod, "python3", "-c", _ASK, str(port), str(times), within=30)
     if done.code != 0 or not done.lines:
         return [json.dumps({"error": f"python3 in {name(pod)} printed {done.errors[-100:] or 'nothing'}"})], []
     said, leads = json.loads(done.lines[-1])
