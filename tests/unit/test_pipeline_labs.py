@@ -439,6 +439,29 @@ def test_what_served_for_a_moment_has_served(
     assert said in seen.seen
 
 
+@pytest.mark.parametrize(
+    ("answers", "found", "asked"),
+    [
+        (["1"], {"1"}, 36),
+        ([*["1"] * 20, "2", *["1"] * 15], {"1", "2"}, 24),  # one pod of several that is asked late, by chance
+        (["2", "1"], {"1", "2"}, 6),
+        ([503], {"status 503"}, 6),
+    ],
+)
+def test_every_pod_is_asked_which_version_it_has(answers: list[Any], found: set[str], asked: int) -> None:
+    versions, requests = loaded("26", "versions"), list[str]()
+
+    async def get(service: str, path: str, *, within: float) -> Any:
+        said = answers[len(requests) % len(answers)]
+        requests.append(path)
+        fine = isinstance(said, str)
+        return SimpleNamespace(status=200 if fine else said, fields_if_any={"model_version": said} if fine else {})
+
+    lab = made_up_lab("26", traffic=SimpleNamespace(get=get))
+    assert asyncio.run(versions.answering(lab)) == found
+    assert requests == ["/version"] * asked
+
+
 @pytest.mark.parametrize(("status", "found"), [(200, {"1", "3"}), (503, {"1"})])
 def test_who_answers_while_a_run_goes_on_is_noted(
     status: int, found: set[str], monkeypatch: pytest.MonkeyPatch
