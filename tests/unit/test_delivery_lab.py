@@ -238,6 +238,41 @@ class Notes:
         return {"notes": [self.text]}
 
 
+class Answers:
+    """A team that sees these answers of the service, one after the other."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.left = list(answers)
+
+    async def ask(self, said: Any, *, within: float) -> Any:
+        times = said["ask"]["times"]
+        now, self.left = self.left[:times], self.left[times:]
+        return {"answers": now}
+
+
+NEW, OLD, REFUSED = [200, "m-2"], [200, "m-1"], [401, "None"]
+
+
+@pytest.mark.parametrize(("answers", "serves", "refuses", "asked"), [
+    ([NEW] * 40, True, False, 32), ([OLD] * 40, False, False, 8), ([REFUSED] * 40, False, True, 8),
+    ([*[NEW] * 8, OLD] * 5, False, False, 16),  # none of one pod's among the first, by chance
+    ([*[REFUSED] * 8, NEW] * 5, False, False, 8),
+])  # fmt: skip
+def test_all_pods_are_asked_before_it_is_believed_who_serves(
+    answers: list[Any], serves: bool, refuses: bool, asked: int
+) -> None:
+    async def host(service: str) -> Any:
+        return SimpleNamespace(address="model", port=80)
+
+    checker = loaded("29", "stage")
+    checker._at = lambda host: "model"
+    lab = made_up_lab("29", traffic=Room(host=host))
+    sees = Answers(*answers)
+    assert asyncio.run(checker.Team(lab, sees).serves("key", "m-2")).ok is serves
+    assert len(answers) - len(sees.left) == asked
+    assert asyncio.run(checker.Team(lab, Answers(*answers)).refuses("key")).ok is refuses
+
+
 @pytest.mark.parametrize(("text", "wanted", "ok"), [
     ("accepted", "accepted", True), ("accepted\n\nby me", "accepted", True), ("accepted: yes", "accepted", True),
     ("acceptedly", "accepted", False), ("Accepted", "accepted", False), ("", "accepted", False),
