@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 from collections import Counter
 from collections.abc import Coroutine
@@ -19,7 +20,7 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.flights import difference
 from mlops_lab.measure.traffic.report import LoadReport, Request
 from tests.lab_programs import loaded
-from tests.made_up import READY, NothingThere, made_up_lab
+from tests.made_up import READY, NothingThere, Room, made_up_lab
 from tests.merge_patches import merged
 
 
@@ -111,6 +112,33 @@ def test_the_second_of_two_evictions_must_be_refused_and_the_first_not(lab: Any)
     assert lab.second("", "Cannot evict pod", 3, ()).ok
     assert lab.second("", "", 3, ()).seen == "granted: two of 3 pods went at once"
     assert not lab.second("Cannot evict pod", "", 3, ()).ok
+
+
+def test_the_first_of_two_evictions_comes_while_the_nodes_have_a_neighbour_to_hear_of(lab: Any) -> None:
+    done, pods = list[str](), [pod("a", "one"), pod("b", "two"), pod("c", "two")]
+
+    async def apply(objects: list[Object]) -> None:
+        done.append(f"apply {objects[0]['metadata']['name']}")
+
+    async def delete(kind: str, name: str, **more: Any) -> None:
+        done.append(f"delete {name}")
+
+    async def evict(name: str) -> str:
+        done.append(f"evict {name}")
+        return ""
+
+    async def pods_of(service: str) -> list[Object]:
+        return pods
+
+    async def workers(at_least: int) -> list[Object]:
+        return [{"metadata": {"name": each}} for each in ("one", "two")]
+
+    nodes = Room(evict=evict, workers=workers, cordoned=lambda node: contextlib.nullcontext())
+    there = made_up_lab("13", nodes=nodes, objects=NothingThere(apply=apply, delete=delete, pods_of=pods_of))
+    found = lab.Maintenance({}, {})
+    asyncio.run(lab.drain(there, found))
+    assert done == ["apply checker-neighbour", "evict b", "delete checker-neighbour", "evict c"]
+    assert not found.second.ok
 
 
 def test_a_bad_release_is_played_also_where_an_autoscaler_has_added_pods(lab: Any) -> None:
