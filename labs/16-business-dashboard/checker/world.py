@@ -21,6 +21,7 @@ ANSWERED, REQUESTS, MONEY_SAVED = "flights_answered_total", "answer_requests_tot
 OFFERED, ACCEPTED, BUCKETS = "rebookings_offered_total", "rebookings_accepted_total", "answer_duration_seconds_bucket"
 WATCHED, DELAY, DELAYS = "connections_watched", "predicted_delay_seconds_sum", "predicted_delay_seconds_count"
 METRICS = (ANSWERED, REQUESTS, MONEY_SAVED, OFFERED, ACCEPTED, BUCKETS, WATCHED, DELAY, DELAYS)
+SHORTER, ABOUT = (3 * STEP, 60), 0.03  # s of windows in which another number of flights comes; the least difference
 
 # A small pod, a middling one and a large one. They differ in all they tell, so that no pod speaks for the others.
 WEIGHT = {"a": 1, "b": 4, "c": 9}
@@ -172,8 +173,15 @@ def draw(rng: random.Random, at: int, taken: Sequence[str] = ()) -> World:
             _fill(rng, world.elsewhere, "b", airline, 1.7, dests, versions["b"], answers, fails)
             _leave(rng, gone, airline, versions["b"])
         ranked = [sorted(world.lateness(which).values(), reverse=True) for which in (codes[:1], codes[:2])]
-        if all(each[place] > each[place + 1] * 1.04 for each in ranked for place in range(3)):
+        apart = all(each[place] > each[place + 1] * 1.04 for each in ranked for place in range(3))
+        if apart and not any(_as_fast(world, seconds) for seconds in SHORTER):
             return world
+
+
+def _as_fast(world: World, seconds: int) -> bool:
+    """Were flights of the first airline answered about as fast in the last seconds as in all the five minutes?"""
+    short, long = (world.events(ANSWERED, world.airlines[:1], each) / each for each in (seconds, RECENT))
+    return abs(short / long - 1) < ABOUT
 
 
 def _leave(rng: random.Random, past: Past, airline: str, version: str) -> None:
