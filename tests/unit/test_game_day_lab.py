@@ -722,6 +722,27 @@ def test_a_canary_has_its_share_and_its_time(lab28: Any) -> None:
     assert ok(lab28.canary(events(8, 25)[-50:], "1", "forecast")) == [False]
 
 
+@pytest.mark.parametrize(
+    ("share", "first", "seconds", "ok"),
+    [
+        (0.1, 3.0, 20.0, True),
+        (0.1, 0.0, 15.0, False),
+        (0.05, 6.5, 20.0, True),
+        (0.05, 0.0, 11.5, False),
+        (0.02, 0.0, 11.5, False),
+        (0.25, 0.0, 17.5, False),
+    ],
+)
+def test_a_canary_begins_before_its_first_answer(
+    lab28: Any, share: float, first: float, seconds: float, ok: bool
+) -> None:
+    """At 20 requests a second; by chance the first of the new version's comes late."""
+    new = {round(first * 20 + number / share) for number in range(round(seconds * 20 * share) + 1)}
+    both = [event(lab28, at / 20, version="2" if at in new else "1") for at in range(round(seconds * 20))]
+    events = [event(lab28, -1.0), *both, *[event(lab28, seconds + at / 20, version="2") for at in range(80)]]
+    assert lab28.canary(events, "1", "forecast")[0].ok is ok
+
+
 def test_a_fault_excuses_its_own_service_in_its_time(lab28: Any) -> None:
     fault = lab28.Fault("scaled-down", "forecast", 0.0, 0.0, "", "")
     day = lab28.Played(None, seen=[lab28.Seen(fault, 100.0)])
