@@ -115,7 +115,7 @@ class Team:
         """
 
         def right(found: list[Any]) -> bool:
-            return all(each == [200, version] for each in found)
+            return bool(found) and all(each == [200, version] for each in found)
 
         return await self.lab.time.eventually(
             lambda: self._answers(key, right), right, expected=f"Service model answers by model {version}{limit}",
@@ -126,7 +126,7 @@ class Team:
         """Wait until a key that was replaced is refused: pods that had it may still be ending."""
 
         def right(found: list[Any]) -> bool:
-            return all(status == 401 for status, _ in found)
+            return bool(found) and all(status == 401 for status, _ in found)
 
         return await self.lab.time.eventually(
             lambda: self._answers(key, right), right, expected="the old key gets status 401",
