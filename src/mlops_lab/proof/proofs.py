@@ -90,7 +90,7 @@ def proofs(exercise: Exercise) -> dict[str, Proof]:
             if it
         }
     except TypeError as other:
-        raise Damaged(exercise.folder / KEPT, _what(exercise), f"is of another version ({other})", _TODO) from other
+        raise Damaged(exercise.folder / KEPT, _what(exercise), f"is of another version ({other})", _ADVICE) from other
 
 
 def part(exercise: Exercise) -> Part | None:
@@ -180,7 +180,7 @@ def keep(
     return True
 
 
-_TODO = "take it from the repository again, or delete it and verify the lab"
+_ADVICE = "take it from the repository again, or delete it and verify the lab"
 
 
 def _what(exercise: Exercise) -> str:
@@ -188,7 +188,7 @@ def _what(exercise: Exercise) -> str:
 
 
 def _read(exercise: Exercise) -> _File:
-    return kept(exercise.folder / KEPT, _File, _what(exercise), _TODO) or _File()
+    return kept(exercise.folder / KEPT, _File, _what(exercise), _ADVICE) or _File()
 
 
 def _holding(exercise: Exercise, key: Key) -> dict[str, _Step]:
