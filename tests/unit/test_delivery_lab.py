@@ -254,7 +254,7 @@ NEW, OLD, REFUSED = [200, "m-2"], [200, "m-1"], [401, "None"]
 
 
 @pytest.mark.parametrize(("answers", "serves", "refuses", "asked"), [
-    ([NEW] * 40, True, False, 32), ([OLD] * 40, False, False, 8), ([REFUSED] * 40, False, True, 8),
+    ([NEW] * 40, True, False, 40), ([OLD] * 40, False, False, 8), ([REFUSED] * 40, False, True, 8),
     ([*[NEW] * 8, OLD] * 5, False, False, 16),  # none of one pod's among the first, by chance
     ([*[REFUSED] * 8, NEW] * 5, False, False, 8),
 ])  # fmt: skip

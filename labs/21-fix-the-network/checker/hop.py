@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.endpoints import enough
 from mlops_lab.kit.inside import printed, settled
 from mlops_lab.kit.pods import is_running, leaving, name
 from mlops_lab.kit.probes import Probe
@@ -20,9 +21,6 @@ UP_WITHIN = 60  # s, for pods that were changed just before
 _ANSWERED_WITHIN = 15.0  # s; nodes learn of a change of Services and policies a moment later
 _AT_ONCE = 6  # requests
 _ROUND_WITHIN = 10  # s for one request; nobody is asked anew later
-# Requests for each of the next one's pods, and for one more that is not to answer, before it is believed that none
-# does. Of one to three pods' answers these leave out another's by chance in 1 of a million looks.
-_BELIEVED = 12
 _NOBODY = "the pod's own program does not answer"
 # Has a pod's program ask the next one, a few times at once while somebody is there, and prints what it says of that;
 # and where NEXT leads, if somebody was there.
@@ -70,7 +68,7 @@ async def answered(lab: Lab, asker: str, other: str) -> Observation:
         pods = [each for each in await owned_pods(lab, asker) if is_running(each) and not leaving(each)]
         own = [name(each) for each in await pods_at_work(lab, other)]
         at = await _addresses(lab, other)
-        times = _BELIEVED * (len(own) + 1)
+        times = enough(len(own))
         said = await together(*(_asked(lab, each, PORTS[asker], times) for each in pods))
         found = [wrong(text, own, other) or elsewhere(leads, at, other) for texts, leads in said for text in texts]
         return found or [f"no pod of {asker} runs"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +15,7 @@ from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.checks.rooms.programs import Conversation
 from mlops_lab.kit import sandbox
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.endpoints import enough
 from mlops_lab.kit.prerequisites import must
 
 from .why import GIVEN
@@ -29,9 +31,8 @@ RATE = 10.0  # passengers a second
 LEFT = 20.0  # s at least until all answers are by the new model, also where the note came at the last moment
 # What Git or Python says of a server that is away for a moment, or of a command that the machine had no time for.
 AWAY = ("TimeoutExpired", "unable to access", "RPC failed", "hung up unexpectedly", "early EOF")
-# Answers in a row that have to be right, and how many times as long as they are: the Service sends to all pods. Of two
-# or three, so many leave one out by chance in 2 of a million looks, and of four in 1 of 10,000.
-AGAIN, TIMES = 8, 4
+AGAIN = 8  # answers in a row that have to be right
+TIMES = math.ceil(enough(2) / AGAIN)  # in which they do: the Service sends to all of two or three pods
 MESSAGES = (
     "Weights of week {}", "What came in {}", "The service, {}", "As agreed in meeting {}", "Flights up to day {}",
 )  # fmt: skip

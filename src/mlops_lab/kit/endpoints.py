@@ -16,11 +16,17 @@ from mlops_lab.kube.objects import alive
 
 # Requests at once for each pod: of two pods one is left out by chance in 1 of 2,000 looks, and then looked for again.
 _ASKED = 6
-# Requests for each pod and for one more that is not to answer, before it is believed that none does. Of one to three
-# pods' answers these leave out another's by chance in 1 of a million looks: (pods / (pods + 1)) ** (12 * (pods + 1)).
-_BELIEVED = 12
 _SHOWN = 3
 _ANSWERS_WITHIN = 3.0  # s
+
+
+def enough(pods: int) -> int:
+    """Requests after which it is believed that nobody answers but so many pods, each of which does.
+
+    Of the answers of one to three pods these leave out another's by chance in 1 of a million looks at most:
+    `(pods / (pods + 1)) ** (12 * (pods + 1))`, where a request goes to each of them as often.
+    """
+    return 12 * (pods + 1)
 
 
 async def answered_by(
@@ -47,7 +53,7 @@ async def answered_by(
     async def look() -> tuple[set[str], Counter[str]]:
         own = {name_of(pod) for pod in await owned_pods(lab, deployment) if not leaving(pod)} - set(without)
         at_once, said = _ASKED * (len(own) or 1), Counter[str]()
-        for _ in range(1 + math.ceil(_BELIEVED * (len(own) + 1) / at_once)):
+        for _ in range(1 + math.ceil(enough(len(own)) / at_once)):
             asks = [lab.traffic.get(service, path, port=port, within=_ANSWERS_WITHIN) for _ in range(at_once)]
             answers = await asyncio.gather(*asks)
             said.update(each.text.strip() if each.status == 200 else each.shown for each in answers)
