@@ -22,6 +22,7 @@ from mlops_lab.labs.checker import load
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.lab import TaskLab
 from mlops_lab.tasks.rendering import render
+from mlops_lab.tasks.script import run_script
 from mlops_lab.tasks.task import bank, named
 from tests.lab_programs import Checker
 from tests.made_up import READY, NothingThere, NoTime, NoTraffic, Platform, Room
@@ -703,3 +704,26 @@ def test_a_claim_and_its_volume_go_whatever_happens(checker: Loaded, trouble: La
         asyncio.run(it.deleted_claim(lab(objects=objects), "slow"))
     assert "delete PersistentVolumeClaim" in objects.done[2:]
     assert ("patch PersistentVolume v" in objects.done) is (trouble is None)
+
+
+KUBECTL = """#!/usr/bin/env bash
+# A cluster whose second node has the taint KEY; of the words that real kubectl takes for a node.
+echo "$*" >> asked
+case "$*" in
+  "label nodes --all KEY-" | "taint nodes second KEY-") ;;
+  "get nodes --output=jsonpath={.items[*].metadata.name}") echo -n "first second" ;;
+  "get node first --output=jsonpath={.spec.taints[*].key}") ;;
+  "get node second --output=jsonpath={.spec.taints[*].key}") echo -n "other.org/KEY KEY" ;;
+  *) exit 1 ;;
+esac
+"""
+
+
+def test_a_taint_that_a_candidate_has_made_goes_with_the_task(tmp_path: Path) -> None:
+    task = render(named("run-on-the-right-node", bank()), 1, SPACE, tmp_path / "run-on-the-right-node")
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text(KUBECTL.replace("KEY", task.drawn["key"]))
+    kubectl.chmod(0o755)
+    place = SimpleNamespace(environment={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    run_script(task.folder / "setup/undo.sh", place, tmp_path, within=10, hint="")  # type: ignore[arg-type]
+    assert (tmp_path / "asked").read_text().splitlines()[-1] == f"taint nodes second {task.drawn['key']}-"

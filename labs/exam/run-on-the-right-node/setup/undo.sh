@@ -1,5 +1,6 @@
 kubectl label nodes --all @{key}-
-# A taint that was made of the label; where there is none, kubectl says so.
-for node in $(kubectl get nodes --output=name); do
-  kubectl taint "$node" @{key}- || true
+# A taint that was made of the label.
+for node in $(kubectl get nodes --output=jsonpath='{.items[*].metadata.name}'); do
+  taints=$(kubectl get node "$node" --output=jsonpath='{.spec.taints[*].key}')
+  case " $taints " in *" @{key} "*) kubectl taint nodes "$node" @{key}- ;; esac
 done
