@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,6 +50,11 @@ class Grading(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename={"
     def graded(self, *, shared: bool) -> bool:
         """Does a class grade it, whose learners share its cluster or don't?"""
         return self.grading == "files" or (shared and self.in_place)
+
+
+def closed(needed: Iterable[str], usable: Collection[str]) -> list[str]:
+    """Of the parts of the platform that a lab needs those that may not be used; `monitoring` always may."""
+    return [each for each in needed if each != "monitoring" and each not in usable]
 
 
 def is_in_place(lab: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.classroom.gradable import table
+from mlops_lab.classroom.gradable import closed, table
 from mlops_lab.classroom.operator.settings import Settings as Walls
 from mlops_lab.labs import parts
 from mlops_lab.labs.catalog import about, exercises, resolve
@@ -72,8 +72,7 @@ def gradable(settings: Settings) -> list[str]:
             continue
         if settings.labs and exercise.number not in settings.labs:
             continue
-        needed = [each for each in parts.needed(about(exercise).needs) if each != "monitoring"]
-        if all(each in settings.parts for each in needed):
+        if not closed(parts.needed(about(exercise).needs), settings.parts):
             found.append(exercise.number)
     return found
 
@@ -87,4 +86,4 @@ def needs(lab: str) -> tuple[str, ...]:
 @functools.cache
 def alone(lab: str) -> bool:
     """Is a lab graded while nothing else is: it measures the whole machine, or shares a part that has no walls?"""
-    return about(resolve(lab)).quiet or any(each != "monitoring" for each in parts.needed(needs(lab)))
+    return about(resolve(lab)).quiet or bool(closed(parts.needed(needs(lab)), ()))

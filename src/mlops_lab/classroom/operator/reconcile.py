@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.classroom.gradable import table
+from mlops_lab.classroom.gradable import closed, table
 from mlops_lab.classroom.operator import accounts, names
 from mlops_lab.classroom.operator import requests as asked
 from mlops_lab.classroom.operator.differences import patch
@@ -145,8 +145,8 @@ class Reconciler:
         if not grading.shared:
             return f"it needs a cluster of your own: {grading.why}"
         needs = parts.needed(about(self._labs[lab]).needs)
-        if closed := [each for each in needs if each != "monitoring" and each not in self.settings.shared_parts]:
-            return f"it needs {' and '.join(closed)}, which learners do not share on this cluster"
+        if shut := closed(needs, self.settings.shared_parts):
+            return f"it needs {' and '.join(shut)}, which learners do not share on this cluster"
         return ""
 
     def _lab(self, learner: str, lab: str, wanted: Lab, active: bool) -> State:

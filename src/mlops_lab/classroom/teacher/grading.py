@@ -11,6 +11,7 @@ import msgspec
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress
+from mlops_lab.classroom.gradable import closed
 from mlops_lab.classroom.grader import names
 from mlops_lab.classroom.grader.settings import needs
 from mlops_lab.classroom.teacher.place import NAMESPACE, RELEASE, Place, Told
@@ -152,9 +153,8 @@ def lacking(place: Place, labs: Iterable[str]) -> dict[str, list[str]]:
     for file in place.kubectl.get("configmaps", "-n", NAMESPACE, "-l", "app.kubernetes.io/component=grader"):
         told = msgspec.json.decode(file["data"]["settings.json"], type=_Usable)
         for lab in sorted(set(labs)):
-            for part in needed(needs(lab)):
-                if part in _PARTS and part not in told.parts:
-                    found.setdefault(part, []).append(lab)
+            for part in closed(needed(needs(lab)), told.parts):
+                found.setdefault(part, []).append(lab)
     return found
 
 
