@@ -93,23 +93,18 @@ def proofs(exercise: Exercise) -> dict[str, Proof]:
         raise Damaged(exercise.folder / KEPT, _what(exercise), f"is of another version ({other})", _ADVICE) from other
 
 
-def part(exercise: Exercise) -> Part | None:
+def part(exercise: Exercise, key: Key | None = None) -> Part | None:
     """How much of a lab's whole proof is done; None if no step of it is.
+
+    Args:
+        key: only what rests on nothing that has changed since counts then.
 
     Raises:
         Damaged: the file can't be made sense of.
     """
     steps = _read(exercise).steps
-    return Part(len(steps["honest"]), steps["of"]) if steps else None
-
-
-def holding(exercise: Exercise, key: Key) -> list[str]:
-    """The steps that are recorded as honest and rest on nothing that has changed since.
-
-    Raises:
-        Damaged: the file can't be made sense of.
-    """
-    return list(_holding(exercise, key))
+    done = (_holding(steps, key) if key else steps["honest"]) if steps else {}
+    return Part(len(done), steps["of"]) if steps and done else None
 
 
 def adopt(exercise: Exercise, key: Key, ledger: Ledger, wanted: Sequence[str]) -> list[str]:
@@ -125,7 +120,7 @@ def adopt(exercise: Exercise, key: Key, ledger: Ledger, wanted: Sequence[str]) -
     own = ledger.steps(exercise.slug, key)
     new = [
         Done(name, HONEST, seconds=step["seconds"], at=step["at"])
-        for name, step in _holding(exercise, key).items()
+        for name, step in _holding(_read(exercise).steps, key).items()
         if name not in own
     ]
     if new:
@@ -149,7 +144,7 @@ def keep(
     if _INSTALLED in exercise.folder.parts:
         return False
     before, by_step = _read(exercise), SHORT in forms and WHOLE in forms
-    recorded = _holding(exercise, content.key) if by_step else {}
+    recorded = _holding(before.steps, content.key) if by_step else {}
     every: dict[str, Mapping[str, Any]] = {name: {**step, "outcome": HONEST} for name, step in recorded.items()}
     # Trouble with the environment says nothing about a step that was honest.
     every |= {name: step for name, step in steps.items() if name not in every or step["outcome"] in (HONEST, DISHONEST)}
@@ -191,8 +186,8 @@ def _read(exercise: Exercise) -> _File:
     return kept(exercise.folder / KEPT, _File, _what(exercise), _ADVICE) or _File()
 
 
-def _holding(exercise: Exercise, key: Key) -> dict[str, _Step]:
-    steps = _read(exercise).steps
+def _holding(steps: _Steps | None, key: Key) -> dict[str, _Step]:
+    """The steps that are recorded as honest and rest on nothing that has changed since."""
     return {name: step for name, step in steps["honest"].items() if step["rests"] == key.of(name)} if steps else {}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.proof.content import Contents
-from mlops_lab.proof.proofs import SHORT, WHOLE, Part, Proof, holding, part, proofs
+from mlops_lab.proof.proofs import SHORT, WHOLE, Part, Proof, part, proofs
 
 # Minutes that the suite gives to labs.
 _MINUTES = 7
@@ -155,8 +155,7 @@ def _turn(exercise: Exercise, form: str, contents: Contents) -> Turn:
     # The one that is least outdated, and of those the newest.
     best = max(counting, key=lambda each: (-len(now.changed(counting[each].content)), counting[each].at), default="")
     proof = counting.get(best)
-    last, steps = known.get(form), part(exercise) if form == WHOLE else None
-    hold = len(holding(exercise, now.key)) if steps else 0
+    last = known.get(form)
     return Turn(
         exercise,
         tuple(now.changed(proof.content if proof else None)),
@@ -164,7 +163,7 @@ def _turn(exercise: Exercise, form: str, contents: Contents) -> Turn:
         best,
         last.seconds if last else None,
         _quiet(exercise),
-        Part(hold, steps.of) if steps and hold else None,
+        part(exercise, now.key) if form == WHOLE else None,
     )
 
 
