@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.kit.parallelism import began_with
 from mlops_lab.labs.checker import load
 from mlops_lab.tasks.drawing import draw
 from mlops_lab.tasks.rendering import render
@@ -92,13 +93,13 @@ def test_what_starts_a_part(checker: Any, container: dict[str, Any], said: str) 
         (["00-00", "00-01", "01-02", "02-03"], [0, 1, 2]),
     ],
 )
-def test_how_many_pods_a_job_began_with(checker: Any, spans: list[str], numbers: list[int]) -> None:
+def test_how_many_pods_a_job_began_with(spans: list[str], numbers: list[int]) -> None:
     def pod(begun: str, over: str) -> Any:
         ended = {"startedAt": f"2026-05-01T08:00:{begun}Z", "finishedAt": f"2026-05-01T08:00:{over}Z"}
         made = {"creationTimestamp": ended["startedAt"]}
         return {"metadata": made, "status": {"containerStatuses": [{"state": {"terminated": ended}}]}}
 
-    assert [*checker("a-job-in-parts", "parts").began_with([pod(*each.split("-")) for each in spans])] == numbers
+    assert [*began_with([pod(*each.split("-")) for each in spans])] == numbers
 
 
 def test_a_flag_without_a_value_is_true(checker: Any) -> None:
@@ -222,8 +223,12 @@ def test_a_run_has_no_more_than_its_cronjob_gives(
 
 
 @pytest.mark.parametrize(
-    ("probe", "after"), [({"periodSeconds": 5}, 15), ({"failureThreshold": 2}, 20), ({"periodSeconds": 60}, 180)]
-)
+    ("probe", "after"),
+    [
+        ({"periodSeconds": 5}, 15), ({"failureThreshold": 2}, 20), ({"periodSeconds": 60}, 180),
+        ({"periodSeconds": 5, "initialDelaySeconds": 20}, 15), ({"periodSeconds": 5, "initialDelaySeconds": 21}, 16),
+    ],
+)  # fmt: skip
 def test_how_long_a_probe_takes_at_most(checker: Any, probe: dict[str, Any], after: int) -> None:
     trial = checker("crashing-container", "trial")
     assert trial.noticed_after({"spec": {"containers": [{"livenessProbe": probe}]}}) == after

@@ -488,7 +488,7 @@ def test_so_many_pods_of_the_given_program_may_fail(checker: Loaded, command: st
     pod = {"restartPolicy": "Never", "containers": [container], "volumes": [{"configMap": {"name": it.D.batch}}]}
     given = {"completionMode": "Indexed", "completions": 3, "parallelism": 2, "backoffLimit": it.D.retries}
     it.presence = SimpleNamespace(exists=gives({"spec": {**given, **spec, "template": {"spec": pod}}}))
-    it.jobs = SimpleNamespace(ended=gives(READY))
+    it.jobs, it.must_work_at_once = SimpleNamespace(ended=gives(READY)), gives(None)
     with pytest.raises(Failure, match=said) if said else contextlib.nullcontext():
         asyncio.run(it.works_part_by_part.run(lab()))
 

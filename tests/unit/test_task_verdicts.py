@@ -161,7 +161,8 @@ def test_a_pod_that_was_made_anew_is_younger_than_the_rollout(loaded: Loaded, se
             return [made(-90, "v1"), made(0, "v2.0"), made(100, "v2")]
 
     lab: Any = made_up_lab(objects=Objects())
-    seen = asyncio.run(loaded("image-that-cannot-be-pulled").older_than_the_rollout(lab, "caller"))
+    task = loaded("image-that-cannot-be-pulled")
+    seen = asyncio.run(task.older_than_the_rollout(lab, "caller", old=lambda each: task.is_old(lab, each)))
     assert seen.ok is right
 
 

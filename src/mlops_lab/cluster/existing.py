@@ -85,7 +85,8 @@ def missing(kubectl: Kubectl) -> list[tuple[str, str]]:
     version = answer["serverVersion"]
     numbers = tuple(int(re.sub(r"\D", "", version[part]) or 0) for part in ("major", "minor"))
     if numbers < _OLDEST:
-        found.append((f"is Kubernetes {version['gitVersion']}", f"{_OLDEST[0]}.{_OLDEST[1]} or later is needed"))
+        todo = f"use one of Kubernetes {_OLDEST[0]}.{_OLDEST[1]} or later; or let `lab up` make one of its own"
+        found.append((f"is Kubernetes {version['gitVersion']}", todo))
     with ThreadPoolExecutor(len(_RIGHTS)) as pool:
         says = dict(zip(_RIGHTS, pool.map(lambda right: _may(kubectl, *right), _RIGHTS), strict=True))
     if not says["list", _SERVICES]:

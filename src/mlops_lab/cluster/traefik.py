@@ -94,7 +94,11 @@ def install(kubectl: Kubectl, definitions: str) -> bool:
         kubectl.run("label", "--overwrite", *made, _LABEL)
     waited = kubectl.run("wait", "--for=condition=Established", "--timeout=30s", *defined, within=40, check=False)
     if waited.code != 0:
-        raise LabError("the Gateway API's definitions were not accepted", "see: kubectl get crd", waited.stderr.strip())
+        raise LabError(
+            "the Gateway API's definitions were not accepted",
+            "see why in: kubectl describe crd, then try again",
+            waited.stderr.strip(),
+        )
     # The fingerprint is noted last of all: what was interrupted is applied again.
     kubectl.apply(text.replace("$fingerprint", "unfinished"))
     kubectl.run("annotate", "--overwrite", "namespace", NAMESPACE, f"mlops-lab/manifests={fingerprint}")

@@ -6,6 +6,7 @@ Its program prints a line `asked=120 lost=0` now and then, the newest one last, 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 
 from mlops_lab.checks import Lab, LabError, Observation, absent
@@ -45,7 +46,27 @@ async def nothing_lost(lab: Lab, pod: str, *, namespace: str) -> Observation:
     return Observation(not lost, expected, f"{lost} of {asked} requests lost", lost, timed=False)
 
 
+async def older_than_the_rollout(lab: Lab, pod: str, *, old: Callable[[Object], bool]) -> Observation:
+    """Whether the pod was there before the first ReplicaSet that is not of the old release, as at the task's beginning.
+
+    Args:
+        pod: its name.
+        old: is a ReplicaSet of the old release?
+    """
+    expected = f"Pod {pod} was there before the rollout began"
+    found = await lab.objects.named("Pod", pod).now()
+    if found is None:
+        return absent(expected, f"Pod {pod} is gone")
+    later = [_made(each) for each in await lab.objects.all("ReplicaSet") if not old(each)]
+    after = (_made(found) - min(later, default=_made(found))).total_seconds()
+    return Observation(after <= 0, expected, f"it was made {after:.0f} s later" if after > 0 else "it was", timed=False)
+
+
 def _age(item: Object) -> float:
     """Seconds since an object was made."""
-    made = datetime.fromisoformat(item["metadata"]["creationTimestamp"])
+    made = _made(item)
     return (datetime.now(made.tzinfo) - made).total_seconds()
+
+
+def _made(item: Object) -> datetime:
+    return datetime.fromisoformat(item["metadata"]["creationTimestamp"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.errors import LabError
-from mlops_lab.kit.witness import nothing_lost
+from mlops_lab.kit.witness import nothing_lost, older_than_the_rollout
 from mlops_lab.kube.errors import Unreachable
 from tests.made_up import NothingThere, made_up_lab
 
@@ -61,3 +61,22 @@ def test_what_a_witness_says(pod: Any, log: str | LabError, ok: bool, seen: str)
 def test_an_api_server_that_is_away_is_nobodys_loss(trouble: LabError) -> None:
     with pytest.raises(LabError):
         seen_of(made(990), trouble)
+
+
+@pytest.mark.parametrize(
+    ("pod", "ok", "seen"),
+    [(made(900), True, "it was"), (made(400), False, "it was made 100 s later"), (None, False, "Pod caller is gone")],
+)
+def test_a_pod_that_was_made_after_the_rollout_is_another_one(pod: Any, ok: bool, seen: str) -> None:
+    sets = [made(950) | {"old": True}, made(500) | {"old": False}, made(100) | {"old": False}]
+
+    async def now() -> Any:
+        return pod
+
+    async def every(kind: str) -> list[Any]:
+        assert kind == "ReplicaSet"
+        return sets
+
+    lab = made_up_lab(objects=NothingThere(named=lambda *given: SimpleNamespace(now=now), all=every))
+    found = asyncio.run(older_than_the_rollout(lab, "caller", old=lambda each: bool(each["old"])))
+    assert (found.ok, found.seen) == (ok, seen)

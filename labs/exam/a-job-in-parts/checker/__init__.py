@@ -4,14 +4,15 @@ import hashlib
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
-from mlops_lab.kit.jobs import ended, pods_of
+from mlops_lab.kit.jobs import ended
+from mlops_lab.kit.parallelism import must_work_at_once
 from mlops_lab.kit.volumes import config_maps
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .parts import began_with, enough_by, most_at_once, printed_by_part, started_with
+from .parts import enough_by, printed_by_part, started_with
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("ckad/design-and-build",)
@@ -56,19 +57,7 @@ async def each_part_is_done(lab: TaskLab) -> None:
 @check(points=1, needs=each_part_is_done, domains=_DOMAINS)
 async def so_many_at_a_time(lab: TaskLab) -> None:
     """Its pods work side by side, as many as may."""
-    job = await lab.objects.named("Job", D.job).present()
-    expect(observe("parallelism", job["spec"].get("parallelism"), equal_to(D.parallel))).because(
-        "parallelism is how many pods may be there at the same time; where nothing is said it is one"
-    )
-    most = await most_at_once(lab, D.job)
-    expect(holds(most <= D.parallel, f"never more than {D.parallel} at once", f"{most} at once")).because(
-        "it counts while the Job runs; a later change does not change what has been"
-    )
-    first = began_with(await pods_of(lab, D.job))
-    seen = f"it began with {first.start if first.start > D.parallel else first.stop - 1}"
-    expect(holds(D.parallel in first, f"it began with {D.parallel}", seen)).because(
-        "so many pods are made at once, and the next one when one of them has ended; a later change comes too late"
-    )
+    await must_work_at_once(lab, D.job, D.parallel)
 
 
 @check(points=1, needs=each_part_is_done, domains=_DOMAINS)

@@ -1,13 +1,11 @@
-"""What the pods of an indexed Job run and print, by their numbers, and how many of them worked at the same time."""
+"""What the pods of an indexed Job run and print, by their numbers."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.jobs import pods_of
 from mlops_lab.kit.logs import last_lines
-from mlops_lab.kit.pods import containers_of, name
+from mlops_lab.kit.pods import name
 from mlops_lab.kube.client import Object
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
@@ -25,19 +23,6 @@ async def printed_by_part(lab: Lab, job: str) -> dict[int, str]:
     return found
 
 
-async def most_at_once(lab: Lab, job: str) -> int:
-    """How many of its pods' programs ran at the same time at most; the kubelet tells whole seconds."""
-    spans = [span for pod in await pods_of(lab, job) if (span := _span(pod))]
-    return max((sum(begun <= at < over for begun, over in spans) for at, _ in spans), default=0)
-
-
-def began_with(pods: Sequence[Object]) -> range:
-    """How many of a Job's pods were made before the first of them had ended; that second may count or not."""
-    end = min((span[1] for pod in pods if (span := _span(pod))), default="")
-    made = [str(pod["metadata"]["creationTimestamp"]) for pod in pods]
-    return range(sum(each < end for each in made), sum(each <= end for each in made) + 1)
-
-
 def started_with(container: Object) -> str:
     """What a container runs, in one line; a shell that does nothing else is left out."""
     words = [*(container.get("command") or []), *(container.get("args") or [])]
@@ -52,9 +37,3 @@ def enough_by(rule: Object) -> int:
         return int(count)
     spans = [each.partition("-") for each in str(rule.get("succeededIndexes") or "").split(",") if each]
     return sum(int(last or first) - int(first) + 1 for first, _, last in spans)
-
-
-def _span(pod: Object) -> tuple[str, str] | None:
-    """From when to when its first container ran, in the API's own form, which sorts by time."""
-    states = [each.get("state", {}).get("terminated") or {} for each in containers_of(pod)]
-    return next(((str(each.get("startedAt")), str(each.get("finishedAt"))) for each in states if each), None)

@@ -1,5 +1,7 @@
 """The checks."""
 
+import json
+
 from mlops_lab.checks import check, equal_to, expect, holds, is_ready, observe
 from mlops_lab.kit.pods import images
 from mlops_lab.kube.client import Object
@@ -14,6 +16,8 @@ _DOMAINS = ("cka/troubleshooting",)
 _RUNS_WITHIN, _PLACED_WITHIN, _KNOWN_WITHIN = 20.0, 20.0, 10.0
 _STATIC = "kubernetes.io/config.source"
 _CONF = "/etc/kubernetes/scheduler.conf"
+# The annotation of the task's Namespace that has the container as it was, and what of that is compared.
+_CONTAINER, _COMPARED = "mlops-lab/container", ("livenessProbe", "readinessProbe", "resources", "startupProbe")
 _FLAGS = {
     f"--authentication-kubeconfig={_CONF}", f"--authorization-kubeconfig={_CONF}", "--bind-address=127.0.0.1",
     f"--kubeconfig={_CONF}", "--leader-elect=true",
@@ -55,7 +59,7 @@ async def pods_are_placed(lab: TaskLab) -> None:
 
 @check(points=1, needs=runs_as_a_static_pod, domains=_DOMAINS)
 async def all_else_is_as_before(lab: TaskLab) -> None:
-    """Version, flags and kubeconfig are those of before."""
+    """Version, flags, probes, requests and kubeconfig are those of before."""
     system, node = lab.elsewhere("kube-system"), nodes.control_plane(lab)
     pod = await system.named("Pod", f"kube-scheduler-{node}").present()
     server = await system.named("Pod", f"kube-apiserver-{node}").present()
@@ -67,6 +71,13 @@ async def all_else_is_as_before(lab: TaskLab) -> None:
     other = [f"more: {each}" for each in sorted(flags - _FLAGS)] + [f"less: {each}" for each in sorted(_FLAGS - flags)]
     expect(holds(not other, "its flags are those that kubeadm gave it", "; ".join(other))).because(
         "what works beside the fault is left alone: without an election two schedulers would place the same pods"
+    )
+    space = await lab.objects.named("Namespace", lab.namespace).present()
+    was = json.loads((space["metadata"].get("annotations") or {}).get(_CONTAINER) or "{}")
+    container = pod["spec"]["containers"][0]
+    parts = [each for each in _COMPARED if (container.get(each) or {}) != (was.get(each) or {})]
+    expect(holds(not parts, "its probes and requests as before", f"another {', '.join(parts)}")).because(
+        "what kept the scheduler from being ended in the search for the fault is taken back, too"
     )
     paths = [(each.get("hostPath") or {}).get("path") for each in pod["spec"].get("volumes") or []]
     expect(observe("it reads", ", ".join(sorted(filter(None, paths))), equal_to(_CONF))).because(

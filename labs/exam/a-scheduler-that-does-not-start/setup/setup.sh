@@ -1,4 +1,8 @@
 @% set manifest = "/etc/kubernetes/manifests/kube-scheduler.yaml" %@
+# Its container, with its probes: the task's checker reads it.
+node=$(ssh exam-control-plane hostname)
+container=$(kubectl get pod "kube-scheduler-$node" --namespace=kube-system -o jsonpath='{.spec.containers[0]}')
+kubectl annotate namespace @{namespace} --overwrite mlops-lab/container="$container"
 @% if fault == "flag" %@
 ssh exam-control-plane "sed -i 's|--leader-elect=true|--leader-election=true|' @{manifest}"
 @% elif fault == "image" %@
@@ -17,7 +21,7 @@ for _ in $(seq 100); do
 done
 exit 1
 END
-pod=kube-scheduler-$(ssh exam-control-plane hostname)
+pod=kube-scheduler-$node
 for _ in $(seq 100); do
   ready=$(kubectl get pod -n kube-system "$pod" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' || true)
   if [ "$ready" = False ]; then break; fi

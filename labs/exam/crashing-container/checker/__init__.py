@@ -60,7 +60,7 @@ def _takes_both(template: Object) -> Observation:
 
 @check(points=2, needs=runs_on, owns="pod", domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))
 async def started_anew_when_it_hangs(lab: TaskLab) -> None:
-    """When `/alive` does not answer with 200 any more, that is noticed within 15 s, and the container started anew."""
+    """When `/alive` stops to answer with 200, that is noticed within 15 s, and the container started anew."""
     pod = await some_pod(lab, D.name)
     after = noticed_after(await lab.objects.named("Pod", pod).present())
     expect(await restarted_when_hung(lab, D, pod)).because(
@@ -68,7 +68,8 @@ async def started_anew_when_it_hangs(lab: TaskLab) -> None:
         "path, and not wait for long"
     )
     expect(observe("seconds until the probe has failed as often as it must", after, at_most(15))).because(
-        "a program may hang just after it was asked: periodSeconds times failureThreshold is the longest that it takes"
+        "a program may hang just after it was asked: periodSeconds times failureThreshold is the longest that it "
+        "takes, but for initialDelaySeconds, until when nobody asks"
     )
 
 

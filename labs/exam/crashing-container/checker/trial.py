@@ -1,12 +1,13 @@
 """Does the container run on, and is it started anew when its program hangs?"""
 
 import time
+from datetime import UTC, datetime
 
 from mlops_lab.checks import LabError, Observation, absent, is_ready
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import containers_of, gone_meanwhile, lasting, leaving, ready, restarts
 from mlops_lab.kit.pods import name as name_of
-from mlops_lab.kit.probe_times import periods
+from mlops_lab.kit.probe_times import numbers, periods
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
@@ -15,6 +16,7 @@ from .draw import Drawn
 _STEADY, _EVERY, _ANSWERS_WITHIN = 12.0, 1.0, 3.0  # s
 _RESTARTED_WITHIN = 20.0  # s: 15 that the task allows, and what a start takes
 _READY_WITHIN = 15.0
+_YOUNG = 15  # s that a container runs before a hang must be noticed in time
 
 
 async def steady(lab: TaskLab, drawn: Drawn) -> Observation:
@@ -52,6 +54,7 @@ async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observati
     """
     found = await lab.objects.named("Pod", pod).present()
     before = restarts(found)
+    await lab.time.pause(_young_for(found))
     try:
         await lab.objects.run_in(pod, "touch", "/tmp/hung")
     except LabError as trouble:
@@ -113,6 +116,22 @@ def asks_elsewhere(spec: Object, port: int) -> str:
 
 
 def noticed_after(pod: Object) -> int:
-    """Seconds until a pod's quickest liveness probe has failed as often as it must, at most; 0 for none."""
+    """Seconds until a pod's quickest liveness probe has failed as often as it must, at most; 0 for none.
+
+    A hang may begin as soon as the container is no longer young: what is left of a probe's delay then counts.
+    """
     probes = [each["livenessProbe"] for each in lasting(pod) if each.get("livenessProbe")]
-    return min(map(periods, probes), default=0)
+    return min(map(_failed_after, probes), default=0)
+
+
+def _failed_after(probe: Object) -> int:
+    period, _, failures = numbers(probe)
+    first = int(probe.get("initialDelaySeconds") or 0) - _YOUNG
+    return max(periods(probe), first + period * (failures - 1))
+
+
+def _young_for(pod: Object) -> float:
+    """Seconds until the container that was started last is no longer young."""
+    began = [(each.get("state") or {}).get("running", {}).get("startedAt") for each in containers_of(pod)]
+    ages = [(datetime.now(UTC) - datetime.fromisoformat(each)).total_seconds() for each in began if each]
+    return min(_YOUNG, max(0.0, _YOUNG - min(ages, default=0.0)))

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab, is_ready
+from mlops_lab.checks import Lab
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, address_behind, tried
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.objects import is_true
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -15,8 +16,12 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _WITHIN = 6.0  # s of looking
 _LISTENS_WITHIN = 40.0  # s
-# Labels of pods that no policy was to name, where whoever is let in is answered: one has the key, and another value.
-_LISTENERS = {"trial-listener": {"trial": "listener"}, "trial-listener-app": {"app": "trial-listener"}}
+# Labels of pods where whoever is let in is answered: two that no policy was to name, of which one has the key, and
+# another value, and one of the web.
+_LISTENERS = {
+    "trial-listener": {"trial": "listener"}, "trial-listener-app": {"app": "trial-listener"},
+    "trial-listener-web": {"app": D.web},
+}  # fmt: skip
 _NAME = "kubernetes.default.svc.cluster.local"
 _DNS_METRICS = 9153  # the DNS pods' other port
 
@@ -67,6 +72,7 @@ async def asked(lab: Lab) -> Asked:
         Way(like_web, far_too, False, f"{D.web} to port {D.port} of {D.far} in {D.other}, which is no store"),
         Way(like_web, f"tcp:{api}:443", False, f"{D.web} to the API server"),
         Way(like_store, of_web, False, f"{D.store} to {D.web}"),
+        Way(like_store, of_store, False, f"{D.store} to port {D.port} of {D.store}"),
         Way(like_store, far, False, f"{D.store} to {D.far} in {D.other}"),
         Way(like_store, f"tcp:{api}:443", False, f"{D.store} to the API server"),
         Way(stranger, of_store, False, f"a pod of {D.other} with app={D.web} to {D.store}"),
@@ -84,13 +90,15 @@ async def asked(lab: Lab) -> Asked:
         Way(stranger, f"dns:{_NAME}.", True, f"a pod of {D.other} to the DNS"),
     ]
     async with standing(lab, [_listener(lab, name) for name in _LISTENERS], grace=0):
-        listener, app = [f"http://{await _address(lab, name)}:{D.port}/" for name in _LISTENERS]
+        listener, app, listener_web = [f"http://{await _address(lab, name)}:{D.port}/" for name in _LISTENERS]
         closed += [
             Way(plain, listener, False, f"a pod of other labels to port {D.port} of another one"),
             Way(like_web, listener, False, f"{D.web} to port {D.port} of a pod of other labels"),
             Way(stranger, listener, False, f"a pod of {D.other} to a pod of other labels"),
             Way(another, app, False, f"a pod of another app to port {D.port} of one more"),
             Way(like_web, app, False, f"{D.web} to port {D.port} of a pod of another app"),
+            Way(like_web, listener_web, False, f"{D.web} to port {D.port} of {D.web}"),
+            Way(like_store, listener_web, False, f"{D.store} to port {D.port} of {D.web}"),
         ]
         gave = await tried(lab, [*closed, *names, *path, *others], within=_WITHIN)
     return Asked(closed, names, path, others, gave)
@@ -108,6 +116,7 @@ def _listener(lab: Lab, name: str) -> Object:
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": _LISTENERS[name]},
         "spec": {
             "containers": [container], "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False,
+            "readinessGates": [{"conditionType": "mlops-lab/never"}],  # no Service leads to it
         },
     }  # fmt: skip
 
@@ -115,7 +124,7 @@ def _listener(lab: Lab, name: str) -> Object:
 async def _address(lab: Lab, name: str) -> str:
     """A listener's address, once it listens."""
     seen = await lab.objects.named("Pod", name).until(
-        is_ready, expected="the checker's own pod is ready",
+        lambda pod: is_true(pod, "ContainersReady"), expected="the checker's own pod listens",
         shown=lambda pod: str(((pod or {}).get("status") or {}).get("phase", "gone")), within=_LISTENS_WITHIN,
     )  # fmt: skip
     must(seen, "a pod like any other must be able to start in the Namespace of the task")

@@ -7,7 +7,8 @@ from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.endpoints import answered_by, leaves_when_not_ready, some_pod
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
-from mlops_lab.kit.witness import nothing_lost
+from mlops_lab.kit.witness import nothing_lost, older_than_the_rollout
+from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -40,11 +41,21 @@ async def rollout_has_ended(lab: TaskLab) -> None:
 
 @check(points=2, needs=rollout_has_ended, domains=("cka/troubleshooting", "ckad/deployment"))
 async def no_request_is_lost(lab: TaskLab) -> None:
-    """The pod that asks all the time has lost no request."""
+    """The pod that asks all the time is that of the beginning, and has lost no request."""
+    expect(await older_than_the_rollout(lab, "caller", old=_is_old)).because(
+        "a pod that is made anew has forgotten what the one before has lost: leave it as it is"
+    )
     expect(await nothing_lost(lab, "caller", namespace=lab.namespace)).because(
         "old pods served on while the rollout hung: who deletes them, or scales them to none, takes the service away "
         "until new pods are ready"
     )
+
+
+def _is_old(revision: Object) -> bool:
+    """Is a ReplicaSet of the old release?"""
+    containers = revision["spec"]["template"]["spec"]["containers"]
+    said = [each.get("value") for one in containers for each in one.get("env") or [] if each["name"] == "RELEASE"]
+    return said == [D.old]
 
 
 @check(

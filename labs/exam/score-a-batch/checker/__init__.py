@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import jobs, presence
+from mlops_lab.kit.parallelism import must_work_at_once
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kit.volumes import config_maps
@@ -42,9 +43,6 @@ async def works_part_by_part(lab: TaskLab) -> None:
         "only then does each pod have a completion index, which says what its part is"
     )
     expect(observe("completions", spec.get("completions"), equal_to(len(D.parts)))).because("there are three parts")
-    expect(observe("parallelism", spec.get("parallelism"), equal_to(2))).because(
-        "two pods at a time were wanted; the default is one"
-    )
     expect(observe("backoffLimit", spec.get("backoffLimit"), equal_to(D.retries))).because(
         "it says how many failed pods are replaced by new ones; with one more the Job has failed. The default is 6"
     )
@@ -76,6 +74,7 @@ async def works_part_by_part(lab: TaskLab) -> None:
         "with ttlSecondsAfterFinished a Job is deleted after a while, and its pods with their logs",
     )
     expect(await jobs.ended(lab, D.job, within=60)).because("its log says why the program ended: kubectl logs job/NAME")
+    await must_work_at_once(lab, D.job, 2)
 
 
 def _counts(rule: Object) -> bool:

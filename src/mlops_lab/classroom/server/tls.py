@@ -61,5 +61,8 @@ class Certificate:
         try:
             made.load_cert_chain(self._certificate, self._key)
         except OSError as wrong:  # ssl.SSLError is one
-            raise LabError(f"the certificate {self._certificate} can't be used: {wrong}", "make it anew") from wrong
+            raise LabError(
+                f"the certificate {self._certificate} can't be used: {wrong}",
+                "put a certificate and its key there, both in PEM: CLASS_CERTIFICATE, CLASS_CERTIFICATE_KEY",
+            ) from wrong
         return made
