@@ -7,11 +7,13 @@ name.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.deployments import old_pods_gone, owned_pods
 from mlops_lab.kit.pods import every_container, leaving, name
+from mlops_lab.kit.volumes import config_maps
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.objects import over
 
@@ -19,7 +21,10 @@ _IMAGES = ("flight-delay", "flight-delay-pytorch")
 # How the images start it, and other ways to; a command with none of these is another program.
 _STARTS = re.compile(
     r"(?<![\w-])-[bBdEiIOPqsSuvx]*m\s*(?:server|network)(?![\w.])|\bserver\.app\b|\b(?:server|network)[./]__main__\b"
+    r"|\bpython[\d.]*\s+(?:-\w+\s+)*(?:/app/|\./)?(?:server|network)/?(?![\w./])"
+    r"|\brun_(?:module|path)\(\s*['\"](?:/app/)?(?:server|network)/?['\"]"
 )
+_COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 
 
 async def no_other_server(lab: Lab, deployment: str = "model") -> Observation:
@@ -33,25 +38,30 @@ async def no_other_server(lab: Lab, deployment: str = "model") -> Observation:
 
 async def _no_other_server(lab: Lab, deployment: str) -> Observation:
     own = {name(each) for each in await owned_pods(lab, deployment)}
-    others = sorted(
-        name(each)
-        for each in await lab.objects.all("Pod")
-        if name(each) not in own and not leaving(each) and runs_server(each)
-    )
-    others += sorted(
-        f"pods of CronJob {name(each)}"
-        for each in await lab.objects.all("CronJob")
-        if not each["spec"].get("suspend") and runs_server(each["spec"]["jobTemplate"]["spec"]["template"])
-    )
+    pods = [each for each in await lab.objects.all("Pod") if name(each) not in own and not leaving(each)]
+    jobs = [each for each in await lab.objects.all("CronJob") if not each["spec"].get("suspend")]
+    found = [(each, name(each)) for each in pods]
+    found += [(each["spec"]["jobTemplate"]["spec"]["template"], f"pods of CronJob {name(each)}") for each in jobs]
+    scripts: dict[str, str] = {}
+    if any(config_maps(pod["spec"]) for pod, _ in found):
+        scripts = {
+            name(each): "\n".join((each.get("data") or {}).values()) for each in await lab.objects.all("ConfigMap")
+        }
+    others = sorted(where for pod, where in found if runs_server(pod, scripts))
     wanted = f"the model's server runs in the pods of Deployment {deployment} alone"
     return holds(not others, wanted, f"it runs in {', '.join(others[:5])}, too")
 
 
-def runs_server(pod: Object) -> bool:
-    """Does a container of the pod, or of a template of pods, run the model's server?"""
+def runs_server(pod: Object, scripts: Mapping[str, str] | None = None) -> bool:
+    """Does a container of the pod, or of a template of pods, run the model's server?
+
+    Args:
+        scripts: what the namespace's ConfigMaps hold, by their names; a command may run what the pod mounts of them.
+    """
     if over(pod):
         return False
-    return any(map(_is_server, every_container(pod["spec"])))
+    mounted = " ".join((scripts or {}).get(each, "") for each in config_maps(pod["spec"]))
+    return any(_is_server(each, _COMMENT.sub("", mounted)) for each in every_container(pod["spec"]))
 
 
 async def ended(lab: Lab, deployment: str = "model", *, within: int) -> Observation:
@@ -60,9 +70,14 @@ async def ended(lab: Lab, deployment: str = "model", *, within: int) -> Observat
     return replace(seen, expected=f"pods that are told to go have ended within {within} s")
 
 
-def _is_server(container: Object) -> bool:
-    """Is it one of the images, with the command that the image has, or one that starts the server as well?"""
+def _is_server(container: Object, mounted: str) -> bool:
+    """Is it one of the images, with the command that the image has, or one that starts the server as well?
+
+    Args:
+        mounted: the text of what its pod mounts.
+    """
     image = str(container["image"]).partition("@")[0].rpartition("/")[2].partition(":")[0]
     command = container.get("command") or []
-    words = " ".join(map(str, [*command, *(container.get("args") or [])]))
-    return image in _IMAGES and (not command or bool(_STARTS.search(words)))
+    settings = [each.get("value") or "" for each in container.get("env") or []]
+    words = " ".join(map(str, [*command, *(container.get("args") or []), *settings]))
+    return image in _IMAGES and (not command or any(map(_STARTS.search, (words, mounted))))

@@ -35,6 +35,10 @@ def of(name: str, container: dict[str, Any], phase: str = "Running", **more: Any
         {"image": IMAGE, "command": ["sh", "-c", "exec python3 -m server >/dev/null"]},
         {"image": IMAGE, "command": ["uvicorn", "--factory", "server.app:create"]},
         {"image": IMAGE, "command": ["python3", "/app/server/__main__.py"]},
+        {"image": IMAGE, "command": ["python3", "server"]},
+        {"image": IMAGE, "command": ["sh", "-c", "cd /app; exec python3.13 -u ./server"]},
+        {"image": IMAGE, "command": ["python3", "-c", "import runpy; runpy.run_module('server', run_name='__main__')"]},
+        {"image": IMAGE, "command": ["sh", "-c", "$START"], "env": [{"name": "START", "value": "python3 -m server"}]},
     ],
 )
 def test_the_models_server_is_one_however_it_is_started(container: dict[str, Any]) -> None:
@@ -60,6 +64,24 @@ def test_the_models_server_is_one_however_it_is_started(container: dict[str, Any
 )
 def test_another_program_is_no_server(container: dict[str, Any]) -> None:
     assert not paid_for.runs_server(of("a", container))
+
+
+@pytest.mark.parametrize(
+    ("script", "server"),
+    [
+        ("curl -s http://model/readyz\nexec python3 -m server\n", True),
+        ("# waits for python3 -m server\nexec python3 /scaler/scaler.py\n", False),
+        ("import time\n", False),
+    ],
+)
+@pytest.mark.parametrize("by", ["configMap", "projected"])
+def test_a_script_that_is_mounted_may_start_it(script: str, server: bool, by: str) -> None:
+    source = {"configMap": {"name": "start"}}
+    volume = source if by == "configMap" else {"projected": {"sources": [source]}}
+    container = {"image": IMAGE, "command": ["sh", "/scripts/start.sh"]}
+    assert paid_for.runs_server(of("a", container, volumes=[volume]), {"start": script}) is server
+    assert not paid_for.runs_server(of("a", container), {"start": script})
+    assert not paid_for.runs_server(of("a", container | {"image": "busybox:1"}, volumes=[volume]), {"start": script})
 
 
 @pytest.mark.parametrize(
