@@ -17,6 +17,7 @@ from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks import nodes
+from mlops_lab.tasks.kubelet_files import outlasts
 from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
@@ -246,7 +247,7 @@ async def kubelet_stays(lab: TaskLab) -> None:
     expect(await looks.steady(lab, worker, "kubelet")).because(
         "the node is kept Ready by something else than its service, which nobody starts anew when it ends"
     )
-    expect(await looks.outlasts(lab, worker)).because(
+    expect(await outlasts(lab, worker)).because(
         "/tmp, /run and /dev are empty when a machine has started: settings there, or files that they name, are gone, "
         "and the kubelet ends as it did tonight. The other node's settings name files that lie on its disk"
     )

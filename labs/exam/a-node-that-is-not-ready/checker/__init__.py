@@ -3,6 +3,7 @@
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.tasks import nodes
 from mlops_lab.tasks.drawing import drawn
+from mlops_lab.tasks.kubelet_files import outlasts
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
@@ -59,3 +60,6 @@ async def stays_mended(lab: TaskLab) -> None:
     expect(
         holds(all_of_them == [own], "the one kubelet that runs is the service's", "one runs that is not the service's")
     ).because("beside one that was started by hand the service's own can't begin; with the node it alone is started")
+    expect(await outlasts(lab, worker)).because(
+        "/run and /tmp are empty when a machine has started: what lies there mends the node until then"
+    )
