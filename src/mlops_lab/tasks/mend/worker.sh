@@ -42,7 +42,8 @@ within() {
 
 no_network() { ssh exam-worker "rm -f /etc/cni/net.d/*; ip link delete kube-bridge 2>/dev/null || true"; }
 
-ssh exam-worker "rm -rf /{etc,run}/systemd/system/{kubelet,containerd}.service.d /etc/kubernetes/manifests/*"
+ssh exam-worker "rm -rf /$units/kubelet.service.d /$units/containerd.service.d /etc/kubernetes/manifests/*
+  rm -rf /run/systemd/system/kubelet.service.d /run/systemd/system/containerd.service.d"
 ssh exam-control-plane "cd / && tar -c \$(ls -d ${files[*]} 2>/dev/null)" | ssh exam-worker tar -C / -x
 ssh exam-worker bash -euo pipefail -s <<'EOF'
 value() { awk -v name="$1" '$3 == name && $2 == "name:" { getline; print $2; exit }' /kind/kubeadm.conf; }
