@@ -262,6 +262,9 @@ def listed(*names: str, more: Object | None = None) -> Object:
     return {"namespaceSelector": {"matchExpressions": [rule], **(more or {})}}
 
 
+OF_THE_DNS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+
+
 @pytest.mark.parametrize(
     ("peer", "more", "let_in", "let_out"),
     [
@@ -272,6 +275,9 @@ def listed(*names: str, more: Object | None = None) -> Object:
         (listed("kube-system", "monitoring"), {}, True, True),
         ({"ipBlock": {"cidr": "172.18.0.0/16"}}, {}, True, True),
         ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53, "protocol": "UDP"}]}, True, False),
+        (OF_THE_DNS, {"ports": [{"port": 53, "protocol": "UDP"}, {"port": "dns-tcp"}]}, True, False),
+        (OF_THE_DNS, {"ports": [{"port": 53}, {"port": 443}]}, True, True),
+        (OF_THE_DNS, {}, True, True),
         ({"ipBlock": {"cidr": "10.244.0.0/16"}}, {"ports": [{"port": 53}]}, True, False),  # the checker's pods try it
         ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53, "endPort": 60}]}, True, True),
         ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53}, {"port": 443}]}, True, True),
@@ -699,7 +705,7 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         ),
         (
             "wrong/others_stay_out--udp-is-let-in",
-            ["others_stay_out: open: a pod with role=client to port PORT of a pod with role=loader, by UDP"],
+            ["others_stay_out: open: a pod with role=client to port 8080 of a pod with role=loader, by UDP"],
         ),
         (
             "wrong/others_stay_out--who-only-asks-lets-in-all",

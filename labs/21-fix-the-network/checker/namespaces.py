@@ -13,6 +13,7 @@ from .visitors import DNS, DNS_NAMESPACE
 
 _NAME = "kubernetes.io/metadata.name"
 _MODEL = {"app": "model"}
+_OF_NAMES = (DNS, "dns", "dns-tcp")  # the names are those that the pods of the DNS give it
 
 
 async def named_by_policies(lab: Lab) -> list[str]:
@@ -42,10 +43,13 @@ def others_of(policy: Object, here: Mapping[str, str]) -> Iterator[str]:
         yield f"NetworkPolicy {name} lets in whoever has an address of {cidr}"
     if selects(spec.get("podSelector") or {}, _MODEL):
         of_the_dns = {_NAME: DNS_NAMESPACE}
-        for each in _spaces(spec.get("egress") or [], "to"):
-            known = selects(each, here) or selects(each, of_the_dns)
-            if not known or _lists_more(each, here, DNS_NAMESPACE):
-                yield f"NetworkPolicy {name} lets the model out to another namespace"
+        for rule in spec.get("egress") or []:
+            for each in _spaces([rule], "to"):
+                known = selects(each, here) or selects(each, of_the_dns)
+                if not known or _lists_more(each, here, DNS_NAMESPACE):
+                    yield f"NetworkPolicy {name} lets the model out to another namespace"
+                elif not selects(each, here) and not _for_names(rule.get("ports") or []):
+                    yield f"NetworkPolicy {name} lets the model out to {DNS_NAMESPACE} on other ports than {DNS}"
         for cidr, for_names in _blocks(spec.get("egress") or [], "to"):
             if not for_names or ip_network(cidr, strict=False).is_global:
                 yield f"NetworkPolicy {name} lets the model out to whoever has an address of {cidr}"
@@ -80,4 +84,4 @@ def _blocks(rules: Sequence[Object], peers: str) -> list[tuple[str, bool]]:
 
 def _for_names(ports: Sequence[Object]) -> bool:
     """Are these ports of a rule that of the DNS alone? Where there are none, all are meant."""
-    return bool(ports) and all(each.get("port") == each.get("endPort", DNS) == DNS for each in ports)
+    return bool(ports) and all(each.get("port") in _OF_NAMES and each.get("endPort", DNS) == DNS for each in ports)

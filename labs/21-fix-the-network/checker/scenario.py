@@ -171,7 +171,7 @@ def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
 
 
 def on_the_list(who: Visitors, asker: Listener, name: str, port: int) -> bool:
-    """Does the list of the README let one of the checker's pods ask one of the four, by TCP on a port?"""
+    """Does the list of the README let one of the checker's pods ask one of the four on a port?"""
     asks = {who.client: "gateway", who.gateway: "model", who.model: "features", who.features: "store"}
     asks |= {who.loader: "store", who.model_host: "features"}
     return asker == who.monitor if port == METRICS else port == PORTS[name] and asks.get(asker) == name
@@ -189,7 +189,7 @@ def _new_pods(who: Visitors, of: Others, asker: Listener | None = None) -> dict[
         for each, said in who.said.items()
         if each != asker
         for kind, port in who.knocks
-        if not (kind == "tcp" and asker and each in four and on_the_list(who, asker, four[each], port))
+        if not (asker and each in four and on_the_list(who, asker, four[each], port))
     }
 
 

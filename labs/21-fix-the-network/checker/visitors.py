@@ -239,8 +239,8 @@ class Visitors:
     @property
     def knocks(self) -> list[tuple[str, int]]:
         """How each that listens here is tried, by protocol and port."""
-        tcp = [("tcp", each) for each in self.listener.ports]
-        return [*tcp, ("udp", self.port), ("udp", DNS)]
+        udp = dict.fromkeys((*PORTS.values(), METRICS, self.port, DNS))
+        return [*(("tcp", each) for each in self.listener.ports), *(("udp", each) for each in udp)]
 
     @property
     def hosts(self) -> dict[Host, str]:

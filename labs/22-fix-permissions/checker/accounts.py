@@ -55,7 +55,7 @@ _SPECIAL = (
     *(Right("impersonate", "serviceaccounts", account) for account in ACCOUNTS.values()),
     *(Right("create", "serviceaccounts", account, subresource="token") for account in ACCOUNTS.values()),
     *(Right("create", "pods", subresource=name) for name in ("exec", "attach", "eviction")),
-    *(Right(verb, "pods", subresource="ephemeralcontainers") for verb in ("patch", "update")),
+    *(Right(verb, "pods", subresource=name) for verb in ("patch", "update") for name in ("", "ephemeralcontainers")),
     *(Right(verb, "deployments", "model", _APPS, "scale") for verb in ("patch", "update")),
     Right("patch", "deployments", "model", _APPS, "status"),
 )
@@ -140,7 +140,9 @@ def met(own: str, accounts: Iterable[Object], bindings: Iterable[Object], member
 def strangers_may_not() -> list[Right]:
     """What these are asked about, each once: what any step does, the same by other verbs, and what leads to more."""
     steps = [right for each in NEEDED.values() for right in each]
-    return list(dict.fromkeys([*steps, *_SPECIAL, Right("create", "pods"), *_alike(steps), *_starts_pods()]))
+    program = [Right(verb, "configmaps", "steps") for verb in ("patch", "update", "delete")]
+    leads_on = [*_SPECIAL, Right("create", "pods"), *program, *_starts_pods()]
+    return list(dict.fromkeys([*steps, *leads_on, *_alike(steps)]))
 
 
 def _alike(needed: Iterable[Right]) -> list[Right]:

@@ -17,6 +17,7 @@ OTHERS = (
     "ContainerThrottled", "ModelNotLoaded", "ServingErrorsFast", "ServingErrorsSlow", "ServingLatencyHigh",
 )  # fmt: skip
 ALIKE = ("NodeClockDrift", "ConfigDrift", "TerraformDrift", "ScheduleDrift")
+LONGER = ("FeatureDriftSilenced", "PredictionDriftBudget", "SlowFeatureDrift", "NoPredictionDrift")
 OF_THE_MODEL = "PredictionsAlike"  # the platform's own, with the labels that an alert about drift has
 
 

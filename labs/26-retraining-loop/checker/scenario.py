@@ -18,7 +18,7 @@ from mlops_lab.kit.scraping import newest
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.load import Load
 
-from .alerts import ALIKE, OF_THE_MODEL, OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
+from .alerts import ALIKE, LONGER, OF_THE_MODEL, OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
 from .days import HOME, days
 from .runs import MODEL, STARTS_WITHIN, begins, count, ends, has_made, last_end, new_runs, nothing_learnt
 from .versions import SEEDED, days_of, kept, lineage, look_in, production, seeded, serves
@@ -90,7 +90,7 @@ async def repeated_alert(lab: Lab) -> Story:
         await set_warehouse(lab, plan.righted, turned=plan.turned(0))
         known = await lab.platform.pipelines.runs()
         ended, chance = now() - timedelta(seconds=5), drawn(lab, "no drift")
-        strange = [chance.choice(names) for names in (OTHERS, ALIKE)]
+        strange = [*(chance.choice(names) for names in (OTHERS, ALIKE)), *LONGER]
         others = [message(alert(lab, now(), name=each)) for each in strange]
         others.append(message(alert(lab, now(), name=OF_THE_MODEL, of="prediction")))
         over, names = "a message that a drift is over", ", ".join((*strange, OF_THE_MODEL))
@@ -107,7 +107,8 @@ async def repeated_alert(lab: Lab) -> Story:
                 return story
         firing = message(alert(lab, now(), of=drifted))
         another = message(alert(lab, now(), of=beside))
-        statuses = await asyncio.gather(*(post(lab, each) for each in (firing, another, firing)))
+        # So many that two receivers, should there be two, both get some.
+        statuses = await asyncio.gather(*(post(lab, each) for each in (firing, another) * 3))
         story.started = await begins(lab, known, statuses=statuses)
         if not story.started.ok:
             return story
@@ -119,7 +120,7 @@ async def repeated_alert(lab: Lab) -> Story:
             await again(lab, message(*firing["alerts"], over))
 
         steps: tuple[tuple[str, Callable[[], Awaitable[None]]], ...] = (
-            ("told twice at the same moment, and of another feature", lambda: lab.time.pause(QUIET)),
+            ("told several times at the same moment, and of another feature", lambda: lab.time.pause(QUIET)),
             ("told again while the run went on", lambda: again(lab, firing)),
             ("told again after the run's end", lambda: after_the_end(lab, run, firing, story)),
             ("after the run's end told of another feature, which moved before that", lambda: again(lab, other)),

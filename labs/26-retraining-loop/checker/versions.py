@@ -88,11 +88,11 @@ async def lineage(lab: Lab, version: str, run: str, today: str) -> Observation:
     ago: list[int] = []
     with contextlib.suppress(ValueError):  # one that no calendar has
         ago = [(date.fromisoformat(today) - date.fromisoformat(day)).days for day in days]
-    right = len(ago) == 2 and abs(ago[1] - HELD_OUT) <= 1 and ago[0] - ago[1] == LEARNT - 1
+    right = len(ago) == 2 and ago[1] - HELD_OUT in (0, 1) and ago[0] - ago[1] == LEARNT - 1
     return Observation(
         named_run == run and right,
         f"pipeline.run {run}, data.days with {LEARNT} days, from {LEARNT + HELD_OUT - 1} to {HELD_OUT} days before "
-        f"{today}, or all of them next to it",
+        f"{today}, or each a day before that",
         json.dumps({name: known.get(name, "") for name in ("pipeline.run", "data.days")}),
     )
 
