@@ -15,11 +15,28 @@ from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, TunedThresholdClassifierCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit import learner_pipelines
 from mlops_lab.kit.pipeline_runs import Artifact, Record, Step
+from mlops_lab.kit.sandbox import estimator
 from mlops_lab.measure.services.rest import RefusedRequest
 from tests.lab_programs import loaded
 from tests.made_up import made_up_lab
@@ -225,6 +242,70 @@ def test_zero_is_a_seed_like_any_other(state: str, seed: int, right: bool) -> No
     run = checker.Run(ARGUMENTS | {"seed": seed}, Observation(True, "", ""), left())
     made = {"classifiers": [{"path": "forest__", "params": {"random_state": state}}]}
     assert checker.has_seed(made, run).ok is right
+
+
+def seeded(model: Any) -> bool:
+    """Does lab 08 find the seed 8 in a Model?"""
+    checker = loaded("08")
+    run = checker.Run(ARGUMENTS, Observation(True, "", ""), left())
+    found: bool = checker.has_seed(estimator.params(model), run).ok
+    return found
+
+
+TREE, FOREST = DecisionTreeClassifier(random_state=8), RandomForestClassifier(random_state=8)
+OTHER_FOREST, UNSEEDED = ExtraTreesClassifier(random_state=8), ExtraTreesClassifier()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        FOREST,
+        make_pipeline(StandardScaler(), FOREST),
+        LogisticRegression(random_state=8),
+        BaggingClassifier(DecisionTreeClassifier(), random_state=8),
+        BaggingClassifier(DecisionTreeClassifier(random_state=42), random_state=8),
+        BaggingClassifier(VotingClassifier([("a", UNSEEDED), ("b", TREE)]), random_state=8),
+        AdaBoostClassifier(make_pipeline(StandardScaler(), DecisionTreeClassifier()), random_state=8),
+        VotingClassifier([("a", FOREST), ("b", OTHER_FOREST), ("no", "drop")], voting="soft"),
+        VotingClassifier([("a", make_pipeline(StandardScaler(), FOREST)), ("b", KNeighborsClassifier())]),
+        VotingClassifier([("a", FOREST), ("b", BaggingClassifier(UNSEEDED, random_state=8))]),
+        StackingClassifier([("a", FOREST), ("b", OTHER_FOREST)]),
+        StackingClassifier([("a", FOREST), ("b", LogisticRegression())], final_estimator=LogisticRegression()),
+        CalibratedClassifierCV(FOREST),
+        CalibratedClassifierCV(make_pipeline(StandardScaler(), FOREST)),
+        GradientBoostingClassifier(init=FOREST, random_state=8),
+        make_pipeline(StandardScaler(), GridSearchCV(FOREST, {"max_depth": [3]})),
+        make_pipeline(StandardScaler(), RandomizedSearchCV(FOREST, {"max_depth": [3]}, random_state=1)),
+        TunedThresholdClassifierCV(FOREST),
+    ],
+)
+def test_a_classifier_that_is_made_of_others_has_the_seed(model: Any) -> None:
+    assert seeded(model)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        UNSEEDED,
+        KNeighborsClassifier(),
+        BaggingClassifier(TREE),
+        BaggingClassifier(TREE, random_state=0),
+        AdaBoostClassifier(TREE),
+        make_pipeline(StandardScaler(), BaggingClassifier(make_pipeline(StandardScaler(), TREE))),
+        VotingClassifier([("a", FOREST), ("b", UNSEEDED)]),
+        VotingClassifier([("a", FOREST), ("b", ExtraTreesClassifier(random_state=0))]),
+        VotingClassifier([("a", BaggingClassifier(TREE)), ("b", FOREST)]),
+        StackingClassifier([("a", FOREST), ("b", UNSEEDED)]),
+        StackingClassifier([("a", FOREST)], final_estimator=LogisticRegression(solver="saga")),
+        StackingClassifier([("a", UNSEEDED)], final_estimator=LogisticRegression(random_state=8)),
+        CalibratedClassifierCV(BaggingClassifier(TREE)),
+        GradientBoostingClassifier(init=UNSEEDED, random_state=8),
+        make_pipeline(StandardScaler(), RandomizedSearchCV(UNSEEDED, {"max_depth": [3]}, random_state=8)),
+        TunedThresholdClassifierCV(UNSEEDED, random_state=8),
+    ],
+)
+def test_the_seed_of_a_part_is_not_that_of_what_draws(model: Any) -> None:
+    assert not seeded(model)
 
 
 @pytest.mark.parametrize(

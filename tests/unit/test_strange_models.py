@@ -658,7 +658,7 @@ def test_flights_with_gaps_are_asked_about_by_themselves(some: float, right: boo
 
 @pytest.mark.parametrize("told", [{}, {"classifiers": 7}, {"classifiers": [7, {"params": 8}, {"params": {}}]}])
 def test_what_a_models_process_tells_of_its_classifiers_may_be_anything(told: dict[str, Any]) -> None:
-    assert lab_globals("08")["random_states"](told) == {}
+    assert lab_globals("08")["with_random_state"](told) == {}
 
 
 @pytest.mark.parametrize("rows", [{"auc": 0.5}, {"auc": 0.5499}, {"error": "it refuses them"}])

@@ -11,7 +11,6 @@ from .parameters import given_by_steps
 from .run import (
     METRIC,
     STEPS,
-    Run,
     as_good,
     by_themselves,
     follows_seed,
@@ -22,6 +21,7 @@ from .run import (
     true,
 )
 from .scenario import again, compiled, first, first_content, other_content, other_days, other_seed, seeded
+from .seeds import has_seed
 
 PARAMETERS = ("first_day", "last_day", "held_out_days", "seed")
 LEARNT = 0.55  # of the AUC on what it has learnt from: 4,000 coins come to 0.53 once in a thousand times
@@ -236,9 +236,10 @@ async def changed_days_miss_the_cache(lab: Lab) -> None:
 async def changed_seed_keeps_the_data(lab: Lab) -> None:
     """With the days as before and another seed `prepare` comes from the cache, and `train` and `evaluate` run.
 
-    The seed is the `random_state` of the classifier that `train` has made, in the first run, with 0, as well; and a
-    forest of another seed is another one. In this run only `prepare` finds days' files in its image; the Model is as
-    good as before on `held_out`. Made anew so with the first seed, it is the first Model, unless it draws by chance.
+    The seed is the `random_state` of the classifier that `train` has made, or of each in it if it is made of several,
+    in the first run, with 0, as well; and a forest of another seed is another one. In this run only `prepare` finds
+    days' files in its image; the Model is as good as before on `held_out`. Made anew so with the first seed, it is the
+    first Model, unless it draws by chance.
     """
     run = await lab.once(other_seed)
     expect(run.ended).because(
@@ -261,7 +262,9 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
     made = found["params"]
     expect(has_seed(made, run)).because(
         "whoever sees the seed of a run takes it for what the model was made with: hand it to the classifier itself, "
-        "as random_state=seed"
+        "as random_state=seed. BaggingClassifier and AdaBoostClassifier need it themselves: each copy of what is in "
+        "them gets another one, drawn with theirs. VotingClassifier and StackingClassifier have none, and so each "
+        "classifier in them needs it"
     )
     expect(has_seed(begun["params"], await lab.once(first))).because(
         "that is the first run's Model. 0 is a seed like any other; `seed or 42` and `if seed` take it for none"
@@ -283,26 +286,3 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
             "and the same one each time that it was asked to. So the one before was made of days' files in the image "
             "as well, which no artifact tells of. train fits to what it reads alone"
         )
-
-
-def has_seed(made: dict[str, Any], run: Run) -> Observation:
-    """The run's seed is the `random_state` of a classifier in its Model; `made` as for `random_states`."""
-    wanted, states = str(run.arguments["seed"]), random_states(made)
-    seen = ", ".join(f"{name} {value}" for name, value in states.items())
-    seen = (seen or str(made.get("error", "a classifier without one")))[:300]
-    return Observation(wanted in states.values(), f"random_state {wanted}, the run's seed, in the classifier", seen)
-
-
-def random_states(made: dict[str, Any]) -> dict[str, str]:
-    """The `random_state` of each classifier in a Model, by its full name; whatever else may have been told is none.
-
-    Args:
-        made: what `sandbox.estimator.params` gives of it, or anything.
-    """
-    told = made.get("classifiers") if "error" not in made else None
-    found = {}
-    for each in told if isinstance(told, list) else []:
-        params = each.get("params") if isinstance(each, dict) else None
-        if isinstance(params, dict) and "random_state" in params:
-            found[f"{each.get('path', '')}random_state"[-100:]] = str(params["random_state"])
-    return found
