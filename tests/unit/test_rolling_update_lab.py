@@ -446,17 +446,62 @@ def test_a_deployment_is_put_back_unless_a_check_goes_on_from_its_update(asked: 
     assert len(put) == put_back
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "ok"), [(True, True, True), (True, False, False), (False, False, True), (False, True, True)]
-)
-def test_an_update_leaves_the_pods_the_wait_that_the_next_one_needs(before: bool, after: bool, ok: bool) -> None:
-    def waiting(waits: bool) -> Object:
-        item = with_server()
-        hook = {"lifecycle": {"preStop": {"sleep": {"seconds": 8}}}} if waits else {}
-        item["spec"]["template"]["spec"]["containers"][0] |= hook
-        return item
+def slept(seconds: int) -> Object:
+    return {"sleep": {"seconds": seconds}}
 
-    assert loaded("12").waits_as_before(waiting(before), waiting(after)).ok is ok
+
+def executed(*command: str) -> Object:
+    return {"exec": {"command": list(command)}}
+
+
+def waiting(hook: Object | None, grace: int) -> Object:
+    item = with_server()
+    spec = item["spec"]["template"]["spec"]
+    spec["terminationGracePeriodSeconds"] = grace
+    spec["containers"][0] |= {"lifecycle": {"preStop": hook}} if hook else {}
+    return item
+
+
+DRAIN = executed("python3", "/config/drain.py")
+
+
+@pytest.mark.parametrize(
+    ("before", "grace", "after", "grace_after", "ok"),
+    [
+        (slept(8), 30, slept(8), 30, True),
+        (slept(8), 30, slept(12), 60, True),
+        (slept(8), 60, slept(8), 30, True),
+        (slept(8), 30, slept(1), 30, False),
+        (slept(8), 30, slept(0), 30, False),
+        (slept(8), 30, None, 30, False),
+        (None, 30, None, 1, True),
+        (None, 30, slept(5), 30, True),
+        (slept(10), 30, executed("sleep", "10"), 30, True),
+        (executed("sleep", "10"), 40, executed("sleep", "10"), 40, True),
+        (executed("sleep", "10"), 40, executed("sleep", "10"), 1, False),
+        (executed("/bin/sleep", "10s"), 30, executed("/bin/sleep", "1s"), 30, False),
+        (executed("sh", "-c", "sleep 5; sleep 5"), 30, executed("sh", "-c", "sleep 5"), 30, False),
+        (executed("sh", "-c", "sleep 5 && sleep 0.5m"), 60, slept(35), 60, True),
+        (executed("python3", "-c", "import time; time.sleep(8)"), 30, slept(8), 30, True),
+        (executed("sh", "-c", "sleep 40"), 30, slept(30), 30, True),
+        (executed("sleep", "10"), 30, executed("true"), 30, False),
+        (executed("sleep", "infinity"), 15, executed("sleep", "infinity"), 15, True),
+        (DRAIN, 30, DRAIN, 30, True),
+        (DRAIN, 30, DRAIN, 60, True),
+        (DRAIN, 30, DRAIN, 1, False),
+        (DRAIN, 30, slept(8), 30, True),
+        (DRAIN, 30, None, 30, False),
+    ],
+)
+def test_an_update_leaves_the_pods_the_wait_that_the_next_one_needs(
+    before: Object | None, grace: int, after: Object | None, grace_after: int, ok: bool
+) -> None:
+    seen = loaded("12").waits_as_before(waiting(before, grace), waiting(after, grace_after))
+    assert seen.ok is ok and f"terminationGracePeriodSeconds {grace_after}" in seen.seen
+
+
+def test_a_deployment_that_is_gone_leaves_no_wait() -> None:
+    assert not loaded("12").waits_as_before(waiting(slept(8), 30), None).ok
 
 
 def test_an_update_that_takes_the_wait_out_is_not_well() -> None:

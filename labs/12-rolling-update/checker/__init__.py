@@ -98,7 +98,7 @@ async def updates_without_a_failure(lab: Lab) -> None:
     Every request opens a connection of its own, as those of many clients do. A request fails if no connection is made,
     if no answer comes within 10 s, or if the answer's status is not 200. The load ends early once one has failed. From
     15 s after the update on `./deploy` tries an image that can't be pulled, of which clients notice as little. Pods
-    that waited before they end (preStop) still do so after the update.
+    that waited before they end (preStop) still do so after the update, for at least as long.
     """
     update = await lab.once(updated)
     unharmed, later = update.unharmed, not update.report.window(0, update.until).failed
@@ -111,8 +111,9 @@ async def updates_without_a_failure(lab: Lab) -> None:
         else await why_lost(lab, await lab.once(deployment_before), update.report)
     )
     expect(update.waits).because(
-        "an update ends the pods of the one before: those of this one have no preStop wait any more, so it lost "
-        "nothing, and the next one will. Compare kubectl get deployment model -o yaml before and after ./deploy"
+        "an update ends the pods of the one before: those of this one have no preStop wait any more, or a shorter one, "
+        "so it lost nothing, and the next one will. A pod's grace period counts from its deletion and ends the wait, "
+        "too. Compare kubectl get deployment model -o yaml before and after ./deploy"
     )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
+import re
 import time
 
 from mlops_lab.checks import Lab, Observation, rolled_out, rollout_state
 from mlops_lab.kit.autoscalers import autoscalers_of
-from mlops_lab.kit.losses import waits_before_end
 from mlops_lab.kit.pods import images, leaving, name, runs
 from mlops_lab.kube.client import Object
 
@@ -14,6 +16,10 @@ from .calls import Tried, other_server, wanted_pods
 
 SEEN_WITHIN = 1  # s from the program's end until what it waited for must be seen
 BACK_WITHIN = 20  # s from the program's end until all pods are as they were
+GRACE = 30  # s, where a pod says nothing
+LEAST = 1  # s that a hook counts for which says no time, beside another one
+SLEEPS = re.compile(r"\bsleep[ (\"']+(\d+(?:\.\d+)?)([smhd]?)\b")
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 async def through_with(lab: Lab, image: str) -> Observation:
@@ -116,19 +122,51 @@ async def all_along(lab: Lab, after: Observation, before: Object | None, pods: T
 
 
 def waits_as_before(before: Object | None, after: Object | None) -> Observation:
-    """Whether pods wait before they end, where those before `./deploy` did: these are what the next update ends.
+    """Whether pods wait before they end as long as those before `./deploy` did: these are what the next update ends.
 
     Args:
         before: the Deployment before the call.
         after: after it.
     """
-    taken = _waits(before) and not _waits(after)
-    expected = "a preStop wait in the pods after ./deploy, as before it"
-    return Observation(not taken, expected, "none" if taken else "it is as before")
+    were, are = (each["spec"]["template"]["spec"] if each else {"containers": [{}]} for each in (before, after))
+    of_unread = math.inf if _hook(were) == _hook(are) else LEAST
+    ok = _wait(are, of_unread) >= _wait(were, of_unread)
+    expected = "a preStop wait in the pods after ./deploy that is no shorter than before it"
+    return Observation(ok, expected, _ending(are) if ok else f"{_ending(are)}; before it {_ending(were)}")
 
 
-def _waits(deployment: Object | None) -> bool:
-    return bool(deployment and waits_before_end(deployment["spec"]["template"]))
+def _wait(spec: Object, of_unread: float) -> float:
+    """How many seconds a pod waits before it ends; with its grace period a preStop hook is over, too.
+
+    Args:
+        of_unread: how long a hook waits that does not say it.
+    """
+    return min(_seconds(_hook(spec), of_unread), _grace(spec))
+
+
+def _seconds(hook: Object, of_unread: float) -> float:
+    """How long a preStop hook takes by its `sleep`, or by those in its command; 0 without one."""
+    if not hook:
+        return 0.0
+    if sleep := hook.get("sleep"):
+        return float(sleep["seconds"])
+    slept = SLEEPS.findall(" ".join((hook.get("exec") or {}).get("command") or []))
+    return sum(float(number) * UNITS[unit] for number, unit in slept) if slept else of_unread
+
+
+def _ending(spec: Object) -> str:
+    """What becomes of a pod when it is deleted, in words."""
+    hook = json.dumps(_hook(spec))[:120] if _hook(spec) else "none"
+    return f"preStop {hook}, terminationGracePeriodSeconds {_grace(spec)}"
+
+
+def _hook(spec: Object) -> Object:
+    found: Object = (spec["containers"][0].get("lifecycle") or {}).get("preStop") or {}
+    return found
+
+
+def _grace(spec: Object) -> int:
+    return int(spec.get("terminationGracePeriodSeconds", GRACE))
 
 
 def paused(deployment: Object | None) -> bool:
