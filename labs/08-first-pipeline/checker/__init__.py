@@ -74,7 +74,7 @@ async def passes_artifacts(lab: Lab) -> None:
     """`prepare` writes the Datasets `rows` and `held_out` with the right flights, and the later steps read them.
 
     `held_out` has every flight of the last days, `rows` of those before them; both have the files' columns and no
-    others. `train` reads `rows`, no other artifact, gets no text, list or dict that a step has made, and writes a
+    others. `train` reads `rows`, no other artifact, gets no parameter that a step has made, and writes a
     Model; `evaluate` reads that Model and a Dataset of `prepare`.
     """
     run = await lab.once(first)
@@ -107,9 +107,9 @@ async def passes_artifacts(lab: Lab) -> None:
         "that only the held-out days have, tells train what it can't know on the day when the model is used"
     )
     told = given_by_steps(await lab.once(compiled), "train")
-    expect(holds(not told, "train gets no text, list or dict that a step has made", ", ".join(told))).because(
+    expect(holds(not told, "train gets no parameter that a step has made", ", ".join(told))).because(
         "an output parameter tells as much as an artifact: the destinations that only the held-out days have, or their "
-        "flights. What is fitted to `rows` is learnt from `rows`, categories too"
+        "flights, or how many of them were late. What is fitted to `rows` is learnt from `rows`, categories too"
     )
     expect(
         Observation(

@@ -8,11 +8,10 @@ from typing import Any
 from .run import Plain
 
 ROOT = ""
-NUMBERS = ("NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN")  # of one of these nobody learns of flights
 
 
 def given_by_steps(spec: Plain, step: str) -> list[str]:
-    """The parameters of a step, in words, that are another one's outputs, but for numbers and truths.
+    """The parameters of a step, in words, that are another one's outputs.
 
     Also those that a pipeline within the pipeline has handed on.
     """
@@ -21,14 +20,12 @@ def given_by_steps(spec: Plain, step: str) -> list[str]:
     found = []
     for place, tasks in _dags(components):
         for name in _parameters(tasks.get(step)):
-            for producer, output, kind in _sources(components, place, step, name):
-                if kind not in NUMBERS:
-                    found.append(f"{name}: {output} of {producer}")
+            found += [f"{name}: {output} of {producer}" for producer, output in _sources(components, place, step, name)]
     return found
 
 
-def _sources(components: Plain, place: str, task: str, name: str) -> Iterator[tuple[str, str, str]]:
-    """The steps whose output a task's parameter is, with the output's name and type.
+def _sources(components: Plain, place: str, task: str, name: str) -> Iterator[tuple[str, str]]:
+    """The steps whose output a task's parameter is, with the output's name.
 
     Args:
         place: the component whose task it is.
@@ -37,9 +34,7 @@ def _sources(components: Plain, place: str, task: str, name: str) -> Iterator[tu
     given = _parameters(tasks.get(task)).get(name) or {}
     if made := given.get("taskOutputParameter"):
         producer, output = str(made.get("producerTask")), str(made.get("outputParameterKey"))
-        outputs = (components.get(_component(tasks.get(producer))) or {}).get("outputDefinitions") or {}
-        kind = ((outputs.get("parameters") or {}).get(output) or {}).get("parameterType")
-        yield producer, output, str(kind)
+        yield producer, output
     elif outer := given.get("componentInputParameter"):
         for above, those in _dags(components):
             for each in those if place != ROOT else ():
