@@ -24,11 +24,12 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
@@ -125,6 +126,17 @@ class Model:
                                        {"columns": None}])  # fmt: skip
 def test_a_signature_that_refuses_nothing_fails(signature: dict[str, Any]) -> None:
     refuses(lab_globals("01")["refuses_other_rows"](told("01", scored={"signature": signature})))
+
+
+@pytest.mark.parametrize(
+    ("trouble", "why"),
+    [("Incompatible input types for column day. Can not safely convert int64 to float64.", "integers"),
+     ("Model is missing inputs ['late'].", "does not have `late`")],
+)  # fmt: skip
+def test_a_signature_that_refuses_good_rows_has_the_likely_reason(trouble: str, why: str) -> None:
+    signature = {"columns": ["hour"], "refuses": {}, "error": trouble}
+    with pytest.raises(Failure, match=why):
+        asyncio.run(lab_globals("01")["refuses_other_rows"](told("01", scored={"signature": signature})))
 
 
 def test_a_signature_that_refuses_passes() -> None:
@@ -366,8 +378,23 @@ def test_a_model_that_draws_at_random_and_is_better_may_not_be_near_the_one_of_a
     asyncio.run(check) if right else refuses(check)
 
 
+@pytest.mark.parametrize("what", ["steps", "frozen"])
+@pytest.mark.parametrize(("own", "training", "right"), [
+    ([0.1, 0.4], [0.1, 0.3], False), ([0.1, 0.4], None, False), ([0.1, 0.4], [0.1, 0.4], True),
+    ([0.1, 0.3], [0.1, 0.2], True),
+])  # fmt: skip
+def test_a_model_a_part_of_which_knows_the_held_out_week_gives_what_that_one_gives(
+    what: str, own: list[float], training: list[float] | None, right: bool
+) -> None:
+    answers = {"probabilities": {"values": own}, "fitted": {"values": [0.1, 0.2]}, "refitted": {"values": [0.1, 0.9]}}
+    answers[what] = {"values": [0.1, 0.4], "training": training}
+    check = lab_globals("01")["metric_is_true"](held({f"{each} held_out": said for each, said in answers.items()}, 1.0))
+    asyncio.run(check) if right else refuses(check)
+
+
 def test_nothing_is_held_against_a_model_that_takes_long_to_fit() -> None:
-    said = {"probabilities held_out": {"values": [0.1, 0.4]}, "refitted held_out": {"error": "it did not return"}}
+    said = {"probabilities held_out": {"values": [0.1, 0.4]}}
+    said |= {f"{what} held_out": {"error": "it did not return"} for what in ("refitted", "steps", "frozen")}
     asyncio.run(lab_globals("01")["metric_is_true"](held(said, 1.0)))
 
 
@@ -412,6 +439,59 @@ def test_what_is_frozen_in_a_model_is_fitted_anew(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(NotFittedError):
             found.predict_proba(rows)
     assert frozen.predict_proba(rows).shape == (4, 2)
+
+
+@pytest.fixture
+def weeks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Lab 01's driver with flights of the training days and of the week after; its model is still missing."""
+    hours = {"training": [1, 2, 3, 4, 5, 6, 7, 8], "held_out": [2, 9, 4, 20]}
+    for name, each in hours.items():
+        pd.DataFrame({"hour": each}).to_csv(tmp_path / f"{name}.csv", index=False)
+    pd.DataFrame({"late": [0, 0, 1, 0, 1, 0, 1, 1]}).to_csv(tmp_path / "late.csv", index=False)
+    (tmp_path / "model.json").write_text('{"folder": "model", "columns": ["hour"]}')
+    driver = module("01", "driver", monkeypatch, tmp_path)
+    monkeypatch.setattr(driver.sealed, "PREPARED", tmp_path)
+    driver.place.cache_clear()
+    driver.sealed.place("held_out").write_bytes(driver.sealed.turned(b"0011", "key"))
+    return driver
+
+
+def asked_about(driver: Any, model: Any, what: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the driver says of the held-out week: with a model a part of which is fitted to other days."""
+    monkeypatch.setattr(driver, "model", lambda: model)
+    answer: dict[str, Any] = driver.answer([what, "held_out", "key"])
+    return answer
+
+
+def test_the_steps_of_a_pipeline_but_the_last_learn_from_all_days(weeks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, late = weeks.training()
+    week, _ = weeks.unsealed("held_out", "key")
+    scaler, last = MinMaxScaler().fit(pd.concat([given, week])), LogisticRegression()
+    wrong = make_pipeline(scaler, last.fit(scaler.transform(given), late))
+    right = make_pipeline(MinMaxScaler(), LogisticRegression()).fit(given, late)
+    voting = VotingClassifier([("only", wrong)], voting="soft")
+    for model in (wrong, right, voting, FrozenEstimator(wrong), SimpleNamespace(best_estimator_=right)):
+        found = asked_about(weeks, model, "steps", monkeypatch)
+        assert found["values"] == pytest.approx(wrong.predict_proba(week)[:, 1])
+        assert found["training"] == pytest.approx(right.predict_proba(week)[:, 1])
+    for what, model in (("steps", LogisticRegression()), ("frozen", right), ("frozen", FrozenEstimator(right))):
+        assert "error" in asked_about(weeks, model, what, monkeypatch)
+
+
+def test_what_is_put_on_a_frozen_estimator_learns_from_the_week(weeks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (given, late), week = weeks.training(), weeks.unsealed("held_out", "key")
+    scaler = MinMaxScaler().fit(given)
+    apart = LogisticRegression().fit(scaler.transform(given), late)
+    frozen = FrozenEstimator(make_pipeline(scaler, apart))
+    whole = CalibratedClassifierCV(frozen, cv=2).fit(*week)
+    last = CalibratedClassifierCV(FrozenEstimator(apart), cv=2).fit(scaler.transform(week[0]), week[1])
+    for model in (whole, make_pipeline(scaler, last), FrozenEstimator(whole)):
+        found = asked_about(weeks, model, "frozen", monkeypatch)
+        assert found["values"] == pytest.approx(whole.predict_proba(week[0])[:, 1])
+        assert found["training"] != pytest.approx(found["values"])
+    honest = CalibratedClassifierCV(frozen, cv=2).fit(given, late)
+    found = asked_about(weeks, honest, "frozen", monkeypatch)
+    assert found["training"] == pytest.approx(honest.predict_proba(week[0])[:, 1])
 
 
 def test_a_model_gets_columns_in_the_order_of_its_signature(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

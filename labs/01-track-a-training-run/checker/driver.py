@@ -16,10 +16,13 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
 from mlops_lab.kit.sandbox.estimator import PREPARED, Said, params, probabilities, rows, said
 
 from . import sealed
+
+Days = tuple[pd.DataFrame, pd.Series]  # flights of some days, and which were late
 
 
 @functools.cache
@@ -37,7 +40,8 @@ def model() -> Any:
 def answer(question: Sequence[str]) -> Said:
     """`load` it, the `probabilities` of some rows, `served` rows, its `params`, how many rows its steps have `counted`.
 
-    And the probabilities of one that is `fitted` anew to the training days, or `refitted` to them and others.
+    And the probabilities of one that is `fitted` anew to the training days, or `refitted` to them and others, or only
+    partly: its `steps`, or what is `frozen` in it, on days of their own.
     """
     what, *names = question
     try:
@@ -50,6 +54,8 @@ def answer(question: Sequence[str]) -> Said:
             return {"rows": max(counted(model(), set()), default=0)}
         if what == "served":
             return {"count": len(mlflow.pyfunc.load_model(place()["folder"]).predict(rows(names[0]).head(50)))}
+        if what in PARTS:
+            return partly(what, *names)
         asked = anew() if what == "fitted" else refitted(*names) if what == "refitted" else model()
         return probabilities(asked, taken(rows(names[0])))
     except Exception as trouble:
@@ -92,35 +98,86 @@ def counted(value: Any, known: set[int]) -> Iterator[int]:
 @functools.cache
 def anew() -> Any:
     """The same estimator, fitted to the flights of the training days and no others."""
-    return fitted(rows("training"), rows("late")["late"])
+    return unfitted(model()).fit(*training())
 
 
 def refitted(name: str, key: str) -> Any:
     """The same estimator, fitted to the flights of other days as well; from then on the model may know their labels."""
-    more = sealed.turned(sealed.place(name).read_bytes(), key).decode()
-    labels = pd.concat([rows("late")["late"], pd.Series([int(each) for each in more])], ignore_index=True)
-    return fitted(pd.concat([rows("training"), rows(name)], ignore_index=True), labels)
+    return unfitted(model()).fit(*joined(training(), unsealed(name, key)))
 
 
-def fitted(given: pd.DataFrame, labels: pd.Series) -> Any:
-    """The model's estimator, fitted to these flights alone."""
-    return unfitted(model()).fit(taken(given), labels)
+PARTS = {"steps": Pipeline, "frozen": FrozenEstimator}
+
+
+def partly(what: str, name: str, key: str) -> Said:
+    """The probabilities of the same estimator, a part of which has learnt from other days.
+
+    That are the steps of pipelines before the last, from the training days and the others, and what comes after them
+    learns from the training days; or what comes after all that is frozen, from the others alone. As `training` those of
+    one that has learnt in the same order, and from the training days alone.
+    """
+    made = unfitted(model()) if what == "steps" else opened(model())
+    if not parts(made, PARTS[what]):
+        return {"error": f"it has no {what}"}
+    alone, others = training(), unsealed(name, key)
+    honest = kept(made, *alone)
+    suspect = (kept(made, *joined(alone, others)), alone) if what == "steps" else (clone(honest), others)
+    told = [probabilities(each.fit(*days), others[0]) for each, days in ((honest, alone), suspect)]
+    return told[1] | {"training": told[0].get("values")}
+
+
+def kept(made: Any, given: pd.DataFrame, late: pd.Series) -> Any:
+    """The same estimator before it is fitted: steps of pipelines before the last, and what is frozen, already are."""
+    if isinstance(made, FrozenEstimator):
+        return FrozenEstimator(unfitted(made).fit(given, late))
+    bare = clone(made)
+    if isinstance(bare, Pipeline):
+        before, (name, last) = unfitted(bare[:-1]).fit(given, late), bare.steps[-1]
+        steps = [("before", FrozenEstimator(before)), (name, kept(last, before.transform(given), late))]
+        return bare.set_params(steps=steps)
+    return bare.set_params(**{name: kept(each, given, late) for name, each in parts(bare, *PARTS.values()).items()})
 
 
 def unfitted(made: Any) -> Any:
-    """The same estimator before any fit: of a search the best that it has found, and nothing in it is frozen.
+    """The same estimator before any fit, in which nothing is frozen.
 
     FrozenEstimator keeps what it has learnt, for clone and fit, too.
     """
-    inside = made.estimator if isinstance(made, FrozenEstimator) else getattr(made, "best_estimator_", None)
-    if inside is not None:
-        return unfitted(inside)
-    bare = clone(made)
-    frozen = {name: each for name, each in bare.get_params().items() if isinstance(each, FrozenEstimator)}
-    within = {f"{name}__estimator" for name in frozen}  # one that is frozen twice
-    if outer := {name: unfitted(each) for name, each in frozen.items() if name not in within}:
-        bare.set_params(**outer)
+    bare = clone(opened(made))
+    if frozen := parts(bare, FrozenEstimator):
+        bare.set_params(**{name: unfitted(each) for name, each in frozen.items()})
     return bare
+
+
+def opened(made: Any) -> Any:
+    """What is fitted: of a search the best that it has found, and what is not frozen as a whole."""
+    inside = made.estimator if isinstance(made, FrozenEstimator) else getattr(made, "best_estimator_", None)
+    return made if inside is None else opened(inside)
+
+
+def parts(made: Any, *kinds: type) -> dict[str, Any]:
+    """The outermost estimators of some kinds by the names of the parameters that hold them; by none the whole."""
+    if isinstance(made, kinds):
+        return {"": made}
+    found = {name: each for name, each in made.get_params().items() if isinstance(each, kinds)}
+    return {name: each for name, each in found.items() if not any(name.startswith(f"{outer}__") for outer in found)}
+
+
+def training() -> Days:
+    """Those that the model is to be fitted to."""
+    return taken(rows("training")), rows("late")["late"]
+
+
+def unsealed(name: str, key: str) -> Days:
+    """Other days, with their labels."""
+    labels = sealed.turned(sealed.place(name).read_bytes(), key).decode()
+    return taken(rows(name)), pd.Series([int(each) for each in labels])
+
+
+def joined(one: Days, other: Days) -> Days:
+    """All of these days."""
+    given, late = (pd.concat(each, ignore_index=True) for each in zip(one, other, strict=True))
+    return given, late
 
 
 def taken(given: pd.DataFrame) -> pd.DataFrame:

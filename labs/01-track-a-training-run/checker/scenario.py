@@ -17,6 +17,7 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.flights import numbers
 
 from .recorded import text_values
+from .why import SUSPECTS
 
 HERE = Path(__file__).parent
 NAME = "model"
@@ -25,14 +26,15 @@ NAME = "model"
 FARTHEST = {f"farthest_{column}": column for column in ("distance", "temp", "wind_speed", "precip", "visib")}
 SCORED_WITHIN = 300  # s for the checker's own pod
 ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
-# Those about what was fitted anew come last: that may take long, and then nothing else is missed. With the very last
-# one the model's process gets to know the week's labels.
+# Those about what was fitted anew come last: that may take long, and then nothing else is missed. With the suspects the
+# model's process gets to know the week's labels.
 QUESTIONS = (
     ("load",), ("probabilities", "held_out"), ("probabilities", "few"), ("probabilities", "one"),
     *(("probabilities", name) for name in FARTHEST),
     ("probabilities", "other"), ("probabilities", "training"), ("probabilities", "gaps"), ("served", "held_out"),
     ("params",), ("counted",), ("probabilities", "after"),
-    ("fitted", "held_out"), ("fitted", "other"), ("fitted", "after"), ("refitted", "held_out"),
+    ("fitted", "held_out"), ("fitted", "other"), ("fitted", "after"),
+    *((name, "held_out") for name in SUSPECTS),
 )  # fmt: skip
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
 AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
@@ -61,7 +63,7 @@ async def scored(lab: Lab) -> Object:
     named = [each["info"]["model_id"] for each in models if each["info"].get("name") == NAME][:1]  # the newest
     summer = of_summer(drawn(lab, "days of summer"))
     key = secrets.token_hex()
-    questions = [[*each, key] if each[0] == "refitted" else each for each in QUESTIONS]
+    questions = [[*each, key] if each[0] in SUSPECTS else each for each in QUESTIONS]
     asked = await sandbox.asked(
         lab, HERE / "driver.py", HERE / "sealed.py", questions=questions if named else (), prepare=HERE / "prepare.py",
         settings={
@@ -93,10 +95,8 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
     answer["fitted"], answer["fitted_other"], answer["fitted_after"] = (
         scores.scored(found[f"fitted {name}"], labels[name]) for name in ("held_out", "other", "after")
     )
-    week = [found[f"{what} held_out"] for what in ("probabilities", "fitted", "refitted")]
-    if all("auc" in scores.scored(each, labels["held_out"]) for each in week):
-        own, alone, both = (each["values"] for each in week)
-        answer["apart"] = {"training": apart(own, alone), "both": apart(own, both)}
+    own, fitted = found["probabilities held_out"], found["fitted held_out"]
+    answer["apart"] = {name: compared(own, found[f"{name} held_out"], fitted, labels["held_out"]) for name in SUSPECTS}
     apart_from_all = {"few": "held_out", "one": "held_out", "gaps": "training"} | dict.fromkeys(FARTHEST, "held_out")
     for name, of in apart_from_all.items():
         if "auc" in answer[of]:
@@ -106,6 +106,15 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
         answer["signature"].setdefault("error", str(found["served held_out"]["error"])[:300])
     counted = numbers([found["counted"].get("rows")]) or [0]
     return answer | {"params": found["params"], "counted": counted[0]}
+
+
+def compared(own: Object, suspect: Object, fitted: Object, labels: str) -> Object | None:
+    """How far a model's answers are from a suspect's, and from the nearest that the training days alone may give."""
+    known = [each for each in (fitted, {"values": suspect.get("training")}) if "auc" in scores.scored(each, labels)]
+    if not known or any("auc" not in scores.scored(each, labels) for each in (own, suspect)):
+        return None
+    honest = min(apart(own["values"], each["values"]) for each in known)
+    return {"honest": honest, "suspect": apart(own["values"], suspect["values"])}
 
 
 def apart(some: Sequence[float], others: Sequence[float]) -> float:
