@@ -296,7 +296,7 @@ def test_what_is_strange_is_within_the_contract_and_what_is_bad_is_not() -> None
             question.model_validate_json(crowd.sent(body))
     assert sorted(bad.what for _, bad in sent) == sorted(bad.what for bad in flights.BAD)
     assert [bad for _, bad in sent] != list(flights.BAD)
-    assert {bad.what for bad in flights.BAD if bad.no_json} == {"temp nan", "visib inf", "distance nan"}
+    assert {bad.what for bad in flights.BAD if bad.no_json} == {"temp nan", "visib inf", "distance nan", "temp 1e999"}
     assert not any(
         len(crowd.sent(body)) > 0.6 * loaded("14", "client").LARGEST for body, _ in sent
     )  # a refusal may repeat it
@@ -383,6 +383,9 @@ def test_codes_are_of_each_length_and_of_digits_alone(field: str, pattern: str) 
         ('"""The body of POST /predict."""', 'model_config = ConfigDict(extra="ignore")', "a field beside rows"),
         ("allow_inf_nan=False", "allow_inf_nan=True", "temp nan"),
         ("allow_inf_nan=False", "allow_inf_nan=True", "wind_speed 'nan'"),
+        ("allow_inf_nan=False", "allow_inf_nan=True", "precip 'inf'"),
+        ("allow_inf_nan=False", "allow_inf_nan=True", "temp '-Infinity'"),
+        ("allow_inf_nan=False", "allow_inf_nan=True", "temp 1e999"),
         ("precip: float | None", "precip: object", "precip [0.1]"),
         ("rows: list[Flight]", "rows: list[Flight | None]", "None in the place of a row"),
         ("rows: list[Flight]", "rows: dict | list[Flight]", "rows that are one flight, not a list"),
@@ -395,6 +398,22 @@ def test_each_rule_of_the_contract_has_a_body_that_breaks_it_alone(
     assert old in text
     (tmp_path / "laxer.py").write_text(text.replace(old, new))
     assert taken in taken_by(tmp_path / "laxer.py")
+
+
+def test_whole_numbers_written_as_text_with_a_point_are_taken_by_the_contract_and_not_by_int(tmp_path: Path) -> None:
+    lay_out(
+        next(each for each in wrongs(resolve("14")) if each.name.endswith("text-with-a-point-is-refused")), tmp_path
+    )
+    codes = {"carrier": "UA", "origin": "EWR", "dest": "ORD"}
+    row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, **codes, "distance": 719.0, "temp": 80.0}
+    question = runpy.run_path(str(tmp_path / "contract.py"))["Question"]
+    refused = set()
+    for what, rows in loaded("14", "flights").strange(row, row).items():
+        try:
+            question.model_validate({"rows": rows})
+        except ValueError:
+            refused.add(what)
+    assert refused == {"whole numbers written as text with a point"}
 
 
 def taken_by(contract: Path) -> set[str]:
@@ -417,6 +436,7 @@ def taken_by(contract: Path) -> set[str]:
     [
         ("weather-of-empty-text", {f"{name} ''" for name in ("temp", "wind_speed", "precip", "visib")}),
         ("distance-that-is-nan", {"distance nan", "distance 'nan'"}),
+        ("weather-that-is-infinite", {"temp '-Infinity'", "precip 'inf'", "visib inf", "temp 1e999"}),
     ],
 )
 def test_a_mistake_in_a_contract_is_told_by_the_bodies_that_it_takes(
@@ -443,7 +463,7 @@ def test_a_crowd_takes_a_5xx_for_what_is_no_json_and_names_what_was_taken() -> N
                     with contextlib.suppress(ValueError, TypeError, KeyError):
                         rows = json.loads(text)["rows"]
                         if rows and all("distance" in row for row in [*rows]):
-                            status = 500 if "NaN" in text or "Infinity" in text else 200
+                            status = 500 if re.search(": (NaN|Infinity|1e999)", text) else 200
                     said = json.dumps({"model_version": "v1", "probabilities": [0.5] * len(rows or ())}).encode()
                     writer.write(b"HTTP/1.1 %d x\r\nContent-Length: %d\r\n\r\n%s" % (status, len(said), said))
             writer.close()
@@ -460,7 +480,7 @@ def test_a_crowd_takes_a_5xx_for_what_is_no_json_and_names_what_was_taken() -> N
 
     said, kinds = asyncio.run(run())
     assert (said["ended"], said["good"], said["wrong"]) == (4 * kinds, 3 * kinds, 0)
-    assert said["bad_statuses"] == {"422": 12, "200": kinds - 15}
+    assert said["bad_statuses"] == {"422": 12, "200": kinds - 16}
     assert all(each.endswith(": status 200") for each in said["bad_taken"])
 
 
@@ -658,6 +678,7 @@ def test_what_is_unusual_and_wrong_gets_the_likely_reason() -> None:
     for what in ("a flight that differs in day alone", "two flights that differ in day alone"):
         assert "remembers" in checks.why_unusual(what)
     assert "other side" in checks.why_unusual("distances with a fraction: up to 0.01 away")
+    assert "int()" in checks.why_unusual("whole numbers written as text with a point: status 422")
     for what in crowd.IN_CHUNKS:
         assert "Content-Length" in checks.why_unusual(f"{what}: status 411")
     for what in ("weather null", "a flight of which another differs in day alone"):

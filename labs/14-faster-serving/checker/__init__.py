@@ -102,9 +102,9 @@ async def answers_right(lab: Lab) -> None:
 async def answers_the_unusual(lab: Lab) -> None:
     """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too.
 
-    So do codes of each length, letters or digits, numbers written as text, any weather, few flights and 1000 in a body
-    that comes in chunks, distances with a fraction, on and beside the splits of trees, and flights that differ from one
-    that was asked about before in one field alone.
+    So do codes of each length, letters or digits, numbers written as text, 17 also as "17.0", any weather, few flights
+    and 1000 in a body that comes in chunks, distances with a fraction, on and beside the splits of trees, and flights
+    that differ from one that was asked about before in one field alone.
     """
     seen = (await lab.once(measured)).unusual
     expect(seen).because(why_unusual(seen.evidence[0] if seen.evidence else ""))
@@ -172,8 +172,8 @@ async def bad_rows_stay_alone(lab: Lab) -> None:
     """In a crowd in which every fourth request breaks the contract, that one gets a 4xx and nobody else.
 
     Each rule of the contract is broken twice: by a flight that is alone, and by one of five. To NaN and infinity, which
-    JSON does not have, a 5xx is an answer as well. All other clients get their own right answers, as if nothing had
-    happened.
+    JSON does not have, and to 1e999, which is read as infinity, a 5xx is an answer as well. All other clients get their
+    own right answers, as if nothing had happened.
     """
     seen = (await lab.once(measured)).mixed
     assert seen is not None

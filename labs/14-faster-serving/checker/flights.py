@@ -23,11 +23,12 @@ WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 23)}  
 MOST_ROWS = 1000
 BEYOND = 1e9  # whatever limits somebody gives the weather; a float32 holds it
 LEFT_OUT = object()  # in the place of a value: the field is not sent
+TOO_LARGE = "temp 1e999"  # JSON, which is read as infinity
 NO_ROWS: tuple[Any, ...] = (None, 7, "UA", [])  # each in the place of a row
 BODIES = (
     "no row", "no field rows", f"{MOST_ROWS + 1} rows", "a field beside rows", "rows that are one flight, not a list",
     "a list, not an object", "a body that ends early", *(f"{each!r} in the place of a row" for each in NO_ROWS),
-    "null in the place of rows", "an empty body", "a body in Latin-1, which is no UTF-8",
+    "null in the place of rows", "an empty body", "a body in Latin-1, which is no UTF-8", TOO_LARGE,
 )  # fmt: skip
 
 
@@ -42,7 +43,7 @@ class Bad:
     @property
     def no_json(self) -> bool:
         """Is it a value that JSON can't say? FastAPI's own refusal repeats it, and so ends as 500."""
-        return isinstance(self.value, float) and not math.isfinite(self.value)
+        return self.what == TOO_LARGE or (isinstance(self.value, float) and not math.isfinite(self.value))
 
 
 def _values() -> Iterator[tuple[str, Any]]:
@@ -59,7 +60,8 @@ def _values() -> Iterator[tuple[str, Any]]:
         yield from ((name, value) for value in ("EWR\n", "EW ", "ÉW"))  # Python's $, strip() and \w take them
     yield from ((name, value) for name in WEATHER for value in ("mild", ""))
     yield from (("temp", float("nan")), ("visib", float("inf")), ("gate", "B7"), ("gate", None))
-    yield from (("wind_speed", "nan"), ("precip", [0.1]), ("hour", [17]), ("distance", {}), ("dest", ["ORD"]))
+    yield from (("temp", "-Infinity"), ("precip", "inf"), ("wind_speed", "nan"))
+    yield from (("precip", [0.1]), ("hour", [17]), ("distance", {}), ("dest", ["ORD"]))
 
 
 BAD: tuple[Bad, ...] = (
@@ -107,6 +109,7 @@ class Flights:
             list(rows), json.dumps({"rows": rows})[:-2], *({"rows": instead(each)} for each in NO_ROWS),
             {"rows": None}, b"",
             json.dumps({"rows": instead(rows[at] | {"dest": "ÉUA"})}, ensure_ascii=False).encode("latin-1"),
+            json.dumps({"rows": instead(rows[at] | {"temp": 1e99})}).replace("1e+99", "1e999"),
         ]  # fmt: skip
         return bodies[BODIES.index(bad.what)], bad
 
@@ -204,6 +207,10 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
             first | {"hour": "17", "distance": "719.5"},
             second | {"temp": "41"},
             {name: value if value is None else str(value) for name, value in second.items()},
+        ],
+        "whole numbers written as text with a point": [
+            first | {"month": "7.0", "hour": "17.0"},
+            second | {"day": "4.0", "weekday": "3.0"},
         ],
         "weather as it never was here": [
             first | {"temp": -40.5, "wind_speed": 0, "precip": 0, "visib": 0},

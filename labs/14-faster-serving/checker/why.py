@@ -72,7 +72,10 @@ def why_unusual(wrong: str) -> str:
             "allowed, and is refused by nobody"
         )
     if "as text" in wrong:
-        return "contract.py takes text for a number, as pydantic does, in whichever field: clients send it so"
+        return (
+            "contract.py takes text for a number, as pydantic does, in whichever field: clients send it so. '17.0' is "
+            "a whole number, too, which Python's int() does not take"
+        )
     if "fraction" in wrong:
         return (
             "a distance is any number. A split of a tree lies between two whole numbers, or on a half, so what is "
