@@ -31,8 +31,6 @@ from tests.lab_programs import loaded
 from tests.made_up import NothingThere, NoTraffic, made_up_lab
 
 LAB = project() / "labs" / "27-explain-and-audit"
-SAME, OTHER, THIRD = "checker-same-files", "checker-another-release", "checker-a-third-release"
-FOURTH = "checker-a-fourth-release"
 
 
 class Process:
@@ -43,11 +41,11 @@ class Process:
     Args:
         variant: whose program it is.
         folder: in which program, volume and log have their places.
-        comment: at the end of bank.py.
-        beside: it is at the end of another file, the first or the second one.
+        comment: at the end of a file.
+        longer: the name of that file.
     """
 
-    def __init__(self, variant: Variant, folder: Path, comment: str = "", *, beside: int = 0) -> None:
+    def __init__(self, variant: Variant, folder: Path, comment: str = "", longer: str = "") -> None:
         self.program, self.kept, self.log = folder / "program", folder / "data", folder / "log"
         lay_out(variant, self.program)
         self.kept.mkdir()
@@ -56,16 +54,14 @@ class Process:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        files = sorted(self.program.glob("*.py"))
-        longer = [self.program / "bank.py", *(each for each in files if each.name != "bank.py")][beside]
-        for file in files:
+        for file in self.program.glob("*.py"):
             text = file.read_text()
             for old, new in (
                 ('"/data', '"../data'), ('"/staff/staff.json"', '"../staff.json"'),
                 ('(("", 8080)', '(("127.0.0.1", int(__import__("os").environ["PORT"]))'),
             ):  # fmt: skip
                 text = text.replace(old, new)
-            file.write_text(text + comment * (file == longer))
+            file.write_text(text + comment * (file.name == longer))
         self.spec: Any = manifest(self.program)["spec"]["template"]["spec"]
         words = {"python3": sys.executable, "0.0.0.0": "127.0.0.1", "8080": str(self.port)}
         self.command = [words.get(each, each) for each in self.spec["containers"][0]["command"]]
@@ -112,16 +108,13 @@ def ask(port: int, method: str, path: str, body: str, headers: dict[str, str]) -
 def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple[Any, Any]]:
     """The checker, and a lab in which a variant's program answers for Service `credit`."""
     process, checker = Process(variant, folder / "credit"), loaded("27")
-    copies = {
-        SAME: Process(variant, folder / SAME), OTHER: Process(variant, folder / OTHER, checker.COMMENT),
-        THIRD: Process(variant, folder / THIRD, checker.COMMENT, beside=1),
-        FOURTH: Process(variant, folder / FOURTH, checker.COMMENT, beside=2),
-    }  # fmt: skip
-    ports = {"credit": process.port, **{name: each.port for name, each in copies.items()}}
+    processes, files = {"credit": process}, {each.name: each.read_text() for each in process.program.glob("*.py")}
     stays = any("persistentVolumeClaim" in each for each in process.spec["volumes"])
 
     async def request(method: str, service: str, path: str, body: Any = None, **more: Any) -> Answer:
-        return await asyncio.to_thread(ask, ports[service], method, path, encoded(body), more.get("headers") or {})
+        return await asyncio.to_thread(
+            ask, processes[service].port, method, path, encoded(body), more.get("headers") or {}
+        )
 
     async def get(service: str, path: str, **more: Any) -> Answer:
         return await request("GET", service, path)
@@ -155,18 +148,22 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
         return []
 
     @contextlib.asynccontextmanager
-    async def released(lab: Any, name: str) -> AsyncIterator[Any]:
-        shutil.rmtree(copies[name].kept)
-        copies[name].kept.mkdir()
-        await asyncio.to_thread(copies[name].start)
+    async def released(lab: Any, name: str, changed: Any = None) -> AsyncIterator[Any]:
+        place = folder / name
+        shutil.rmtree(place, ignore_errors=True)
+        processes[name] = Process(variant, place, checker.COMMENT, changed.name if changed else "")
+        await asyncio.to_thread(processes[name].start)
         try:
             yield checker.Credit(lab, name)
         finally:
-            copies[name].kill()
+            processes[name].kill()
+
+    async def mounted(*given: Any) -> Any:
+        return {"app": {"data": files}}
 
     for name, instead in (
         ("exists", fine), ("must_answer", fine), ("rolled_out", fine), ("owned_pods", pods), ("printed", printed),
-        ("released", released),
+        ("released", released), ("mounted", mounted),
     ):  # fmt: skip
         setattr(checker, name, instead)
     lab = made_up_lab(
@@ -177,5 +174,5 @@ def bank(variant: Variant, folder: Path, *, mistake: str = "") -> Iterator[tuple
         process.start()
         yield checker, lab
     finally:
-        for each in (process, *copies.values()):
+        for each in processes.values():
             each.kill()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
-import itertools
 import json
 import math
 import re
@@ -274,38 +273,32 @@ def test_another_release_has_other_files_and_empty_volumes() -> None:
     ]
     assert {*checker.config_maps({"volumes": known})} == {"app-1", "more"}
     maps = {"app-1": {"data": {"app.py": "x = 1\n", "model.json": "{}"}}, "more": {"data": {"words.txt": "-"}}}
-    assert checker.others(Random(1), {"more": maps["more"]}) == ([], {})
-    made, names = checker.others(Random(1), maps)
-    assert [each["data"] for each in made] == [{"app.py": f"x = 1\n{checker.COMMENT}", "model.json": "{}"}]
-    changed = checker.volumes(known, names)
-    assert changed[0]["configMap"]["name"] == made[0]["metadata"]["name"]
+    assert checker.files(Random(1), {"more": maps["more"]}) == []
+    assert checker.files(Random(1), maps) == [("app-1", "app.py")]
+    made = checker.longer(maps["app-1"], "app.py", "checker-release-0")
+    assert made["metadata"] == {"name": "checker-release-0"}
+    assert made["data"] == {"app.py": f"x = 1\n{checker.COMMENT}", "model.json": "{}"}
+    changed = checker.volumes(known, {"app-1": "checker-release-0"})
+    assert changed[0]["configMap"]["name"] == "checker-release-0"
     assert changed[1] == known[1]
     assert changed[2] == {"name": "data", "emptyDir": {}}
     assert known[2] != changed[2]
-    maps["more"]["data"] |= {"bank.py": "y = 2\n", "paper.py": ""}
-    made, names = checker.others(Random(1), maps)
-    assert names == {"more": checker.OTHER}
-    assert made[0]["data"] == {"words.txt": "-", "bank.py": f"y = 2\n{checker.COMMENT}", "paper.py": ""}
 
 
-def test_a_third_and_a_fourth_release_have_their_comments_in_two_files_and_not_in_the_given_one() -> None:
-    checker, pairs = loaded("27"), set()
-    maps = {
-        "app-1": {"data": {"app.py": "a", "bank.py": "b", "words.txt": "-"}},
-        "more": {"data": {"paper.py": "p", "trail.py": "t"}},
-    }
+def test_each_file_has_a_release_and_the_given_one_the_first() -> None:
+    checker, last = loaded("27"), set()
+    names = {"app.py", "bank.py", "kept.py", "reasons.py"}
+    some = {"app-1": {"data": dict.fromkeys([*names, "words.txt"], "")}}
+    many = {**some, "more": {"data": dict.fromkeys([f"part{number}.py" for number in range(9)], "")}}
     for seed in range(60):
-        pair = []
-        for called in (checker.THIRD, checker.FOURTH):
-            made, names = checker.others(Random(seed), maps, called)
-            ((old, new),) = names.items()
-            assert made[0]["metadata"]["name"] == new == called
-            pair += [key for key, text in made[0]["data"].items() if text != maps[old]["data"][key]]
-        pairs.add(tuple(pair))
-    assert pairs == {*itertools.permutations(("app.py", "paper.py", "trail.py"), 2)}
-    alone = {"app-1": {"data": {"bank.py": "b"}}}
-    for called in (checker.THIRD, checker.FOURTH):
-        assert checker.others(Random(1), alone, called)[0][0]["data"] == {"bank.py": f"b{checker.COMMENT}"}
+        found = checker.files(Random(seed), some)
+        assert found[0].name == "bank.py" and {each.name for each in found} == names
+        found = checker.files(Random(seed), many)
+        assert found[0].name == "bank.py" and len(set(found)) == checker.RELEASES
+        last.add(found[-1].name)
+    assert len(last) == 12
+    for each in LAB.glob("solution/*"):
+        assert len({*each.glob("*.py")}) < checker.RELEASES
 
 
 def test_a_file_that_no_volume_has_is_none_of_the_programs() -> None:

@@ -122,8 +122,9 @@ async def keeps_a_trail(lab: Lab) -> None:
     """Each event leaves one line, chained to the one before: one by one, 24 at once, and after the pod was deleted.
 
     The checker keeps its copies: what was a line once is there in every later copy, byte for byte. The line of a
-    decision has the digest of its record. Which model decides is known after the pod was deleted, too: the one that was
-    approved last, and not the newest; and who handed a model in, and so may not approve it.
+    decision has the digest of its record. After the pod was deleted the model decides that was approved last, and not
+    the newest; who handed a model in may still not approve it; no other file gets its version, and the next decision
+    has an id that no line had before.
     """
     story = await events.told(lab)
     expect(story.single).because(
@@ -144,7 +145,8 @@ async def keeps_a_trail(lab: Lab) -> None:
     expect(await events.after(lab, story, last)).because(
         "a pod that goes takes with it what is only in its memory, in its own files, or in an emptyDir. What has been "
         "answered is on the volume of PersistentVolumeClaim credit, an approval as well: the model that was approved "
-        "last decides, and not the one that was handed in last"
+        "last decides, and not the one that was handed in last. Which versions are taken, and which ids, is known to "
+        "the next pod, too"
     )
 
 
@@ -170,9 +172,9 @@ async def replays(lab: Lab) -> None:
     """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or refuses.
 
     While another model decides, and once more after the pod was deleted. Then records that never were: another id,
-    another income, another day, another model, also one that nobody has approved. Four copies of the pod with empty
-    volumes: one with the same files gives the same answers; three, with a comment more in `bank.py` and in two other
-    files, one in each, are other programs, and refuse.
+    another income, another day, another model, also one that nobody has approved. Copies of the pod with empty
+    volumes: one with the same files gives the same answers; the others, one for each of six `.py` files at most, which
+    has a comment more there, are other programs, and refuse.
     """
     credit, model, other, kept = await records.prepared(lab)
     # A trail may have lines of its owner's for whoever reads it, but none for replays.
@@ -211,8 +213,8 @@ async def erases(lab: Lab) -> None:
 
     The checker looks for name, number and salts in the trail, the pod's log, its volumes and /tmp. The person had also
     applied with something missing or impossible, and before the pod was replaced. A copy of a record is replayed after
-    the erasure. Then the same person applies again with the same data, is erased again, and the pod is replaced. Before
-    all that somebody is erased whose number theirs begins with, and their records stay.
+    the erasure, which is asked for twice. Then the same person applies again with the same data, is erased again, and
+    the pod is replaced. Before all that somebody is erased whose number theirs begins with, and their records stay.
     """
     story = await erased(lab, thorough=lab.thorough(erases))
     seen: tuple[tuple[Observation, str], ...] = (

@@ -31,6 +31,7 @@ AT_HOME = (
     "record is still there. 409 is for a model or a code that is not"
 )
 OTHERS = "one person's wish is no reason to touch what was decided about another"
+AGAIN = "an officer whose first answer was lost asks again: nothing is left to be done, and nothing is wrong with that"
 UNSEEN = absent("this story to its end", "it did not come to that")
 
 
@@ -52,6 +53,8 @@ class Story:
 
 async def erased(lab: Lab, *, thorough: bool) -> Story:
     """Two people, three decisions about one of them, who then wishes to be forgotten, comes back, and wishes so again.
+
+    The first wish is sent twice.
 
     Args:
         thorough: whether the pod is replaced between the decisions, too.
@@ -81,6 +84,9 @@ async def erased(lab: Lab, *, thorough: bool) -> Story:
     await refused(lab, credit, person)
     answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=officer.token)
     succeeds(answer, "POST /erasures by a privacy officer")
+    answer = await credit.ask("POST", "/erasures", {"person": person.number}, token=officer.token)
+    nobody = "POST /erasures of somebody of whom there is no record any more: a status 2xx, or 404"
+    must(Observation(200 <= answer.status < 300 or answer.status == 404, nobody, answer.shown), AGAIN)
     never = like(draw, person.kept[0].made.id)
     await without_records(credit, person, never)
     story.home = await replayed(credit, draw.choice(person.kept))

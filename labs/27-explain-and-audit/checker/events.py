@@ -26,6 +26,7 @@ class Story:
         single, many: of one event after the other, and of many at once.
         last: the last copy of the trail.
         eyes: whether a risk officer could not approve what he or she had handed in, before the pod was deleted.
+        taken: whether a version was that of its file before the pod was deleted.
     """
 
     credit: Credit
@@ -34,6 +35,7 @@ class Story:
     many: Observation
     last: Trail
     eyes: bool = False
+    taken: bool = False
 
 
 async def told(lab: Lab) -> Story:
@@ -89,13 +91,14 @@ async def paged(lab: Lab, story: Story) -> Observation:
 async def last_words(lab: Lab, story: Story) -> Decided:
     """A newer model comes into service and the older one again, which decides once more; then the pod goes at once.
 
-    In between a risk officer hands in a model, and tries to approve it.
+    In between a risk officer hands in a model, tries to approve it, and hands in another file under its version.
     """
     await served(lab, NEWER)
     _, officer, other = people(drawn(lab, "people 7"))
     model = (await lab.once(models))[EYES]
     succeeds(await story.credit.hand_in(model, other.token), "PUT of a model by a risk officer")
     story.eyes = (await story.credit.approve(model, other.token)).status == 403
+    story.taken = (await version_kept(story, model, other.token)).ok
     succeeds(await story.credit.approve(story.model, officer.token), "approval of the older model")
     story.last = await story.credit.trail(story.last.first)
     await story.credit.page(story.last.first + len(story.last.lines), 0)
@@ -112,12 +115,34 @@ async def after(lab: Lab, story: Story, last: Decided) -> Observation:
         return Observation(False, "the decision that was answered just before has its line", wrong, timed=False)
     draw = drawn(lab, "after")
     made = [await story.credit.decide(each) for each in both_sides(draw, story.model, 4, now())[:1]]
+    if made[0].id in {each.get("decision") for each in newer.events}:
+        seen = f"{made[0].id}, which a line from before the pod was deleted has, too"
+        return Observation(False, "the next decision has an id of its own", seen, timed=False)
     wrong = await lines_of(story.credit, made, story.model, (await story.credit.trail(newer.first)).since(newer))
     if wrong:
         return Observation(False, "the next decision has its line", wrong, timed=False)
+    if story.taken:
+        _, _, other = people(drawn(lab, "people 7"))
+        stays = await version_kept(story, (await lab.once(models))[EYES], other.token)
+        if not stays.ok:
+            return stays
     if story.eyes:  # else it is no matter of what is kept
         await still_four_eyes(lab, story.credit)
     return kept
+
+
+async def version_kept(story: Story, model: Model, token: str) -> Observation:
+    """Whether a version that is taken stays that of its file: another one is refused, and the same one is no news."""
+    credit, first = story.credit, story.last.first
+    before = await credit.trail(first)
+    answers = [await credit.hand_in(model, token, text) for text in (story.model.text, model.text)]
+    another, same = (each.status for each in answers)
+    lines = len(only((await credit.trail(first)).since(before), "model"))
+    return Observation(
+        another == 409 and 200 <= same < 300 and not lines,
+        "PUT under a version that is taken: 409 for another file, 2xx for the same one, and no line of a model",
+        f"{another} for another file, {same} for the same one, {lines} lines", timed=False,
+    )  # fmt: skip
 
 
 async def still_four_eyes(lab: Lab, credit: Credit) -> None:

@@ -16,8 +16,8 @@ from mlops_lab.kube.client import Object
 
 from .expected import later, picked, right, wrong_in
 from .loans import Model
-from .release import FOURTH, OTHER, RELEASES, THIRD, released
 from .release import SAME as SAME_FILES
+from .release import File, program, released
 from .scenario import now, people, served
 from .service import Credit, Decided, is_status, succeeds
 
@@ -31,6 +31,7 @@ FOLLOWS = ("approved", "probability", "score", "base", "contributions", "reasons
 SALT = re.compile(r"[0-9a-fA-F]{32,}")
 FORMS = (digits, "0123456789abcdef", "0123456789ABCDEF", "0123456789ABCDEFGHJKMNPQRSTVWXYZ", digits + ascii_letters)
 REDRAWN = 12  # letters of an id that are drawn anew; a shorter one becomes so long
+COPIES = 3  # of the pod at a time, at most
 DIFFERS = 0.01  # by which the score of a record that was changed is another one, at least
 
 
@@ -197,9 +198,7 @@ async def refuses(credit: Credit, record: Object, draw: Random) -> None:
 
 
 async def by_others(lab: Lab, kept: list[Kept], model: Model) -> list[Observation]:
-    """What copies of the pod with empty volumes make of records: one with the same files, and three of other releases.
-
-    There are two at a time.
+    """What copies of the pod with empty volumes make of records: one with the same files, and a release for each file.
 
     Returns:
         What is seen of the first, and of the others that of one which is not told from the learner's own, if any.
@@ -207,12 +206,17 @@ async def by_others(lab: Lab, kept: list[Kept], model: Model) -> list[Observatio
     Raises:
         Failure: one does not start, or replays what another program has decided.
     """
+    first, *left = found = list(enumerate(await program(lab)))
     elsewhere, other = await together(
-        in_the_same_release(lab, kept, model), in_another_release(lab, kept[0], model, OTHER)
+        in_the_same_release(lab, kept, model), in_another_release(lab, kept[0], model, *first)
     )
-    if elsewhere.ok and other.ok:
-        seen = await together(*(in_another_release(lab, kept[0], model, name) for name in (THIRD, FOURTH)))
+    while left and elsewhere.ok and other.ok:
+        some, left = left[:COPIES], left[COPIES:]
+        seen = await together(*(in_another_release(lab, kept[0], model, *each) for each in some))
         other = next((each for each in seen if not each.ok), other)
+    if other.ok and not left:
+        wanted = f"another code in {len(found)} copies of the pod, each with one more comment in another file"
+        other = Observation(True, wanted, f"so it is, for {', '.join(each.name for _, each in found)}")
     return [elsewhere, other]
 
 
@@ -235,18 +239,18 @@ async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model) -> Obser
         return await same(credit, kept, "in a copy of the pod with the same files and model")
 
 
-async def in_another_release(lab: Lab, kept: Kept, model: Model, name: str) -> Observation:
+async def in_another_release(lab: Lab, kept: Kept, model: Model, number: int, file: File) -> Observation:
     """Whether a program of other files calls its code by another name, and refuses what was decided by this one.
 
     Raises:
         Failure: it does not start, or replays that.
     """
     developer, officer, _ = people(drawn(lab, "another release"))
-    async with released(lab, name) as credit:
+    async with released(lab, f"checker-release-{number}", file) as credit:
         await credit.serve(model, developer.token, officer.token)
         own = (await with_records(credit, [kept.application], model))[0]
         here, there = str(kept.fields["code"]), str(own.fields["code"])
-        wanted = f"another code in a copy of the pod in which {RELEASES[name]} has one more comment"
+        wanted = f"another code in a copy of the pod in which {file.name} has one more comment"
         if here == there:
             return Observation(False, wanted, f"{here[:40]} in both", timed=False)
         why = "it was decided by other files than those that run here, so what they would say now is not what was said"

@@ -6,6 +6,7 @@ import contextlib
 import copy
 from collections.abc import AsyncIterator
 from random import Random
+from typing import NamedTuple
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.copies import Copy, of_pod
@@ -19,39 +20,56 @@ from .scenario import pod_of
 from .service import Credit
 
 GIVEN = "bank.py"  # which decides, and is seldom the file that is run
-SAME, OTHER, THIRD = "checker-same-files", "checker-another-release", "checker-a-third-release"
-FOURTH = "checker-a-fourth-release"
-RELEASES = {
-    OTHER: f"one .py file ({GIVEN} if there is one)", THIRD: f"one .py file, and not {GIVEN},",
-    FOURTH: f"one .py file, and neither {GIVEN} nor the one before,",
-}  # fmt: skip
+RELEASES = 6  # at most, each with a comment more in another file
+SAME = "checker-same-files"
 COMMENT = "\n# another release\n"
 STARTED_WITHIN = 90  # s
 
 
-@contextlib.asynccontextmanager
-async def released(lab: Lab, name: str) -> AsyncIterator[Credit]:
-    """A copy, once it answers, while the block runs.
+class File(NamedTuple):
+    """One of the program's files.
 
-    Args:
-        name: `SAME`, or one of `RELEASES`, in which one .py file ends in one more comment.
+    Attributes:
+        place: the ConfigMap that has it.
+        name: under which it is there.
+    """
+
+    place: str
+    name: str
+
+
+async def program(lab: Lab) -> list[File]:
+    """The .py files that get a release each.
 
     Raises:
-        Failure: no .py file of the pod comes from a ConfigMap, or the copy does not answer.
-        LabError: the copy can't be started.
+        Failure: no .py file of the pod comes from a ConfigMap.
     """
-    pod = await pod_of(lab)
-    maps = {each: await lab.objects.named("ConfigMap", each).now() for each in sorted({*config_maps(pod["spec"])})}
-    found = {each: shown(pod["spec"], there) for each, there in maps.items() if there}
-    changed, names = others(drawn(lab, "release"), found, name if name in RELEASES else OTHER)
+    found = files(drawn(lab, "release"), await mounted(lab, await pod_of(lab)))
     must(
-        Observation(bool(names), "the program's .py files in ConfigMaps that the pod mounts", "there are none"),
+        Observation(bool(found), "the program's .py files in ConfigMaps that the pod mounts", "there are none"),
         "the checker starts a copy of the pod with other files, and finds them in its ConfigMaps: kubectl get pod -o "
         "yaml",
     )
+    return found
+
+
+@contextlib.asynccontextmanager
+async def released(lab: Lab, name: str, changed: File | None = None) -> AsyncIterator[Credit]:
+    """A copy, once it answers, while the block runs.
+
+    Args:
+        name: of the copy.
+        changed: the file that ends in one more comment; none does without it.
+
+    Raises:
+        Failure: the copy does not answer.
+        LabError: the copy can't be started.
+    """
+    pod = await pod_of(lab)
     objects = of_pod(pod, await lab.objects.service("credit"), name, change=lambda container: None)
-    objects[0]["spec"]["volumes"] = volumes(objects[0]["spec"]["volumes"], names if name in RELEASES else {})
-    async with standing(lab, [*(changed if name in RELEASES else []), *objects], grace=1):
+    other = [longer((await mounted(lab, pod))[changed.place], changed.name, name)] if changed else []
+    objects[0]["spec"]["volumes"] = volumes(objects[0]["spec"]["volumes"], {changed.place: name} if changed else {})
+    async with standing(lab, [*other, *objects], grace=1):
         last, answered = "it never answered", False
         async for answer in Copy(lab, name).answers("/trail/head", within=STARTED_WITHIN):
             last, answered = answer.shown, answer.status == 200
@@ -65,6 +83,12 @@ async def released(lab: Lab, name: str) -> AsyncIterator[Credit]:
         yield Credit(lab, name)
 
 
+async def mounted(lab: Lab, pod: Object) -> dict[str, Object]:
+    """A pod's ConfigMaps by their names, as `shown`."""
+    maps = {each: await lab.objects.named("ConfigMap", each).now() for each in sorted({*config_maps(pod["spec"])})}
+    return {each: shown(pod["spec"], found) for each, found in maps.items() if found}
+
+
 def shown(spec: Object, found: Object) -> Object:
     """A ConfigMap with those of its files alone that a pod's volumes have; some name the ones that they want."""
     data, name = found.get("data") or {}, found["metadata"]["name"]
@@ -73,22 +97,20 @@ def shown(spec: Object, found: Object) -> Object:
     return found | {"data": {key: text for key, text in data.items() if key in keys}}
 
 
-def others(draw: Random, maps: dict[str, Object], called: str = OTHER) -> tuple[list[Object], dict[str, str]]:
-    """A copy of the ConfigMap with one of the .py files, which has a comment more; and its name, by the old one.
+def files(draw: Random, maps: dict[str, Object]) -> list[File]:
+    """The .py files of ConfigMaps, `RELEASES` of them: `GIVEN` first if it is there, then others in a drawn order."""
+    found = [File(place, name) for place, each in maps.items() for name in each.get("data") or {} if name[-3:] == ".py"]
+    draw.shuffle(found)
+    return sorted(found, key=lambda each: each.name != GIVEN)[:RELEASES]
 
-    That file is `GIVEN` if there is one. In the releases that are called `THIRD` and `FOURTH` it is another, and not
-    the same in both, if there are such.
-    """
-    files = [(name, key) for name, found in maps.items() for key in found.get("data") or {} if key.endswith(".py")]
-    if not files:
-        return [], {}
-    some = [each for each in files if (each[1] == GIVEN) is (called == OTHER)] or files
-    name, key = draw.sample(some, min(2, len(some)))[-1 if called == FOURTH else 0]
-    data = maps[name]["data"] | {key: maps[name]["data"][key] + COMMENT}
+
+def longer(found: Object, name: str, called: str) -> Object:
+    """A copy of a ConfigMap in which one of the files has a comment more."""
+    data = found["data"] | {name: found["data"][name] + COMMENT}
     made: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": called}, "data": data}
-    if maps[name].get("binaryData"):
-        made["binaryData"] = maps[name]["binaryData"]
-    return [made], {name: called}
+    if found.get("binaryData"):
+        made["binaryData"] = found["binaryData"]
+    return made
 
 
 def volumes(known: list[Object], names: dict[str, str]) -> list[Object]:
