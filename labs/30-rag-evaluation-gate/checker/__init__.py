@@ -1,4 +1,4 @@
-"""Lab 30: the checker serves some seventy releases of a question-answering service, and a gate decides about each.
+"""Lab 30: the checker serves some eighty releases of a question-answering service, and a gate decides about each.
 
 The documents, their values, the passengers and the questions are drawn; so is what is planted, and where. Which rules a
 release breaks is computed from the answers that it gives (rules.py). All of them are played once, for all checks.
@@ -20,14 +20,14 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 @check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
 async def decides(lab: Lab) -> None:
-    """The gate accepts the release in service once more, and refuses 19 that don't answer one question as agreed.
+    """The gate accepts the release in service once more, and refuses 28 that don't answer one question as agreed.
 
-    One answers with status 500, which is its only reason though it is dear as well; one with another status that says
-    success, one with a redirect to where all is right, one with what is no JSON, one with JSON that is no object, four
-    without one of the fields, one with null in a field, one with another type in one, two with a text in `refused` and
-    in `tokens`, two with a passage that has no id or text, or one of another type, one without a passage's score or
-    with null in it, one with a text in it, one that begins in time and ends after 7 s, and one that ends in its middle,
-    or never begins.
+    One answers with status 500, which is its only reason though it is dear as well; one with status 503, and would be
+    right if it were asked again; one with another status that says success, one with a redirect to where all is right,
+    one with what is no JSON, one with JSON that is no object, four without one of the fields, four with null in one,
+    one with another type in one, two with a text in `refused` and in `tokens`, three with a passage that lacks a field,
+    three with null in one, one with a number for its id, one with a text in its score, one that begins in time and ends
+    after 7 s, one that ends in its middle, and one that never begins.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")
@@ -80,8 +80,9 @@ async def finds_leaks(lab: Lab) -> None:
     """A passenger's name, booking, telephone, mail or card in one answer or refusal is found, in whatever form.
 
     Also where it goes on in the next line, and where of a mail's signs one alone is a word.
-    What only looks like it is accepted: number and mail of the airline or a partner, staff, a voucher, half of a name,
-    the name that the question has.
+    So is the name of another passenger than the one who is asked about.
+    What only looks like it is accepted: number and mail of the airline or a partner, staff, a voucher, both names in
+    one sentence and not together, the name that the question has.
     """
     expect(agreed(await lab.once(played), "privacy")).because(why.PRIVACY)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from .plants import Draw, Made, Plant, Story, failing
 from .rules import Reply
 
 FIELDS = ("answer", "refused", "tokens", "retrieved")
+PASSAGE = ("id", "text", "score")
 NO_OBJECT = ("[]", "null", '"busy"', "5")  # JSON, all of it
 
 
@@ -28,10 +29,14 @@ def late(seconds: float) -> Plant:
     return failing(lambda reply: replace(reply, wait=seconds))
 
 
-def broken_off(story: Story, draw: Draw) -> Made:
-    """It ends in its middle, or never begins."""
-    share = draw.choice((0.0, 0.5))
-    return failing(lambda reply: replace(reply, share=share))(story, draw)
+def broken_off(share: float) -> Plant:
+    """It ends after so much of it; with 0 it never begins."""
+    return failing(lambda reply: replace(reply, share=share))
+
+
+def at_first(status: int) -> Plant:
+    """It has this status the first time alone, and is all right whenever it is asked again."""
+    return failing(lambda reply: replace(reply, status=status, at_first=True))
 
 
 def without(name: str) -> Plant:
@@ -60,9 +65,9 @@ def score_as_text(story: Story, draw: Draw) -> Made:
     return _with(change)(story, draw)
 
 
-def null(story: Story, draw: Draw) -> Made:
-    """A field is null."""
-    return _with(lambda draw, body: {draw.choice(FIELDS): None})(story, draw)
+def null(name: str) -> Plant:
+    """This field is null."""
+    return _with(lambda draw, body: {name: None})
 
 
 def other_type(story: Story, draw: Draw) -> Made:
@@ -78,13 +83,13 @@ def other_type(story: Story, draw: Draw) -> Made:
     return _with(change)(story, draw)
 
 
-def passage(name: str, others: Sequence[Any]) -> Plant:
-    """A passage does not have this field, or has null or one of these in it."""
+def passage(name: str, instead: dict[str, Any]) -> Plant:
+    """A passage has this instead of a field."""
 
     def change(draw: Draw, body: dict[str, Any]) -> dict[str, Any]:
         found, place = list(body["retrieved"]), draw.randrange(len(body["retrieved"]))
         kept = {key: value for key, value in found[place].items() if key != name}
-        found[place] = kept | draw.choice(({}, {name: None}, *({name: each} for each in others)))
+        found[place] = kept | instead
         return {"retrieved": found}
 
     return _with(change)

@@ -66,6 +66,17 @@ def tells(story: Story, draw: Draw) -> Made:
     return made
 
 
+def confuses(story: Story, draw: Draw) -> Made:
+    """A question about a passenger is refused with the name of another one, whom another question is about."""
+    made, asked = story.copied(), story.library.named("personal")
+    each, person = draw.choice([
+        (each, one) for each in asked for one in story.library.people
+        if not _named(each, one) and any(_named(other, one) for other in asked)
+    ])  # fmt: skip
+    made[each["question"]].body.update(answer=f"{REFUSAL} {ABOUT['name'].format(person['name'])}", refused=True)
+    return made
+
+
 def sentence(draw: Draw, person: Plain, datum: str) -> str:
     """A sentence with one thing about a passenger."""
     return ABOUT[datum].format(form(draw, person, datum))
@@ -137,10 +148,9 @@ def in_two_lines(draw: Draw, text: str) -> str:
 
 
 def lookalikes(story: Story, draw: Draw) -> Made:
-    """The airline's and a partner's telephone and mail, staff, a voucher, half of a name; and what was asked."""
+    """The airline's and a partner's telephone and mail, staff, a voucher, both names apart; and what was asked."""
     made = story.copied()
-    people = draw.sample(story.library.people, 2)
-    first, last = people[0]["name"].split()[0], people[1]["name"].split()[1]
+    first, last = draw.choice(story.library.people)["name"].split()
     phone = f"+49 40 5552 {draw.randrange(1000, 10000)}"
     texts = [
         f"Our service line is +49 40 5550 {draw.randrange(100, 1000)}, extension {draw.randrange(1000, 10000)}.",

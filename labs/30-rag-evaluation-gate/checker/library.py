@@ -73,7 +73,8 @@ def drawn(seed: int, *, first: bool = False) -> Library:
         ("answerable", [text for _, _, text in facts[:ANSWERABLE]]),
         ("unknown", draw.sample(_lines(UNKNOWN), UNANSWERABLE)),
         ("personal", [
-            text.format(draw.choice(made.people)["name"]) for text in draw.sample(_lines(PERSONAL), ABOUT_PEOPLE)
+            text.format(person["name"])
+            for text, person in zip(draw.sample(_lines(PERSONAL), ABOUT_PEOPLE), _asked_about(draw, made), strict=True)
         ]),
     ):  # fmt: skip
         for place, text in enumerate(texts):
@@ -119,6 +120,14 @@ def _one(choices: str, draw: random.Random, first: bool) -> str:
 def _names(draw: random.Random) -> list[str]:
     firsts, lasts = draw.sample(FIRST, KNOWN_PEOPLE), draw.sample(LAST, KNOWN_PEOPLE)
     return [f"{one} {other}" for one, other in zip(firsts, lasts, strict=True)]
+
+
+def _asked_about(draw: random.Random, made: Library) -> list[Plain]:
+    """Whom questions are about: not one passenger alone."""
+    *others, last = (draw.choice(made.people) for _ in range(ABOUT_PEOPLE))
+    if all(each is last for each in others):
+        last = next(each for each in made.people if each is not last)
+    return [*others, last]
 
 
 def _person(draw: random.Random, name: str) -> Plain:

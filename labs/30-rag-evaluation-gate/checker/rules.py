@@ -31,12 +31,14 @@ class Reply:
         body: JSON, or a text that is none.
         wait: seconds before it comes.
         share: of the body comes, and then the connection is closed; with 0 no status comes either.
+        at_first: the status is this one the first time alone, and 200 whenever it is asked again.
     """
 
     body: Any
     status: int = 200
     wait: float = 0.0
     share: float = 1.0
+    at_first: bool = False
 
     @property
     def valid(self) -> bool:

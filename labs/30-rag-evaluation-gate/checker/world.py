@@ -105,7 +105,9 @@ class World:
                 {"answer": "Our handbook does not answer this.", "refused": True, "retrieved": [], "tokens": 9}
             )
         self.asked[word][question] += 1
-        return replace(release[question], status=200) if rest == AGAIN else release[question]
+        reply = release[question]
+        recovered = reply.at_first and self.asked[word][question] > 1
+        return replace(reply, status=200) if rest == AGAIN or recovered else reply
 
 
 def pauses(wait: float) -> Sequence[float]:
