@@ -70,6 +70,15 @@ def test_a_solution_is_silent_all_day_and_fires_for_each_fault(name: str, seed: 
         assert {each.labels["severity"] for each in alerts} == {trials[fault].severity}
         assert all(0 < each.since <= 110 for each in alerts), (trials[fault].what, alerts)
     assert wrong(LAB / "solution" / name, found, seed) == []
+    assert checks.lingering(trials, found) == []
+
+
+@pytest.mark.long
+def test_a_critical_alert_may_be_kept_for_a_minute(tmp_path: Path) -> None:
+    text = (LAB / "solution" / "window" / "rules.yaml").read_text()
+    (tmp_path / "rules.yaml").write_text(re.sub(r"( +)for: .+\n", r"\g<0>\1keep_firing_for: 1m\n", text))
+    found = replayed(tmp_path / "rules.yaml", tmp_path)
+    assert found.pop("normal", []) == wrong(tmp_path, found) == checks.lingering(planned(1).trials, found) == []
 
 
 def test_a_metronome_is_there_for_each_fault_and_before_it(tmp_path: Path) -> None:
@@ -83,7 +92,8 @@ def test_a_metronome_is_there_for_each_fault_and_before_it(tmp_path: Path) -> No
             assert any(each.since <= 0 for each in checks.answers(trial, found[name]))
 
 
-MISTAKES = [each for each in wrongs(resolve("17")) if each.check in RULES]
+KEPT = "resolves--keeps-firing-when-nobody-answered"
+MISTAKES = [each for each in wrongs(resolve("17")) if each.check in RULES or each.name == KEPT]
 # A day takes seconds to replay: one mistake of each check has to do, where nobody has changed the lab.
 FIRST = {each.check: each for each in reversed(MISTAKES)}.values()
 
@@ -97,6 +107,7 @@ def test_a_mistake_in_the_rules_fails_its_check_and_no_other(variant: Variant, t
     found = replayed(tmp_path / "rules.yaml", tmp_path)
     assert bool(found.pop("normal", [])) == (variant.check == "silent_through_a_normal_day")
     assert bool(wrong(tmp_path, found)) == (variant.check == "fires_for_each_fault")
+    assert bool(checks.lingering(planned(1).trials, found)) == (variant.check == "resolves")
 
 
 def test_a_day_is_drawn_and_drawn_again() -> None:
@@ -116,6 +127,11 @@ def test_a_day_is_drawn_and_drawn_again() -> None:
     assert away.size != alone.size and one.normal(fewer.at).away == fewer.size
     assert not any(one.normal(at).rate for at in range(nobody.at, nobody.at + nobody.lasts, plan.STEP))
     assert nobody.at + nobody.lasts <= plan.NIGHT
+    lasting, sluggish = kinds["lasting"], kinds["sluggish"]
+    assert lasting.at >= plan.NIGHT and lasting.at + lasting.lasts + plan.AFTER <= plan.SLOTS.start * plan.HOUR
+    assert lasting.lasts >= 90 * plan.MINUTE and one.normal(sluggish.at).worst in range(plan.PODS)
+    moment = one.normal(lasting.at)
+    assert 0.03 < moment.errors < 0.05 and 0.06 < moment.slow < 0.1
     slow = one.trials["slow"]
     assert slow.moment(plan.LEAD + 60).slow < 0.2 and slow.moment(plan.LEAD + plan.FAULT).slow > 0.8
     assert 0.03 <= shares["failing"] < 0.05 and 0.07 <= shares["sluggish"] < 0.1

@@ -89,9 +89,9 @@ def rule(name: str, severity: str, **annotations: str) -> dict[str, Any]:
     return {"type": "alerting", "name": name, "query": "up", "labels": labels, "annotations": annotations}
 
 
-def alert(name: str, severity: str, since: int = 40, **more: str) -> Any:
+def alert(name: str, severity: str, since: int = 40, lasted: int = 60, **more: str) -> Any:
     labels = {"alertname": name, "severity": severity, "service": "model", "share": str(since), **more}
-    return checks.day.Fired(labels, since, 60)
+    return checks.day.Fired(labels, since, lasted)
 
 
 WHOLE = {"summary": "it is slow", "runbook_url": "https://runbooks.example.org/slow"}
@@ -124,6 +124,30 @@ def test_an_alert_of_a_group_that_is_looked_at_seldom_is_late() -> None:
     groups = [{**GROUPS[0], "interval": 60.0}, GROUPS[1]]
     assert checks.wrong("slow", TRIALS["slow"], [alert("Slow", "warning", 70)], groups) is None
     assert checks.wrong("slow", TRIALS["slow"], [alert("Slow", "warning", 80)], groups)[0] == "130 s"
+
+
+@pytest.mark.parametrize(
+    ("fired", "fires_on"),
+    [
+        ([alert("Down", "critical", 40, 410)], ""),
+        ([alert("Down", "critical", 40, 420)], "Down"),
+        ([alert("Down", "critical", 40, 100), alert("Down", "critical", 370, 90)], "Down"),
+        ([alert("Down", "critical", 40, 330), alert("DownForLong", "critical", 100, 360)], ""),
+        ([alert("Down", "critical", 40, 420), alert("DownForLong", "critical", 300, 70)], "Down"),
+        ([alert("Slow", "warning", 40, 420)], ""),
+        ([alert("Down", "critical", -300, 900)], ""),
+        ([], ""),
+    ],
+)
+def test_an_alert_that_told_of_a_fault_in_time_has_ended_in_time_after_it(fired: list[Any], fires_on: str) -> None:
+    said = [f"{TRIALS['gone'].what}: {fires_on} fires on"] if fires_on else []
+    assert checks.lingering(TRIALS, {"gone": fired}) == said
+
+
+def test_a_fault_is_over_when_it_has_lasted_for_six_minutes() -> None:
+    for trial in TRIALS.values():
+        over = checks.LEAD + checks.FAULT
+        assert trial.moment(over) != trial.before == trial.moment(over + checks.STEP) == trial.moment(checks.LEAD)
 
 
 def test_errors_may_have_a_warning_beside_the_critical_alert() -> None:
@@ -376,11 +400,17 @@ def test_where_all_fails_from_the_first_answer_on_there_is_no_series_of_others()
     plan, targets = checks.Plan(random.Random(1)), [{"job": "model", "pod": f"m-{each}"} for each in range(3)]
     tests = checks.day.replays(plan, targets, [], "rules.yaml", 1)["tests"]
     (trial,) = (each for each in tests if each["name"] == "errors-all")
-    seen = [each["series"] for each in trial["input_series"] if "+" in each["values"]]
-    answers = [each for each in seen if 'route="/predict",status=' in each]
+    seen = {each["series"]: each["values"] for each in trial["input_series"] if "+" in each["values"]}
+    answers = {series: values for series, values in seen.items() if 'route="/predict",status=' in series}
+    old, new = (
+        {series.split('status="')[1][:3]: values for series, values in answers.items() if f'pod="{pod}"' in series}
+        for pod in ("m-0", "m-0-1")
+    )
     status = plan.trials["errors-all"].during.status
-    assert {each.split('status="')[1][:3] for each in answers if 'pod="m-0"' in each} == {"200", "422", "500"}
-    assert {each.split('status="')[1][:3] for each in answers if 'pod="m-0-1"' in each} == {status}
+    assert old.keys() == {"200", "422", "500"} and new.keys() == {"200", "422", "500", status}
+    begins, lasts = checks.LEAD // checks.STEP + 1, checks.FAULT // checks.STEP
+    afterwards = {code for code, values in new.items() if values.startswith(f"_x{begins} _ _x{lasts - 1} ")}
+    assert afterwards == new.keys() - {status}
 
 
 @pytest.mark.parametrize(("acts_on", "posted"), [("Slow", False), ("Down", True), ("Few", False)])
@@ -554,7 +584,11 @@ def test_a_responder_that_is_told_late_acts_all_the_same(monkeypatch: pytest.Mon
     [
         ("routes_and_groups", {"posted": notifications.Notifications(waited=60)}, True),
         ("pages_within_two_minutes", {"failing": checks.Story(waited=120)}, True),
-        ("resolves", {"failing": checks.Story(waited_for_end=90), "posted": notifications.Notifications()}, True),
+        ("resolves", {"failing": checks.Story(waited_for_end=90), "posted": notifications.Notifications(),
+                      "planned": checks.Plan(random.Random(1)), "replayed": {}}, True),
+        ("resolves", {"failing": checks.Story(resolved=20), "posted": notifications.Notifications(),
+                      "planned": checks.Plan(random.Random(1)),
+                      "replayed": {"gone": [alert("Down", "critical", 40, 420)]}}, None),
         ("falls_back_once", {"failing": checks.Story(["v2"]), "posted": notifications.Notifications()}, True),
         ("falls_back_once", {"failing": checks.Story(["v2", "v1", "v2"]), "posted": notifications.Notifications()},
          None),

@@ -13,8 +13,8 @@ from mlops_lab.kit.prerequisites import must
 
 from . import at_once, day, judge, notifications, replay
 from .fault import BACK_WITHIN, FIRES_WITHIN, Story, inject_fault
-from .notifications import RESOLVED_WITHIN, Notifications, must_hear_of_the_end, notified, settled
-from .plan import AFTER, clock
+from .notifications import Notifications, must_hear_of_the_end, notified, settled
+from .plan import AFTER, RESOLVED_WITHIN, clock
 from .prometheus import PODS, loaded
 from .running import runs
 from .tracing import Request, buried, requested, traced
@@ -301,11 +301,25 @@ async def pages_within_two_minutes(lab: Lab) -> None:
 
 @check(points=2, needs=pages_within_two_minutes, domains=OBSERVED)
 async def resolves(lab: Lab) -> None:
-    """The fault is over: within 90 s of the last failed request the pager hears it; as of other services' alerts."""
+    """The fault is over: within 90 s of the last failed request the pager hears it; as of other services' alerts.
+
+    90 s after the end of each critical fault that is replayed, its alert has ended, too.
+    """
     story = await lab.once(failing)
     if not seen_through(lab):
         return  # it ended early
     await must_hear_of_the_end(lab, await lab.once(posted))
+    late = judge.lingering((await lab.once(replay.planned)).trials, await lab.once(replayed))
+    must(
+        holds(
+            not late,
+            f"{RESOLVED_WITHIN} s after the end of each critical fault that is replayed its alert has ended",
+            f"not after {len(late)} of them",
+            evidence=late,
+        ),
+        "the pager hears of the end once Prometheus calls the alert over, whatever it is about: keep_firing_for, or a "
+        "long window without a short one that has to agree, makes that late",
+    )
     expect(
         Observation(
             story.resolved is not None,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .plan import FAULT, HOUR, LEAD, STEP, TURN, Moment, Plan
+from .plan import FAULT, HOUR, LEAD, RESOLVED_WITHIN, STEP, TURN, Moment, Plan
 
 Labels = dict[str, str]
 Counter = tuple[str, str]  # name, labels
@@ -65,15 +65,18 @@ def replays(
     questions = [each for hour in range(hours) for each in _questions("normal", hour * HOUR, (hour + 1) * HOUR)]
     tests = [_test("normal", 0, day, others, hours * HOUR, questions)]
     for name, trial in plan.trials.items():
-        series, end, born = [], (LEAD + FAULT) // STEP + 1, trial.begins - BEFORE
+        over = LEAD + FAULT
+        lasts = over + RESOLVED_WITHIN
+        series, end, born = [], lasts // STEP + 1, trial.begins - BEFORE
         turn = LEAD // STEP + 1 if trial.replaced else end
         for number, labels in enumerate(targets):
             series += Pod(labels, number, len(targets), 0, turn, born).series(trial.moment)
             if trial.replaced:
                 new = Pod(_after(labels, 1), number, len(targets), turn, end, trial.begins + LEAD, fresh=True)
                 series += new.series(trial.moment)
-        questions = [*_questions(name, 0, LEAD, trial.begins), *_questions(name, LEAD, LEAD + FAULT, trial.begins)]
-        tests.append(_test(name, trial.begins, series, others, LEAD + FAULT, questions))
+        spans = itertools.pairwise((0, LEAD, over, lasts))
+        questions = [each for begin, end in spans for each in _questions(name, begin, end, trial.begins)]
+        tests.append(_test(name, trial.begins, series, others, lasts, questions))
     return {"rule_files": [rules], "evaluation_interval": f"{STEP}s", "tests": tests}
 
 
@@ -92,7 +95,7 @@ def fired(output: str) -> dict[str, list[Fired]]:
         labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', text))
         labels.pop("alertstate", None)
         at, known = since + begin - (0 if name == "normal" else LEAD), alerts.setdefault(name, [])
-        # What goes on over the hour was asked for twice.
+        # What goes on over the hour, or after its fault, was asked for twice.
         before = next((each for each in known if each.labels == labels and each.since + each.lasted >= at), None)
         if before:
             known.remove(before)
@@ -176,7 +179,8 @@ class Pod:
                 yield ()
             else:
                 if now.worst >= 0:
-                    now = replace(now, errors=now.errors * self.pods * (now.worst == self.number))
+                    mine = self.pods * (now.worst == self.number)
+                    now = replace(now, errors=now.errors * mine, slow=now.slow * mine)
                 yield now, -1.0 if self.starts and age < UNSCRAPED + LOADING else share
 
     def _written(self, parts: Sequence[tuple[float | None, int]], value: float | None, *, gauge: bool) -> str:

@@ -10,7 +10,7 @@ from mlops_lab.checks import Lab, LabError, absent
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 
-from .notifications import RESOLVED_WITHIN
+from .plan import RESOLVED_WITHIN
 from .prometheus import in_words, query
 from .world import GOOD, OLD, fares, fires, in_service, inbox, leave_weather_out, put_in_service, release, untouched
 

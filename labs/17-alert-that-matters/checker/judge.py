@@ -9,7 +9,7 @@ from mlops_lab.kube.client import Object
 
 from .day import OF_A_POD, Fired, Labels
 from .fault import FIRES_WITHIN
-from .plan import STEP, Trial
+from .plan import FAULT, RESOLVED_WITHIN, STEP, Trial
 from .why import BARE, PAGES_TOO, missed
 
 LABELS = {"severity": ("critical", "warning"), "service": ("model",)}  # of each alert, and what they may say
@@ -56,6 +56,20 @@ def wrong(name: str, trial: Trial, fired: Sequence[Fired], groups: Sequence[Obje
         if lacking := unnoted(each.labels, groups):
             return f"{each.labels.get('alertname')} has no {' and no '.join(lacking)}", BARE
     return None
+
+
+def lingering(trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]]) -> list[str]:
+    """The critical faults after which no alert that told of them in time has ended in time, and what fires on."""
+    said = []
+    for name, trial in trials.items():
+        right = answers(trial, found.get(name, ())) if trial.severity == "critical" else []
+        in_time = {each.labels.get("alertname", "") for each in right if 0 < each.since <= FIRES_WITHIN}
+        late = {
+            each.labels.get("alertname", "") for each in right if each.since + each.lasted > FAULT + RESOLVED_WITHIN
+        }
+        if in_time and in_time <= late:
+            said.append(f"{trial.what}: {', '.join(sorted(in_time))} fires on")
+    return said
 
 
 def unlabelled(groups: Sequence[Object], targets: Sequence[Labels], found: Mapping[str, Sequence[Fired]]) -> list[str]:

@@ -21,6 +21,7 @@ from mlops_lab.kube.client import Object
 
 from .day import Labels
 from .forms import answered
+from .plan import RESOLVED_WITHIN
 from .prometheus import PODS
 from .world import GOOD, about, fires, in_service, inbox, release
 
@@ -31,7 +32,6 @@ WORDS = ("Training", "Nightly", "Import", "Upload", "Backup", "Billing")  # in n
 NAMES = 3  # of the learner's alerts, to which names are made that are near
 OWN_AT_MOST, SILENT_AT_MOST = 12, 4  # of the learner's warnings, and of what tells nobody: 20 are read of a message
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
-RESOLVED_WITHIN = 90  # s from an alert's end to the message about it
 ACTS_WITHIN = 36  # s in which a responder has acted that is told 30 s (the default of group_wait) later than others
 LOOK_EVERY = 2  # s
 MOST_ROUTES = 1000  # that are looked at; in YAML a list may be in itself

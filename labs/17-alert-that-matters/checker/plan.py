@@ -15,7 +15,8 @@ MINUTE, HOUR = 60, 3600
 DAY = 24 * HOUR
 NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from when on fewer and fewer do
 RARE = 2 * MINUTE  # from one request to the next at night
-LEAD, FAULT = 20 * MINUTE, 6 * MINUTE  # before a fault, and how long it is looked at
+LEAD, FAULT = 20 * MINUTE, 6 * MINUTE  # before a fault, and how long it lasts
+RESOLVED_WITHIN = 90  # s from the end of a fault, or of an alert, to the message about it
 FIRST = 2 * MINUTE  # of a fault that gets worse
 TURN = 2 * MINUTE  # from the replacement of one pod to that of the next
 PODS = 3
@@ -43,7 +44,7 @@ class Moment:
         only: all requests of this step come to the pod of this number; -1 where they are spread.
         lost: the numbers of the pods whose scrapes fail.
         also: the status of every second request that fails; empty where all have the same.
-        worst: the number of the pod that all requests which fail come to; -1 where they are spread.
+        worst: the number of the pod that all requests which fail or are slow come to; -1 where they are spread.
         away: the number of a pod that is gone, and is no target any more; -1 for none.
     """
 
@@ -67,7 +68,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Trial:
-    """A fault: the severity of its alert, what it is, when its replay begins, and what is seen before and in it.
+    """A fault: the severity of its alert, what it is, when its replay begins, and what is seen before, in and after it.
 
     Attributes:
         worse: what is seen once its alert has to fire; None where it stays as it is.
@@ -83,10 +84,12 @@ class Trial:
     replaced: bool = False
 
     def moment(self, at: int) -> Moment:
-        """A moment of its replay."""
+        """A moment of its replay; what is seen afterwards is what was seen before."""
+        if not LEAD < at <= LEAD + FAULT:
+            return self.before
         if self.worse and at > LEAD + FIRST:
             return self.worse
-        return self.during if at > LEAD else self.before
+        return self.during
 
 
 class Event(NamedTuple):
@@ -139,8 +142,9 @@ class Plan:
         changes: dict[str, Callable[[], Moment]] = {
             "hiccup": lambda: Moment(rate, errors=size, status=self._day_status),
             "failing": lambda: Moment(rate, errors=size, status=self._day_status, worst=self._worst),
+            "lasting": lambda: Moment(rate, errors=size, slow=2 * size, takes=0.8, status=self._day_status),
             "pause": lambda: Moment(rate, slow=size),
-            "sluggish": lambda: Moment(rate, slow=size, takes=0.8),
+            "sluggish": lambda: Moment(rate, slow=size, takes=0.8, worst=self._worst),
             "crawling": lambda: Moment(rate, slow=size, takes=self._crawl),
             "brisk": lambda: Moment(rate, brisk=size),
             "partner": lambda: Moment(rate, errors=beside_refused(size), refused=size, status=self._day_status),
@@ -181,7 +185,7 @@ def _status(chance: random.Random, among: tuple[str, ...] = USUAL + OTHERS) -> s
 
 
 def _events(chance: random.Random, crawl: float) -> list[Event]:
-    """Of the normal day: at night lone requests, a deploy, and then nobody; by day a thing an hour; an evening.
+    """Of the normal day: a night, nearly two hours close to a fault, a thing an hour by day, and an evening.
 
     Args:
         crawl: s that an answer takes where some take long.
@@ -194,6 +198,10 @@ def _events(chance: random.Random, crawl: float) -> list[Event]:
         Event("deploy", night, 3 * TURN, "the pods were replaced, one after the other, while nobody asked"),
         Event("nobody", nobody, HOUR, "for an hour of the night no request came at all"),
     ]
+    lasting, lasts = chance.uniform(0.035, 0.04), STEP * chance.randrange(6 * 95, 6 * 105)
+    near = f"{lasting:.1%} of the requests failed, and {2 * lasting:.1%} of the answers took 0.8 s"
+    begins = NIGHT + STEP * chance.randrange(0, 60)
+    found.append(Event("lasting", begins, lasts, f"for {lasts // MINUTE} minutes {near}", lasting))
     hiccup, pause, failing = chance.uniform(0.3, 0.42), chance.uniform(0.5, 0.7), chance.uniform(0.03, 0.04)
     sluggish, crawling = chance.uniform(0.07, 0.08), chance.uniform(0.07, 0.08)
     brisk, refused = chance.uniform(0.2, 0.4), chance.uniform(0.55, 0.65)
@@ -218,7 +226,12 @@ def _events(chance: random.Random, crawl: float) -> list[Event]:
         ("hiccup", short, f"for 10 s, {hiccup:.0%} of the requests failed", hiccup),
         ("pause", short, f"for 10 s, {pause:.0%} of the requests took longer than a second", pause),
         ("failing", long, f"for 20 minutes {failing:.1%} of the requests failed, all on one pod", failing),
-        ("sluggish", long, f"for 20 minutes {sluggish:.1%} of the answers took 0.8 s: less than 10 %", sluggish),
+        (
+            "sluggish",
+            long,
+            f"for 20 minutes {sluggish:.1%} of the answers took 0.8 s, all on one pod: less than 10 %",
+            sluggish,
+        ),
         (
             "crawling",
             long,

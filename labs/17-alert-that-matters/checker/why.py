@@ -27,7 +27,11 @@ DISTURBED = {
     "for: alert on what passengers notice, not on what might be a cause of it",
     "failing": "less than 5 % of all answers failed: by the task's table that is no fault, also where all of them are "
     "of one pod: sum over the pods first, then divide. Whoever is woken by it will put the pager in a drawer again",
-    "sluggish": "less than 10 % of the answers took longer than 0.5 s: by the task's table that is no fault",
+    "lasting": "less than 5 % of the answers failed, and less than 10 % took longer than 0.5 s: by the task's table "
+    "that is no fault, however long it goes on. A lower bound that has to hold for half an hour, or over a window "
+    "of hours, makes one of it",
+    "sluggish": "less than 10 % of the answers took longer than 0.5 s: by the task's table that is no fault, also "
+    "where all of them are of one pod: sum over the pods first, then divide",
     "crawling": "less than 10 % of the answers took longer than 0.5 s, and how much longer is not asked: by the task's "
     "table that is no fault. The slowest of a hundred answers, or an average, says nothing of the others",
     "brisk": 'these answers took less than 0.5 s. The bucket le="0.5" has them, the one before it has not',
