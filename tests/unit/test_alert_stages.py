@@ -129,11 +129,11 @@ def test_an_alert_of_a_group_that_is_looked_at_seldom_is_late() -> None:
 @pytest.mark.parametrize(
     ("fired", "fires_on"),
     [
-        ([alert("Down", "critical", 40, 410)], ""),
-        ([alert("Down", "critical", 40, 420)], "Down"),
-        ([alert("Down", "critical", 40, 100), alert("Down", "critical", 370, 90)], "Down"),
-        ([alert("Down", "critical", 40, 330), alert("DownForLong", "critical", 100, 360)], ""),
-        ([alert("Down", "critical", 40, 420), alert("DownForLong", "critical", 300, 70)], "Down"),
+        ([alert("Down", "critical", 40, 470)], ""),
+        ([alert("Down", "critical", 40, 480)], "Down"),
+        ([alert("Down", "critical", 40, 100), alert("Down", "critical", 370, 150)], "Down"),
+        ([alert("Down", "critical", 40, 470), alert("DownForLong", "critical", 100, 360)], ""),
+        ([alert("Down", "critical", 40, 480), alert("DownForLong", "critical", 300, 130)], "Down"),
         ([alert("Slow", "warning", 40, 420)], ""),
         ([alert("Down", "critical", -300, 900)], ""),
         ([], ""),
@@ -547,6 +547,25 @@ def test_what_is_no_json_on_standard_output_is_told_from_standard_error(
 
 
 @pytest.mark.parametrize(
+    ("said", "foreign"),
+    [("printf 'looking in the logs ... '", 0), ("""echo '{"level": "info"}'""", 0), ("echo 1", 0), ("", 1)],
+)
+def test_what_standard_error_says_in_between_takes_nothing_away(tmp_path: Path, said: str, foreign: int) -> None:
+    line = '{"service": "model", "request_id": "a"}'
+    other = f"echo '{line}'".replace('"a"', '"b"') if foreign else ":"
+    (tmp_path / "trace").write_text(f"#!/bin/sh\n{said or ':'} >&2; echo '{line}'; {other}\n")
+    (tmp_path / "trace").chmod(0o755)
+    lab, request = made_up_lab("17", tmp_path), checks.Request("with an id", 200, answered=200, id="a")
+
+    async def once(stage: Any) -> Any:
+        return [request]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    asyncio.run(checks.traced(lab))
+    assert (len(request.lines), request.foreign, request.sentences) == (1, foreign, ())
+
+
+@pytest.mark.parametrize(
     ("status", "answered", "right"), [(200, 200, True), (200, 502, False), (500, 500, True), (500, 502, True),
                                       (500, 0, False), (500, 200, False), (422, 500, False)],
 )  # fmt: skip
@@ -588,7 +607,7 @@ def test_a_responder_that_is_told_late_acts_all_the_same(monkeypatch: pytest.Mon
                       "planned": checks.Plan(random.Random(1)), "replayed": {}}, True),
         ("resolves", {"failing": checks.Story(resolved=20), "posted": notifications.Notifications(),
                       "planned": checks.Plan(random.Random(1)),
-                      "replayed": {"gone": [alert("Down", "critical", 40, 420)]}}, None),
+                      "replayed": {"gone": [alert("Down", "critical", 40, 480)]}}, None),
         ("falls_back_once", {"failing": checks.Story(["v2"]), "posted": notifications.Notifications()}, True),
         ("falls_back_once", {"failing": checks.Story(["v2", "v1", "v2"]), "posted": notifications.Notifications()},
          None),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .plan import FAULT, HOUR, LEAD, RESOLVED_WITHIN, STEP, TURN, Moment, Plan
+from .plan import ENDS_WITHIN, FAULT, HOUR, LEAD, STEP, TURN, Moment, Plan
 
 Labels = dict[str, str]
 Counter = tuple[str, str]  # name, labels
@@ -66,7 +66,7 @@ def replays(
     tests = [_test("normal", 0, day, others, hours * HOUR, questions)]
     for name, trial in plan.trials.items():
         over = LEAD + FAULT
-        lasts = over + RESOLVED_WITHIN
+        lasts = over + ENDS_WITHIN
         series, end, born = [], lasts // STEP + 1, trial.begins - BEFORE
         turn = LEAD // STEP + 1 if trial.replaced else end
         for number, labels in enumerate(targets):

@@ -17,6 +17,9 @@ NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from 
 RARE = 2 * MINUTE  # from one request to the next at night
 LEAD, FAULT = 20 * MINUTE, 6 * MINUTE  # before a fault, and how long it lasts
 RESOLVED_WITHIN = 90  # s from the end of a fault, or of an alert, to the message about it
+ENDS_WITHIN = (
+    150  # s from the end of a replayed fault: these are larger, and take longer to leave a window of two minutes
+)
 FIRST = 2 * MINUTE  # of a fault that gets worse
 TURN = 2 * MINUTE  # from the replacement of one pod to that of the next
 PODS = 3

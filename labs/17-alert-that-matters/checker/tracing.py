@@ -200,14 +200,14 @@ async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
             continue
         command = await lab.work.command("trace", request.id, within=WITHIN, cluster=True)
         printed.append(command.output.splitlines())
+        request.printed = tuple(line[:200] for line in printed[-1][-4:])
+        if not _of_one(printed[-1], request.id) and (alone := await standard_output(lab, request.id)):
+            printed[-1] = alone
+            plain = [line for line in alone if line.strip() and json_object(line) is None]
+            request.sentences = tuple(line[:200] for line in plain)
         lines = [each for each in json_objects(printed[-1]) if each]
         request.lines = [each for each in lines if each.get("request_id") == request.id]
         request.foreign = len(lines) - len(request.lines)
-        request.printed = tuple(line[:200] for line in printed[-1][-4:])
-        plain = [line for line in printed[-1] if line.strip() and json_object(line) is None]
-        if plain:
-            alone = await standard_output(lab, request.id)
-            request.sentences = tuple(line[:200] for line in plain if line in alone)
         found.append((request, command.observed(command.code is not None, f"./trace ends within {WITHIN} s")))
         if command.code is None:  # it won't end for the next one either
             return found
@@ -217,15 +217,21 @@ async def traced(lab: Lab) -> list[tuple[Request, Observation]]:
     return found
 
 
-async def standard_output(lab: Lab, request_id: str) -> set[str]:
+def _of_one(printed: Sequence[str], request_id: str) -> bool:
+    """Are all lines JSON about one request? Anything else may be of standard error, which comes in between."""
+    said = [json_object(line) for line in printed if line.strip()]
+    return all(each is not None and each.get("request_id") == request_id for each in said)
+
+
+async def standard_output(lab: Lab, request_id: str) -> list[str]:
     """The lines of ./trace's standard output alone, from a copy of the workspace; none where that can't be."""
     with contextlib.suppress(Failure, LabError), lab.work.copy() as work:
         program = work.folder / f"alone-{uuid.uuid4().hex[:8]}"
         program.write_text(ALONE)
         program.chmod(0o755)
         command = await work.command(program.name, request_id, within=WITHIN, cluster=True)
-        return set(command.output.splitlines())
-    return set()
+        return command.output.splitlines()
+    return []
 
 
 def compared(request: Request, printed: Sequence[str], log: Sequence[str]) -> None:
