@@ -492,10 +492,59 @@ def test_a_page_is_right_only_with_what_is_right(lab28: Any, models: ModuleType,
     assert crowd.page(shown(f"{price}34", dests), right, name, [0])[0] is False
     assert crowd.page(shown(f"{price} or 7.25", dests), right, name, [0])[0] is False
     assert crowd.page(shown(price, sorted(right.codes)), right, name, [0])[0] is False
+    for said in (", ".join(dests), "/".join(dests), f"Fly to {dests[0]}, {dests[1]} or {dests[2]}."):
+        assert crowd.page(shown(price, [said]), right, name, [0]) == (True, [])
+    for said in ([*dests, *dests], [*dests, dests[0]], ["".join(dests)]):
+        assert crowd.page(shown(price, said), right, name, [0])[0] is False
     other = f"{right.prices[1][0]['price']:.2f}"  # each part may be of another of the states that are right
     assert [crowd.page(shown(other, dests), right, name, states)[0] for states in ([0], [0, 1])] == [False, True]
     for garbage in (f'<b id="forecast">{"1" * 200_000}', "", "<" * 1000, "<p>" * 1000, "not available", "\0"):
         assert crowd.page(garbage, right, name, [0]) == (False, [])
+
+
+class Typed(BaseHTTPRequestHandler):
+    """Always the same page, as what it is said to be."""
+
+    page, media = b"", ""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        if self.media:
+            self.send_header("Content-Type", self.media)
+        self.end_headers()
+        self.wfile.write(self.page)
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("media", "ok", "seen"),
+    [
+        ("text/html", True, ""),
+        ("Text/HTML; charset=utf-8", True, ""),
+        ("application/xhtml+xml", True, ""),
+        ("application/json", False, "200 'Content-Type application/json: "),
+        ("text/html-of-mine", False, "200 'Content-Type text/html-of-mine: "),
+        ("", False, "200 'Content-Type none: "),
+    ],
+)
+def test_a_page_comes_as_html(models: ModuleType, feeds: Any, media: str, ok: bool, seen: str) -> None:
+    module = loaded("28", "crowd")
+    crowd = module.Crowd(module.Right(feeds, models), 1)
+    crowd.right.passengers = crowd.right.passengers[:1]
+    crowd.draw.random = lambda: 1.0  # no stranger
+    price = f"{crowd.right.prices[0][0]['price']:.2f}"
+    dests = models.recommend(crowd.right.of[0][1], crowd.right.passengers[0])
+    said = f"<p id=forecast>{price}<p id=recommendations>{' '.join(dests)}"
+    page = json.dumps(said) if "json" in media else said
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Page", (Typed,), {"page": page.encode(), "media": media}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    crowd.targets["page"] = f"127.0.0.1:{server.server_port}"
+    crowd.one("page")
+    server.shutdown()
+    ((_, _, right, _, _, wrong),) = crowd.events
+    assert right is ok or re.fullmatch(r"\d+\.\d s", wrong)  # on a busy machine it may be late
+    assert wrong.startswith(seen)
 
 
 @pytest.mark.parametrize(
@@ -678,7 +727,7 @@ def test_an_answer_that_does_not_end_is_not_waited_for() -> None:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     began = time.monotonic()
-    status, text = loaded("28", "crowd").ask("GET", f"127.0.0.1:{server.server_port}", "/", within=0.5)
+    status, text, _ = loaded("28", "crowd").ask("GET", f"127.0.0.1:{server.server_port}", "/", within=0.5)
     took = time.monotonic() - began
     server.shutdown()
     assert (status, set(text)) == (200, {"1"})
@@ -691,10 +740,20 @@ def test_an_answer_that_does_not_end_is_not_waited_for() -> None:
 def test_an_answer_of_garbage_is_wrong(models: ModuleType, feeds: Any, text: str, monkeypatch: Any) -> None:
     module = loaded("28", "crowd")
     crowd = module.Crowd(module.Right(feeds, models), 1)
-    monkeypatch.setattr(module, "ask", lambda *given, **more: (200, text))
+    monkeypatch.setattr(module, "ask", lambda *given, **more: (200, text, "text/html"))
     for kind in ("page", "forecast", "recommend", "air"):
         crowd.one(kind)
     assert [each[1:3] for each in crowd.events] == [[kind, False] for kind in ("page", "forecast", "recommend", "air")]
+
+
+def test_one_feed_may_go_on_alone(flights: Path) -> None:
+    world = loaded("28", "world").World(LAB / "checker" / "prices.csv", flights, 5, {"exchange": 0, "bookings": 0})
+    world.do({"state": 1})
+    world.do({"alone": {"bookings": 2}})
+    for feed, state in (("exchange", 1), ("bookings", 2)):
+        assert json.loads(world.feeds.body(feed)) == world.feeds.rows[feed][state]
+    world.do({"state": 1})
+    assert world.feeds.state == {"exchange": 1, "bookings": 1}
 
 
 # Judging what came
@@ -757,6 +816,31 @@ def test_a_fault_excuses_its_own_service_in_its_time(lab28: Any) -> None:
     assert [each.ok for each in lab28.kept(day)] == [False, True, True]
     day.events = []
     assert not any(each.ok for each in lab28.kept(day))
+
+
+def test_the_page_is_looked_at_after_a_release(lab28: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its right answers are those of the month that is released, also where no other check has played that."""
+    pages, said = loaded("28", "pages"), list[str]()
+
+    async def released(lab: Any) -> None:
+        said.append("released")
+
+    async def page_alone(*given: Any, **more: Any) -> Any:
+        return lab28.Observation(False, "", "")
+
+    class Stage:
+        async def say(self, **what: Any) -> None:
+            said.append(f"states {what['states']}")
+
+        async def rates(self, **rates: float) -> None: ...
+
+    def staged(*given: Any) -> Any:
+        return contextlib.nullcontext(Stage())
+
+    for each, other in {"released": released, "staged": staged, "until_right": page_alone}.items():
+        monkeypatch.setattr(pages, each, other)
+    asyncio.run(pages.page(made_up_lab("28")))
+    assert said == ["released", "states [1]"]
 
 
 def test_a_page_may_lack_the_part_that_is_away_alone(lab28: Any) -> None:
@@ -896,7 +980,7 @@ def test_a_part_that_answers_nobody_is_an_end_of_its_service(lab28: Any) -> None
     assert [each["addresses"] for each in ends["endpoints"]] == [["10.0.0.7"]]
     assert [(each["name"], each["port"]) for each in ends["ports"]] == [("http", feeds.DEAF)]
     with feeds.deaf(0) as listening:
-        status, text = loaded("28", "crowd").ask("GET", f"127.0.0.1:{listening.getsockname()[1]}", "/", within=0.3)
+        status, text, _ = loaded("28", "crowd").ask("GET", f"127.0.0.1:{listening.getsockname()[1]}", "/", within=0.3)
     assert status == 0
     assert "Timeout" in text
 
@@ -1349,6 +1433,90 @@ def test_more_records_come_while_the_edges_pod_is_killed(monkeypatch: pytest.Mon
     course.look_at_link, course._counted = nothing, counted
     asyncio.run(course.flight())
     assert did == [(98.0, "12 a second"), (100.0, "killed"), (101.0, "2 a second"), (330.0, "0 a second")]
+
+
+def test_bookings_go_on_once_the_new_version_answers(lab28: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the edge learns of them itself is not what was released."""
+    release, said = loaded("28", "release"), list[Any]()
+    clock = SimpleNamespace(now=100.0, looks=0)
+
+    class Over(Exception):
+        pass
+
+    class Stage:
+        @property
+        def now(self) -> float:
+            return clock.now
+
+        async def rates(self, **rates: float) -> None: ...
+
+        async def say(self, **what: Any) -> None:
+            said.append((clock.looks, what))
+
+        async def look(self) -> None:
+            clock.looks += 1
+            clock.now += 1
+
+        def since(self, moment: float, model: str) -> list[Any]:
+            new = clock.looks > (1 if model == "forecast" else 2)
+            return [event(lab28, clock.now, model, version=each) for each in ("", "3", *(["4"] if new else []))]
+
+    class Strangers:
+        found = ""
+
+        def __init__(self, lab: Any, model: str) -> None: ...
+
+        async def look(self, now: float) -> None: ...
+
+    async def eventually(look: Any, *given: Any, **more: Any) -> Any:
+        for _ in range(3):
+            await look()
+        raise Over
+
+    async def steady(stage: Any, model: str) -> str:
+        return "3" if model == "recommend" else "2"
+
+    async def versions(*given: Any) -> list[str]:
+        return []
+
+    started = SimpleNamespace(started_from=lambda *given: contextlib.nullcontext("train-1"))
+    instead = {
+        "staged": lambda lab, state: contextlib.nullcontext(Stage()), "steady": steady, "versions": versions,
+        "Strangers": Strangers, "jobs": started,
+    }  # fmt: skip
+    for each, other in instead.items():
+        monkeypatch.setattr(release, each, other)
+    with pytest.raises(Over):
+        asyncio.run(release.released(made_up_lab("28", time=Room(eventually=eventually))))
+    assert [each for each in said if "alone" in each[1]] == [(3, {"alone": {"bookings": 2}})]
+
+
+@pytest.mark.parametrize(
+    ("spec", "ok"),
+    [
+        ({"containers": [("250m", "128Mi"), ("250m", "128Mi")]}, [True, True]),
+        ({"containers": [("500m", "256Mi"), ("1m", "1Mi")]}, [False, False]),
+        ({"containers": [("500m", "0")]}, [True, False]),
+        ({"containers": [(0, "256Mi")]}, [False, True]),
+        ({"containers": [("250m", "128Mi"), (None, None)]}, [False, False]),
+        ({"containers": [("500m", "256Mi")], "initContainers": [(None, None)]}, [True, True]),
+        ({"containers": [("500m", "256Mi")], "ephemeralContainers": [(None, None)]}, [True, True]),
+    ],
+)
+def test_the_edges_limits_are_those_of_its_containers(
+    spec: dict[str, list[tuple[Any, Any]]], ok: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checker = loaded("28")
+
+    def container(cpu: Any, memory: Any) -> dict[str, Any]:
+        limits = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value is not None}
+        return {"resources": {"limits": limits} if limits else {}}
+
+    async def owned(*given: Any) -> list[Any]:
+        return [{"metadata": {}, "spec": {kind: [container(*each) for each in those] for kind, those in spec.items()}}]
+
+    monkeypatch.setattr(checker, "owned_pods", owned)
+    assert [each.ok for each in asyncio.run(checker._limits(made_up_lab("28")))] == ok
 
 
 def test_the_alias_has_to_follow_a_release(lab28: Any) -> None:

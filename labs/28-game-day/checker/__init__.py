@@ -7,12 +7,10 @@ data that it serves.
 
 from __future__ import annotations
 
-from typing import Any
-
 from mlops_lab.checks import Lab, Observation, absent, at_most, check, expect, observe
 from mlops_lab.checks.matchers import quantity
 from mlops_lab.kit.deployments import exists, owned_pods
-from mlops_lab.kit.pods import leaving, lives_long
+from mlops_lab.kit.pods import lasting, leaving
 from mlops_lab.kit.prerequisites import must
 
 from . import incidents
@@ -161,14 +159,14 @@ async def _limits(lab: Lab) -> list[Observation]:
     must(observe("pods of Deployment edge", len(pods), at_most(1)), SMALL)
     found = []
     for resource, most in (("cpu", "500m"), ("memory", "256Mi")):
-        limits: list[Any] = [
-            (each.get("resources", {}).get("limits") or {}).get(resource)
+        limits = [
+            quantity((each.get("resources", {}).get("limits") or {}).get(resource, 0))
             for pod in pods
-            for each in lives_long(pod["spec"])
+            for each in lasting(pod)
         ]
         what = f"{resource} limits of the edge's pod together"
-        if None in limits:
-            found.append(absent(f"{what}: at most {most}", "a container has none"))
+        if all(limits):
+            found.append(observe(what, sum(limits), at_most(most)))
         else:
-            found.append(observe(what, sum(map(quantity, limits)), at_most(most)))
+            found.append(absent(f"{what}: at most {most}", "a container has none, or one of 0"))
     return found

@@ -25,6 +25,7 @@ OTHERS = 16
 WITHIN = 2.0  # s in which an answer has to come
 LARGEST = 1 << 20  # bytes of an answer that are read
 AWAY = "not available"
+HTML = ("text/html", "application/xhtml+xml")
 TRIES, AGAIN_AFTER = 40, 2.0  # of a record that was not taken, s
 TWICE = 0.25  # of the records that were taken are handed in once more
 MONTHS = 12
@@ -136,18 +137,20 @@ class Crowd:
             return
         began = time.time()
         if kind == "records":
-            status, text = ask("POST", target, "/records", record)
+            status, text, _ = ask("POST", target, "/records", record)
             self._told(record, 200 <= status < 300)
             self._note(
                 [began, kind, 200 <= status < 300, [], "", "" if 200 <= status < 300 else f"{status} {text[:60]!r}"]
             )
             return
         path = {"page": f"/?passenger={passenger}", "forecast": f"/forecast?months={months}"}
-        status, text = ask("GET", target, path.get(kind, f"/recommendations?passenger={passenger}"))
+        status, text, media = ask("GET", target, path.get(kind, f"/recommendations?passenger={passenger}"))
         took = time.time() - began
         right, version = False, ""
         away: list[str] = []
-        if status == 200:
+        if status == 200 and kind == "page" and media.partition(";")[0].strip().lower() not in HTML:
+            text = f"Content-Type {media}: {text}"
+        elif status == 200:
             with contextlib.suppress(Exception):  # an answer may be anything, and what can't be judged is not right
                 right, away, version = self.judged(kind, text, passenger, months, states, old)
         late = took > WITHIN
@@ -266,8 +269,8 @@ def page(text: str, right: Right, passenger: str, states: list[int]) -> tuple[bo
         return False, []
     away = [name for name, said in texts.items() if AWAY in said.lower()]
     numbers = re.findall(r"(?<!\d)\d+\.\d+", texts["forecast"].replace(",", ""))
-    codes = set(re.findall(r"\b[A-Z]{3}\b", texts["recommendations"])) & right.codes
-    dests = [set(right.models.recommend(right.of[state][1], passenger)) for state in states]
+    codes = sorted(each for each in re.findall(r"\b[A-Z]{3}\b", texts["recommendations"]) if each in right.codes)
+    dests = [sorted(right.models.recommend(right.of[state][1], passenger)) for state in states]
     shown = {
         "forecast": numbers in [[f"{right.prices[state][0]['price']:.2f}"] for state in states],
         "recommendations": codes in dests,
@@ -283,19 +286,20 @@ def ask(
     within: float = WITHIN + 1.0,
     largest: int = LARGEST,
     headers: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[int, str]:
-    """One request; status 0 and the trouble if no answer came in time."""
+) -> tuple[int, str, str]:
+    """One request: status, body and Content-Type; status 0 and the trouble if no answer came in time."""
     if not target:
-        return 0, "there is no such Service"
+        return 0, "there is no such Service", ""
     connection = http.client.HTTPConnection(target, timeout=within)
     try:
         content = None if body is None else json.dumps(body)
         own = {"Content-Type": "application/json", "Connection": "close"}
         connection.request(method, path, content, own | dict(headers))
         answer = connection.getresponse()
-        return answer.status, _read(answer, within, largest).decode(errors="replace")
+        text = _read(answer, within, largest).decode(errors="replace")
+        return answer.status, text, str(answer.headers.get("Content-Type", "none"))
     except (OSError, ValueError, http.client.HTTPException) as trouble:
-        return 0, f"{type(trouble).__name__}: {trouble}"
+        return 0, f"{type(trouble).__name__}: {trouble}", ""
     finally:
         connection.close()
 

@@ -122,25 +122,26 @@ class Feeds:
     Attributes:
         rows: of each feed in each state.
         how: each feed is: `right`, `silent`, or wrong in a way of WRONG.
-        state: of the data.
+        state: of each feed's data.
     """
 
     def __init__(self, file: Path, folder: Path, seed: int) -> None:
         draw = random.Random(seed)
         self.rows = {"exchange": prices(file, draw), "bookings": bookings(folder, draw)}
         self.how = dict.fromkeys(PORTS, "right")
-        self.state, self.seed = 0, seed
+        self.state, self.seed = dict.fromkeys(PORTS, 0), seed
         self.asked = dict.fromkeys(PORTS, 0)
 
     def body(self, feed: str) -> bytes:
         """What a feed answers; nothing if it is silent."""
-        how, rows = self.how[feed], self.rows[feed][self.state]
+        how, state = self.how[feed], self.state[feed]
+        rows = self.rows[feed][state]
         self.asked[feed] += 1
         if how == "silent":
             time.sleep(SILENT)
             return b""
         if how != "right":  # new rows, so that whoever learns from them answers something else
-            after = self.rows[feed][min(self.state + 1, STATES - 1)]
+            after = self.rows[feed][min(state + 1, STATES - 1)]
             rows = spoilt(feed, how, after, random.Random(f"{self.seed} {feed} {how}"))
         return json.dumps(rows).encode()
 

@@ -21,6 +21,7 @@ from mlops_lab.kube.client import Object
 from .faults import put, take_back
 from .feeds import DEAF
 from .plan import Fault
+from .release import released
 from .scenario import MODELS, NOT_YET, PARTS, judged, until_right, whole
 from .stage import Stage, staged
 
@@ -43,6 +44,7 @@ class Page:
 async def page(lab: Lab) -> Page:
     """The page, and then while one of its parts is not reached, and then the other."""
     found, draw = Page(), drawn(lab, "page")
+    await lab.once(released)  # by which the next state's versions are in service, also where this check runs alone
     async with staged(lab, 1) as stage:
         await stage.say(state=2, states=[1])
         await stage.rates(page=RATE)

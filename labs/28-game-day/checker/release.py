@@ -59,6 +59,8 @@ async def released(lab: Lab) -> Released:
                 await stage.look()
                 for each in beside.values():
                     await each.look(stage.now)
+                if any(each.version not in ("", old["recommend"]) for each in stage.since(began, "recommend")):
+                    await stage.say(alone={"bookings": 2})  # which no Job has learnt, and the edge must not
                 last = {model: stage.since(stage.now - 5.0, model) for model in MODELS}
                 return {
                     model: len(events) > 40 and all(each.version not in ("", old[model]) for each in events)

@@ -38,8 +38,9 @@ AGAIN = (
 )
 
 PAGE = (
-    "element id=forecast has the next month's price with two decimals, element id=recommendations three "
-    "destinations, with spaces between them"
+    "element id=forecast has the next month's price with two decimals, element id=recommendations the three "
+    "destinations, each once and as a word of its own. A browser shows as a page what has Content-Type text/html; "
+    "FastAPI sends a text as JSON, too, where a function has no response_class=HTMLResponse"
 )
 
 DEGRADED = (
@@ -61,7 +62,8 @@ AIR = (
 )
 
 FOLLOWS = (
-    "on the ground the edge has a link, and asks every few seconds for a newer model: 30 s after a release it has it"
+    "on the ground the edge has a link, and asks every few seconds for a newer model: 30 s after a release it has it. "
+    "That is the version which a Job has made of rows that it has looked at, and not what the bookings give by then"
 )
 
 CUT = (
@@ -70,7 +72,9 @@ CUT = (
     "answers is the edge's own pod, and no other pod on the ground reads the edge's volume"
 )
 
-SMALL = "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together"
+SMALL = (
+    "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together; 0 is no limit"
+)
 
 LEDGER = (
     "nobody knows whether a message came that was not answered, so it is sent again: the ground has to know by "

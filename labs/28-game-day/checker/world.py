@@ -37,14 +37,16 @@ class World:
     def do(self, said: dict[str, Any]) -> dict[str, Any]:
         """What the checker says.
 
-        `feeds`: how each is from now on; `state`: of the data; `states`: whose answers are right, `old` by kind the
-        versions of the first of them, where all others are of one of those after it; `targets` and `rates` by kind.
-        `events`: those from that number on. `known`: what the ground has now is not of this day. `ground`: whether it
-        has the records that were taken. `ids`: of requests to the page, all at once; by id what was wrong.
+        `feeds`: how each is from now on; `state`: of the data, `alone`: of one feed's; `states`: whose answers are
+        right, `old` by kind the versions of the first of them, where all others are of one of those after it; `targets`
+        and `rates` by kind. `events`: those from that number on. `known`: what the ground has now is not of this day.
+        `ground`: whether it has the records that were taken. `ids`: of requests to the page, all at once; by id what
+        was wrong.
         """
         feeds, crowd = self.feeds, self.crowd
         feeds.how |= said.get("feeds", {})
-        feeds.state = said.get("state", feeds.state)
+        feeds.state |= dict.fromkeys(PORTS, said["state"]) if "state" in said else {}
+        feeds.state |= said.get("alone", {})
         with crowd.lock:
             crowd.states = said.get("states", crowd.states)
             crowd.old = said.get("old", crowd.old)
@@ -68,12 +70,12 @@ class World:
 
     def answer(self, target: str) -> tuple[int, str]:
         """What the ground has; whoever sends byte by byte is not waited for."""
-        found: list[tuple[int, str]] = []
+        found: list[tuple[int, str, str]] = []
         limits: dict[str, Any] = {"within": 10.0, "largest": LARGEST}
         thread = threading.Thread(target=lambda: found.append(ask("GET", target, "/records", **limits)), daemon=True)
         thread.start()
         thread.join(15)
-        return found[0] if found else (0, "no answer within 15 s")
+        return found[0][:2] if found else (0, "no answer within 15 s")
 
 
 def at_once(target: str, ids: Sequence[str]) -> dict[str, str]:
@@ -84,7 +86,7 @@ def at_once(target: str, ids: Sequence[str]) -> dict[str, str]:
     wrong = dict.fromkeys(ids, "no answer within 15 s")
 
     def one(identity: str) -> None:
-        status, text = ask("GET", target, "/?passenger=p-1", within=10.0, headers={"X-Request-Id": identity})
+        status, text, _ = ask("GET", target, "/?passenger=p-1", within=10.0, headers={"X-Request-Id": identity})
         missing = status == 200 and any(AWAY in each.lower() for each in (elements(text) or {}).values())
         wrong[identity] = f"200, {AWAY}" if missing else "" if status == 200 else f"{status} {text[:60]!r}"
 
