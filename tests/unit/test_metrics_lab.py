@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import contextlib
 import itertools
 import json
@@ -13,13 +14,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, Field, ValidationError
 
 from mlops_lab.base.errors import Failure
+from mlops_lab.labs.catalog import resolve
 from mlops_lab.platform.dashboard.prometheus import Series
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, made_up_lab
 
 checks, traffic, other = loaded("15"), loaded("15", "traffic"), loaded("15", "other_model")
+_SERVER = (resolve("15").folder / "start/app.py").read_text()
+GIVEN: dict[str, Any] = {"BaseModel": BaseModel, "Field": Field}
+# What the given server takes.
+exec(compile(_SERVER[_SERVER.index("class Flight") : _SERVER.index("@app.post")], "", "exec", dont_inherit=True), GIVEN)
 
 
 @pytest.mark.parametrize(
@@ -140,15 +147,36 @@ def test_an_answer_says_that_it_is_json(said: str, right: bool) -> None:
 
 def test_bad_rows_have_one_fault_each_and_come_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     sender, sent = sender_to(lambda *words: (422, {}, b"", 0.01, ""), monkeypatch)
-    row = dict.fromkeys(("month", "day", "weekday", "hour", "distance"), 1)
-    row |= dict.fromkeys(("carrier", "origin", "dest"), "UA")
-    bodies = traffic.refused(row, 2)
-    assert len({json.dumps(each) for each in bodies}) == len(bodies) and {"rows": [row]} not in bodies
-    assert sum(row not in each.get("rows", [row]) and bool(each.get("rows")) for each in bodies) == len(bodies) - 3
-    sender.plan["rows"] = [row]
+    bodies = traffic.refused(FLIGHT, traffic.MANY_ROWS)
+    assert len({json.dumps(each) for each in bodies}) == len(bodies)
+    for each in bodies:
+        with pytest.raises(ValidationError):
+            GIVEN["Question"].model_validate_json(each if isinstance(each, str) else json.dumps(each))
+    sender.plan["rows"] = [FLIGHT]
     for _ in bodies:
         sender.send("refused")
     assert len({words[4] for words in sent}) == len(bodies)
+
+
+def test_what_has_no_weather_or_has_fields_that_nobody_knows_is_a_flight() -> None:
+    sender = traffic.Sender({"rows": [FLIGHT], "service": ("", 80)})
+    _, _, body, _ = sender.made("odd", count=6)
+    assert {*body} > {"rows"} and all("gate" in row for row in body["rows"])
+    assert [row.get("temp") is None for row in body["rows"]] == [False, True, True] * 2
+    assert ["temp" in row for row in body["rows"]] == [True, True, False] * 2
+    assert len({row["distance"] for row in body["rows"]} - {FLIGHT["distance"]}) == 6
+    assert len(GIVEN["Question"].model_validate(body).rows) == 6
+
+
+def test_a_pod_has_met_each_class_of_sizes_before_others_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender, sent = sender_to(lambda *words: (200, {}, b"", 0.01, ""), monkeypatch)
+    traffic.salvo(sender, ["predict"] * 300)
+    sizes = {len(json.loads(words[4])["rows"]) for words in sent}
+    assert len(sizes) > 30 and sizes.isdisjoint(traffic.FIRST_SIZES)
+    for bounds in ((1, 10, 100), (1, 5, 20, 50, 100), (1, 2, 4, 8, 16, 32, 64), range(5, 60, 5)):
+        assert {bisect.bisect_left(bounds, size) for size in sizes} <= {
+            bisect.bisect_left(bounds, size) for size in traffic.FIRST_SIZES
+        }
 
 
 def test_a_pod_of_nobody_knows_who_is_not_the_deployments_own() -> None:
@@ -158,7 +186,9 @@ def test_a_pod_of_nobody_knows_who_is_not_the_deployments_own() -> None:
 
 def test_displays_get_their_lines() -> None:
     row = {"hour": 7, "carrier": "UA", "dest": "ORD"}
-    assert traffic.misread(b'{"lines": ["07:00 UA ORD"]}', [row]) == ""
+    answer = {"model_version": "v2", "probabilities": [0.1], "lines": ["07:00 UA ORD"]}
+    assert traffic.misread(json.dumps(answer).encode(), [row]) == ""
+    assert traffic.misread(json.dumps(answer | {"id": "a"}).encode(), [row]) == "a field more, id"
     for text in (b"{}", b"[]", b"", b'{"lines": []}', b'{"lines": ["07:00 UA"]}'):
         said = traffic.misread(text, [row])
         assert "07:00 UA ORD" in said
@@ -243,6 +273,7 @@ def test_a_number_that_json_does_not_have_is_refused_or_ends_in_an_exception() -
 
 
 ROW = {"month": 7, "hour": 7, "carrier": "UA", "dest": "ORD"}
+FLIGHT = ROW | {"day": 4, "weekday": 3, "origin": "EWR", "distance": 719, "temp": 79, "wind_speed": 9.2, "visib": 10}
 
 
 def sender_to(answer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, list[tuple[Any, ...]]]:
@@ -313,11 +344,10 @@ def test_a_body_has_its_fault_in_another_place_each_time(monkeypatch: pytest.Mon
 
 
 def test_airports_and_carriers_may_be_unknown() -> None:
-    flight = {"carrier": "UA", "origin": "EWR", "dest": "ORD", "hour": 7}
-    sender = traffic.Sender({"rows": [flight], "service": ("", 80)})
+    sender = traffic.Sender({"rows": [FLIGHT], "service": ("", 80)})
     _, _, body, _ = sender.made("odd", count=2)
     codes = {row[name] for row in body["rows"] for name in ("carrier", "origin", "dest")}
-    assert len(codes - {*flight.values()}) == 6 and {row["hour"] for row in body["rows"]} == {7}
+    assert len(codes - {*FLIGHT.values()}) == 6 and {row["hour"] for row in body["rows"]} == {7}
 
 
 @pytest.mark.parametrize(
@@ -332,7 +362,7 @@ def test_who_brings_no_id_gets_one(returned: list[str], right: bool) -> None:
 
 def test_ids_may_begin_with_any_of_their_signs() -> None:
     sender = traffic.Sender({"rows": [], "service": ("", 80)})
-    first = {sender.an_id()[0] for _ in range(2000)}
+    first = {sender.an_id()[0] for _ in range(10_000)}
     assert {"-", ".", "_"} < first and any(each.isdigit() for each in first)
 
 

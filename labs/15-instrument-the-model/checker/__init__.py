@@ -45,9 +45,10 @@ async def shows_metrics(lab: Lab) -> None:
     """Service `model` answers as before, and each of its pods answers GET /metrics in Prometheus' text format.
 
     Its pods are those of Deployment `model` alone. As before: the model's own values for flights that you don't see,
-    and the lines that a display shows, as JSON; 422 to a row with a field out of its range, of another type or left
-    out, and to no rows or too many; 404 to an unknown path, 405 to a wrong method, 500 to hour 24. The metrics are
-    looked for where the pod's annotations say, then on the port that it serves on. The checker waits up to 90 s for the
+    and the lines that a display shows, as JSON and with no field more, also where a flight has no weather, or fields
+    that nobody knows; 422 to a row with a field out of its range, of another type, null or left out, to what is no row,
+    and to no rows or too many; 404 to an unknown path, 405 to a wrong method, 500 to hour 24. The metrics are looked
+    for where the pod's annotations say, then on the port that it serves on. The checker waits up to 90 s for the
     Deployment.
     """
     seen = await lab.once(measured)
@@ -62,7 +63,8 @@ async def shows_metrics(lab: Lab) -> None:
             "what a server tells of itself must not change what it answers: kubectl logs deployment/model"
         )
     expect(each_has_its_line(seen)).because(
-        "displays show what is in `lines` and do not know how it is made: the answer's fields are theirs, as they were"
+        "displays show what is in `lines` and do not know how it is made: the answer's fields are theirs, as they "
+        "were. What is new, such as an id, goes into a header"
     )
     expect(each_is_json(seen)).because(
         "clients go by the Content-Type, and take no JSON from what calls itself a page. FastAPI and Flask's jsonify "
@@ -216,6 +218,8 @@ async def shows_predictions(lab: Lab) -> None:
 @check(points=2, needs=counts_answers, domains=OBSERVED)
 async def stays_bounded(lab: Lab) -> None:
     """Hundreds of paths, displays, queries and ids that nobody sent before make at most 10 new series at each pod.
+
+    By then each pod has had all carriers, airports and hours that the flights have, and from 1 to 1000 flights at once.
 
     So do requests with a Referer, an Accept-Language and an X-Forwarded-For of their own, requests of other sizes, and
     bad bodies whose fault is in another place each time; and so do methods, hosts and other headers that no client has,

@@ -14,7 +14,7 @@ from .scenario import WITHIN, Seen
 EXPECTED = {
     "predict": (200,), "odd": (200,), "nameless": (200,), "refused": (422,), "unknown": (404,), "quoted": (404,),
     "crash": (500,), "method": (405,), "alive": (200,), "broken": (422, 400, 500),
-    "deep": (422, 400, 500), "misplaced": (422, 400, 500), "again": (200,),
+    "deep": (422, 400, 500), "misplaced": (422, 400, 500), "again": (200,), "sized": (200,),
 }  # fmt: skip
 
 
@@ -73,10 +73,10 @@ def own_pods_answer(seen: Seen) -> Observation:
 
 
 def each_has_its_line(seen: Seen) -> Observation:
-    """Each good answer has the line that a display shows, for each flight."""
+    """Each good answer has the line that a display shows, for each flight, and no field that was not there before."""
     wrong = [each["lines"] for each in seen.answers if each.get("lines")]
-    shown = f"{len(wrong)} answers have others: {wrong[0]}" if wrong else ""
-    return holds(not wrong, "`lines` in each answer, one for each flight, as they were", shown)
+    shown = f"{len(wrong)} answers differ: {wrong[0]}" if wrong else ""
+    return holds(not wrong, "`lines` in each answer, one for each flight, as they were, and no field more", shown)
 
 
 def right(lab: Lab, first: Object) -> Observation:

@@ -24,15 +24,18 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 
-from .bodies import DEPTHS, misplaced, nested, refused
+from .bodies import DEPTHS, misplaced, nested, odd, refused
 from .client import ask
 from .scrapes import ROUTE, Plain, Pods, at_once, grown, plain, scraped, settled, telling
 
 WHOLE = 75  # s for everything
 REACHED_WITHIN = 10  # s: where NetworkPolicies stand between, they know this pod's address a moment after it has begun
 CLIENTS = 6
-MOST_AT_ONCE = 40  # flights in one of their requests
 TIMED, MANY_ROWS = 6, 1000  # requests one after the other: about one flight, and then about many
+# Flights in a pod's first requests, so that it has met each class of sizes, carrier, airport and hour; and in those
+# that come later.
+FIRST_SIZES = 1, 2, 3, 4, 5, 8, 12, 16, *range(20, 61, 5), MANY_ROWS
+SIZES = [size for size in range(1, 60) if size not in FIRST_SIZES]
 LONGER, ROUNDS = 3, 3  # times as long as the brief ones together, by the quickest; and how often that is tried
 BARE = 3  # of so many requests that a handler does not answer, one comes without an id
 FORMS = "{0}", "it-is-me-{0:.12}", "{0:.8}-{0:.4}-4{0:.3}-a{0:.3}-{0:.12}", "Gate.B7_{NEW:.12}", "{0}.{0:.20}"  # ids
@@ -40,6 +43,7 @@ SIGNS = f"{string.ascii_letters}{string.digits}-._"  # that an id may have
 SHORTEST, LONGEST = 1, 128  # signs in an id
 STRANGERS = 32  # requests to each pod with methods and hosts that there are not
 PLACES, FURTHEST = 14, 120  # bodies of two kinds to each pod, each with its fault at another place; and at most where
+FIELDS = {"model_version", "probabilities", "lines"}  # of an answer
 LOST_AT_MOST = 3  # requests without an answer after which no more are sent
 
 
@@ -60,10 +64,11 @@ class Sender:
         """A request of a kind about some flights: method, path, body, and whether it brings an id."""
         word, rows = uuid.uuid4().hex, self.plan["rows"]
         flights = [rows[(first + number) % len(rows)] for number in range(count)]
-        if kind in ("predict", "again"):
+        if kind in ("predict", "again", "sized"):
             return "POST", f"{ROUTE}?display={word}", {"rows": flights}, True
-        if kind == "odd":  # a carrier and airports that nobody knows are allowed
-            return "POST", ROUTE, {"rows": [flight | unknown_codes() for flight in flights]}, True
+        if kind == "odd":
+            strange = [odd(flight, number) for number, flight in enumerate(flights)]
+            return "POST", ROUTE, {"rows": strange, "asked_by": word}, True
         if kind == "nameless":
             return "POST", ROUTE, {"rows": flights}, False
         if kind == "refused":
@@ -160,11 +165,6 @@ class Sender:
             list(pool.map(one, range(count)))
 
 
-def unknown_codes() -> dict[str, str]:
-    """Codes that nobody has, for one flight."""
-    return {name: uuid.uuid4().hex[:6] for name in ("carrier", "origin", "dest")}
-
-
 def said(text: bytes) -> Plain:
     """The version and the probabilities of an answer; an error where it has none."""
     try:
@@ -180,13 +180,16 @@ def said(text: bytes) -> Plain:
 
 
 def misread(text: bytes, rows: Sequence[Plain]) -> str:
-    """What an answer's lines are, where they are not those of the rows."""
+    """What an answer's lines are, where they are not those of the rows; or which fields it has beside its own."""
     wanted = [f"{int(row['hour']):02}:00 {row['carrier']} {row['dest']}" for row in rows]
     try:
-        found = json.loads(text).get("lines")
+        found = json.loads(text)
+        lines, more = found.get("lines"), sorted({*found} - FIELDS)
     except (ValueError, AttributeError, RecursionError):
-        found = None
-    return "" if found == wanted else f"{str(found)[:100]} and not {str(wanted)[:100]}"
+        lines, more = None, []
+    if lines != wanted:
+        return f"{str(lines)[:100]} and not {str(wanted)[:100]}"
+    return f"a field more, {more[0][:40]}" if more else ""
 
 
 def salvo(sender: Sender, kinds: Sequence[str], pod: Plain | None = None) -> None:
@@ -195,7 +198,7 @@ def salvo(sender: Sender, kinds: Sequence[str], pod: Plain | None = None) -> Non
 
     def one(kind: str) -> None:
         if sum(not each["status"] for each in sender.answers) < LOST_AT_MOST:
-            sender.send(kind, random.randint(1, MOST_AT_ONCE), pod)
+            sender.send(kind, random.choice(SIZES), pod)
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(one, wanted))
@@ -266,6 +269,8 @@ def done(plan: Plain, found: Plain) -> None:
             if not answer["status"]:
                 found["trouble"] = f"{pod['name']} at {pod['address']}:{pod['port']}: {answer['error']}"
                 return
+        for size in FIRST_SIZES:
+            sender.send("sized", size, pod)
         dive(sender, pod)
         sender.strangers(pod, 2)
     found["first"], first = len(sender.answers), settled(pods, fell)
