@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import re
@@ -236,7 +237,12 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
         {"title": "Named", "type": "stat", "options": {"textMode": "name"}},
         {"title": "Twice", "targets": [computed, {**computed, "hide": True}]},
         {"title": "Bars", "type": "bargauge", "options": {"valueMode": "hidden"}},
-        {"title": "Left over", "type": "stat", "options": {"valueMode": "hidden"}},
+        {"title": "Left over", "type": "stat", "options": {"valueMode": "hidden", "displayLabels": []}},
+        {"title": "Clicked", "type": "piechart", "options": {"displayLabels": ["name"], "legend": {"values": []}}},
+        {"title": "Legend", "type": "piechart", "options": {"legend": {"values": ["percent", "value"]}}},
+        {"title": "Slices", "type": "piechart", "options": {"displayLabels": ["value"]}},
+        {"title": "Away", "type": "piechart", "options": {"legend": {"showLegend": False, "values": ["value"]}}},
+        {"title": "Counted", "type": "histogram"},
         *(
             {"title": each, "fieldConfig": {"overrides": [hiding(viz, of)]}}
             for each, viz, of in (("Hidden", True, "a"), ("Shown", False, "a"), ("Untimed", True, "Time"))
@@ -248,8 +254,53 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
     assert found["Twice"].computed == ("target B, of type math",)
     assert {title: each.mute for title, each in found.items() if each.mute} == {
         "Typed": ("type text",), "Named": ("textMode name",), "Bars": ("valueMode hidden",),
+        "Clicked": ("a pie without values",), "Away": ("a pie without values",), "Counted": ("type histogram",),
         "Hidden": ("an override that hides series",), "Empty": ("fieldConfig.defaults that hides series",),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reduced", "legend", "said"),
+    [
+        ({}, "", False),
+        ({"fields": ""}, "", False),
+        ({"fields": "/.*/"}, "", False),
+        ({"fields": "/^Value #A$/"}, "", False),
+        ({"fields": "/^ATL$/"}, "{{dest}}", True),
+        ({"fields": "/^version 8$/"}, "version {{version}}", True),
+        ({"fields": r"/^version \d+$/"}, "version {{version}}", False),
+        ({"fields": r'/^\{version="8"\}$/'}, "", True),
+        ({"values": True, "limit": 1}, "", True),
+        ({"values": True, "limit": 25}, "", False),
+        ({"values": False, "limit": 1}, "", False),
+    ],
+)
+def test_series_that_an_option_leaves_out_are_seen_where_there_are_several(
+    reduced: dict[str, Any], legend: str, said: bool
+) -> None:
+    panel = {"title": "x", "options": {"reduceOptions": reduced}, "targets": [{"expr": "y", "legendFormat": legend}]}
+    for kind, chosen in (("stat", said), ("timeseries", False)):
+        found = wording.wordings(json.dumps({"panels": [panel | {"type": kind}]}))["x"]
+        assert bool(found.chosen) is chosen
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "said"),
+    [
+        ("timeseries", {"defaults": {"min": 0, "max": 1}}, True),
+        ("barchart", {"overrides": [{"matcher": {}, "properties": [{"id": "min", "value": 0.5}]}]}, True),
+        ("timeseries", {"defaults": {"min": -1}}, False),
+        ("timeseries", {"defaults": {}}, False),
+        ("gauge", {"defaults": {"min": 0}}, False),
+    ],
+)
+def test_an_axis_shows_a_budget_that_is_overspent(kind: str, config: dict[str, Any], said: bool) -> None:
+    config["defaults"] = {**config.get("defaults", {}), "unit": "percentunit"}
+    text = json.dumps({"panels": [{"title": "x", "type": kind, "fieldConfig": config}]})
+    panel, written = read(text).panels[0], wording.wordings(text)["x"]
+    assert checks.plainly(checks.REBOOKINGS, panel, written) == 1
+    with pytest.raises(Failure, match="below 0") if said else contextlib.nullcontext():
+        checks.plainly(checks.BUDGET, panel, written)
 
 
 def test_a_panel_may_be_drawn_for_each_value_that_is_chosen() -> None:
@@ -356,19 +407,26 @@ def test_a_reader_sees_which_series_is_which(more: dict[str, Any], target: dict[
 
 
 @pytest.mark.parametrize(
-    ("options", "instant", "said"),
+    ("kind", "query", "options", "said"),
     [
-        ({}, False, ""),
-        ({"calcs": ["lastNotNull"]}, False, ""),
-        ({"calcs": ["mean"]}, False, "the mean of its values"),
-        ({"calcs": ["lastNotNull"], "values": True}, False, "all of its values"),
-        ({"values": True}, True, ""),
+        ("stat", {}, {}, "a stat of a whole time range"),
+        ("stat", {"instant": True, "range": True}, {"calcs": ["lastNotNull"]}, "a stat of a whole time range"),
+        ("gauge", {"range": True}, {"calcs": ["mean"]}, "a gauge of a whole time range"),
+        ("table", {"format": "table"}, {}, "a table of a whole time range"),
+        ("barchart", {"format": "table"}, {}, "a barchart of a whole time range"),
+        ("timeseries", {}, {"calcs": ["count"]}, ""),
+        ("table", {"instant": True}, {}, ""),
+        ("stat", {"instant": True, "range": False}, {"calcs": ["lastNotNull"]}, ""),
+        ("stat", {"instant": True}, {"values": True}, ""),
+        ("bargauge", {"instant": True}, {"calcs": ["mean"]}, ""),
+        ("bargauge", {"instant": True}, {"calcs": ["count"]}, "the count of its values"),
     ],
 )
-def test_of_a_whole_time_range_the_last_value_is_shown(options: dict[str, Any], instant: bool, said: str) -> None:
-    query = {"expr": "x", "instant": instant}
+def test_what_has_no_time_axis_asks_for_one_moment(
+    kind: str, query: dict[str, Any], options: dict[str, Any], said: str
+) -> None:
     panels = [
-        {"title": each.title, "type": "stat", "targets": [query], "options": {"reduceOptions": options},
+        {"title": each.title, "type": kind, "targets": [{"expr": "x", **query}], "options": {"reduceOptions": options},
          "fieldConfig": {"defaults": {"unit": next(iter(each.units))}}}
         for each in checks.WANTED
     ]  # fmt: skip

@@ -16,7 +16,7 @@ from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 from mlops_lab.measure.services.grafana import ALL
 
 from .comparison import compared, differs, has_data, in_words, offers, once, right, scale_of
-from .reading import plainly
+from .reading import of_now, plainly
 from .scenario import ELSEWHERE, dashboard, injected
 from .shown import ask, asks, choices, left_out, panel_of, plain
 from .truth import BUDGET, CONNECTIONS, FLIGHTS, LATENCY, LATEST, MONEY, REBOOKINGS, VERSIONS, WANTED
@@ -338,11 +338,11 @@ async def says_no_data(lab: Lab) -> None:
 
 @check(points=2, needs=follows_the_choice, domains=DOMAINS)
 async def reads_right(lab: Lab) -> None:
-    """What a reader sees is what was measured: each panel has its unit, values in that unit, and shows the last one.
+    """What a reader sees is what was measured: each panel has its unit, values in that unit, and those of now.
 
     A share is right as 0.42 with the unit percentunit, and as 42 with percent. Where there is a series for each version
     or destination, a name of your own for them has that label in it, and no option hides their names. No series and no
-    value is hidden either.
+    value is hidden either, nor a budget below 0. What writes numbers, as a stat and a table do, asks for one moment.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     for wanted in WANTED:
@@ -363,14 +363,5 @@ async def reads_right(lab: Lab) -> None:
             "a unit says how a value is written. percentunit takes 0.42 and writes 42 %, percent takes 42; s takes "
             "seconds, ms milliseconds, m minutes. Convert in the query or choose the unit, one of the two",
         )
-        moves = panel.kind in ("stat", "gauge", "bargauge", "piechart") and not all(q.instant for q in panel.queries)
-        others = [f"the {calc} of its values" for calc in panel.calcs if calc not in ("last", "lastNotNull")]
-        others = (["all of its values"] if written.every_value else others) if moves else []
-        seen = others[0] if others else "the last"
-        must(
-            Observation(not others, f"{wanted.title}: shows the last value of its query", seen),
-            f"a {panel.kind} makes one number of a whole time range, by options.reduceOptions.calcs; with values it "
-            "writes each of them. The query has a window of its own already; lastNotNull shows what it says now, and "
-            "so does an instant query",
-        )
+        of_now(wanted, panel)
     current.note("all eight panels read as they were measured")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from mlops_lab.checks import Observation
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.services.grafana import Panel
 
-from .truth import Wanted
-from .wording import Wording
+from .truth import BUDGET, Wanted
+from .wording import REDUCING, Wording
+
+PLOTS = ("timeseries", "barchart")  # panels that show values by an axis
+OF_A_MOMENT = (*REDUCING, "table", "barchart")  # and those that have no time from left to right either
+ALIKE = r"(first|last)(NotNull)?|mean|median|min|max|sum|p\d+"  # calculations that leave a single value what it is
 
 
 def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
@@ -28,7 +34,7 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
         "a transformation changes in the browser what the query returned: what is written there no rule, no alert "
         "and no ./look computes. Say it in PromQL",
     )
-    own = (*written.computed, *written.moved, *written.mute)
+    own = (*written.computed, *written.moved, *written.mute, *(written.chosen if wanted.by else ()))
     must(
         Observation(
             not own,
@@ -36,8 +42,18 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
             f"it has {own[0][:80]}" if own else "it shows them",
         ),
         "timeFrom and timeShift give a panel a time of its own, whatever the reader chooses; an expression of "
-        "Grafana's is a transformation by another name; a panel of text, a stat whose textMode shows a name and a bar "
-        "gauge whose valueMode is hidden show no value at all; and what hideFrom takes out of a panel nobody sees",
+        "Grafana's is a transformation by another name; a panel of text, a stat whose textMode shows a name, a bar "
+        "gauge whose valueMode is hidden and a pie without values show no value at all; and what hideFrom takes out of "
+        "a panel, or the options Fields and Limit leave out, nobody sees",
+    )
+    ends = [each for each in written.least if each >= 0] if wanted is BUDGET and panel.kind in PLOTS else []
+    must(
+        Observation(
+            not ends,
+            f"{wanted.title}: an axis that goes on below 0",
+            f"it ends at {str(ends[0])[:20]}" if ends else "it does",
+        ),
+        "`min` is where the axis ends: what is below it is drawn outside, and an overspent budget is not to be seen",
     )
     must(
         Observation(
@@ -74,3 +90,33 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
     )
     assert scale is not None
     return scale
+
+
+def of_now(wanted: Wanted, panel: Panel) -> None:
+    """Hold against a panel that it writes other numbers than those of the dashboard's time.
+
+    Raises:
+        Failure: it does.
+    """
+    ranged = panel.kind in OF_A_MOMENT and not all(each.instant for each in panel.queries)
+    must(
+        Observation(
+            not ranged,
+            f"{wanted.title}: shows what its query returns at one moment",
+            f"a {panel.kind} of a whole time range" if ranged else "it does",
+        ),
+        "of a time range a table has a row for each moment, and a stat makes one number of all moments: their mean, or "
+        "the last that there was (lastNotNull), however old. It is still there when all pods are gone, and so is each "
+        "destination that was among the first three at any time. A query of type Instant asks for the dashboard's time "
+        'alone: "instant": true, "range": false',
+    )
+    others = [each for each in panel.calcs if panel.kind in REDUCING and not re.fullmatch(ALIKE, each)]
+    must(
+        Observation(
+            not others,
+            f"{wanted.title}: shows the value",
+            f"the {others[0][:40]} of its values" if others else "it does",
+        ),
+        "options.reduceOptions.calcs says what is made of the values of a series: how many they are, or by how much "
+        "they differ, is another number than what the query returned. lastNotNull is the value itself",
+    )

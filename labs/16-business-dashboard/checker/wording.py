@@ -11,7 +11,9 @@ from typing import Any
 
 # As they are with all signs taken for spaces: "N/A" is "n a", a dash is nothing at all.
 NOTHING = {"", "no data", "no value", "n a", "na", "not known", "unknown", "not available", "missing", "nan", "null"}
-MUTE = ("alertlist", "annolist", "dashlist", "gettingstarted", "news", "text", "welcome")  # panels that ask nothing
+MUTE = (  # panels that ask nothing, or count values and do not show them
+    "alertlist", "annolist", "dashlist", "gettingstarted", "heatmap", "histogram", "news", "text", "welcome",
+)  # fmt: skip
 EXPRESSION = "__expr__"  # the data source that computes from what other targets returned
 HIDDEN = 2  # a variable's `hide`: no reader sees it
 UNNAMED = ("", "__auto")  # legends with which Grafana writes the labels itself
@@ -21,6 +23,7 @@ LEADS_BACK = r"__field\.(?:displayName|name)|__series"  # to the name that it wo
 HIDING = "custom.hideFrom"  # the property that takes series out of a panel
 TIME = ("Time", "time")  # what an override says that is of no series, but of when they were
 LEGENDED = ("timeseries", "piechart")  # panels that name their series in the legend; a pie may do so in its slices, too
+REDUCING = ("stat", "gauge", "bargauge", "piechart")  # panels that make one number of each series
 TABULAR = ("table", "barchart")  # where they draw a target's table, a label is a column of its own
 UNKNOWN = ("null", "nan", "null+nan", "empty")  # what a value mapping of a missing value matches
 
@@ -40,7 +43,8 @@ class Wording:
         repeated: for each value of which variable it, or the row that it is in, is drawn; empty for none.
         names: that it gives its series, by legends and display names of its own.
         valued: by which option it writes values alone, without the series' names; empty for none.
-        every_value: whether it shows all values that its queries returned, one beside the other.
+        chosen: by which options it shows some of its series alone.
+        least: where its axis ends below, by the defaults and by overrides.
     """
 
     unit: str
@@ -53,7 +57,8 @@ class Wording:
     repeated: str = ""
     names: tuple[str, ...] = ()
     valued: str = ""
-    every_value: bool = False
+    chosen: tuple[str, ...] = ()
+    least: tuple[float, ...] = ()
 
     def nameless(self, label: str) -> list[str]:
         """What keeps a reader from seeing which series is of which value of a label."""
@@ -98,6 +103,9 @@ def _wording(raw: dict[str, Any]) -> Wording:
     mute += [f"textMode {options['textMode']}"] if options.get("textMode") in ("name", "none") else []
     bars, legend = raw.get("type") == "bargauge", _dict(options.get("legend"))
     mute += ["valueMode hidden"] if bars and options.get("valueMode") == "hidden" else []
+    unseen = legend.get("showLegend") is False or legend.get("displayMode") == "hidden"
+    written = [options.get("displayLabels"), None if unseen else legend.get("values")]
+    mute += ["a pie without values"] if raw.get("type") == "piechart" and "'value'" not in str(written) else []
     hiding = [("fieldConfig.defaults", _dict(defaults.get("custom")).get("hideFrom"))]
     seen = [each for each in _dicts(config.get("overrides")) if _dict(each.get("matcher")).get("options") not in TIME]
     hiding += [("an override", each.get("value")) for each in _inner(seen, "properties") if each.get("id") == HIDING]
@@ -117,14 +125,15 @@ def _wording(raw: dict[str, Any]) -> Wording:
     valued = "textMode value" if raw.get("type") == "stat" and options.get("textMode") == "value" else ""
     if bars and options.get("namePlacement") == "hidden" and not legend.get("showLegend"):
         valued = "namePlacement hidden"
-    unseen = legend.get("showLegend") is False or legend.get("displayMode") == "hidden"
     in_slices = "'name'" in str(options.get("displayLabels"))
     if raw.get("type") in LEGENDED and unseen and not in_slices:
         valued = "a hidden legend"
-    every_value = bool(_dict(options.get("reduceOptions")).get("values"))
+    chosen = _chosen(_dict(options.get("reduceOptions")), names) if raw.get("type") in REDUCING else []
+    least = [value for name, value in [("min", defaults.get("min")), *overriding] if name == "min"]
     return Wording(
         str(defaults.get("unit") or ""), units, tuple(empty), tuple(words), moved, tuple(mute), computed,
-        names=tuple(names), valued=valued, every_value=every_value,
+        names=tuple(names), valued=valued, chosen=tuple(chosen),
+        least=tuple(each for each in least if isinstance(each, int | float)),
     )  # fmt: skip
 
 
@@ -156,9 +165,24 @@ def _of_several(matcher: Any) -> bool:
         names = _dict(options).get("names")
         return _dict(options).get("mode") == "exclude" or not isinstance(names, list) or len(names) > 1
     if kind == "byRegexp":
-        bare = re.sub(r"^/(.*)/\w*$", r"\1", str(options)[:1000])
-        return not re.search(r"[^\W_]", re.sub(r"\\.|\[[^]]*\]|\{[^}]*\}|\(\?<\w+>", "", bare))
+        return not re.search(r"[^\W_]", _literal(options))
     return True
+
+
+def _literal(pattern: Any) -> str:
+    """A regular expression without its delimiters, classes, counts and names of groups."""
+    bare = re.sub(r"^/(.*)/\w*$", r"\1", str(pattern)[:1000])
+    return re.sub(r"\\.|\[[^]]*\]|\{[^}]*\}|\(\?<\w+>", "", bare)
+
+
+def _chosen(reducing: dict[str, Any], names: list[str]) -> list[str]:
+    """What leaves out series; a pattern of fields may have what all names have, or the column of a table."""
+    fields, most = re.sub(r"Value( #\w+)?", "", _literal(reducing.get("fields") or "")), reducing.get("limit")
+    common = re.findall(r"\w+", re.sub(r"\{\{.*?\}\}|\$\{.*?\}", " ", " ".join(names)[:1000]))
+    for each in sorted(dict.fromkeys(common), key=len, reverse=True):
+        fields = fields.replace(each, "")
+    found = [f"Fields {reducing['fields']}"] if re.search(r"[^\W_]", fields) else []
+    return found + ([f"Limit {most}"] if reducing.get("values") and most in (1, 2) else [])
 
 
 def _boards(raw: Any) -> list[dict[str, Any]]:
