@@ -169,9 +169,17 @@ def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
     says = {
         "app.kubernetes.io/version": "7", "model-version": "7", "revision": "3", "modelVersion": "7", "build": "17",
         "git-commit": "1a2b3c", "buildNumber": "17", "rev": "a", "example.org/gitSHA": "1a2b3c", "release": "2024-11",
-        "track": "v1", "of": "model-v1", "image_tag": "x",
+        "track": "v1", "of": "model-v1", "image_tag": "x", "modelversion": "7", "imagetag": "x", "gitsha": "1a2b3c",
     }  # fmt: skip
-    stays = {"app": "model", "tier": "backend", "part-of": "v10", "helm.sh/release": "model", "app-id": "7", "one": "1"}
+    stays = {
+        "app": "model",
+        "tier": "backend",
+        "part-of": "v10",
+        "helm.sh/release": "model",
+        "app-id": "7",
+        "one": "1",
+        "stage": "b",
+    }
     labels = says | stays
 
     def matching(*chosen_by: str, **selector: Any) -> int:

@@ -17,6 +17,7 @@ from .placement import matches
 # The last word of a label's name that says of which release a pod is, but for words that add nothing to it;
 # `app.kubernetes.io/version` is usual.
 _OF_A_RELEASE = {"version", "ver", "revision", "rev", "tag", "build", "commit", "sha", "digest"}
+_AS_AN_ENDING = ("version", "revision", "tag", "sha", "digest")  # also of a word such as `modelversion`
 _NOTHING = {"id", "number", "hash"}
 # Of a label `release`, which for Helm is the name of what it has installed, and that stays.
 _NUMBER = re.compile(r"[vr]?\d")
@@ -59,6 +60,7 @@ def says_version(label: str, value: str, tags: Iterable[str]) -> bool:
     last = next((each for each in reversed(words) if each not in _NOTHING), "")
     return (
         last in _OF_A_RELEASE
+        or last.endswith(_AS_AN_ENDING)
         or (last == "release" and bool(_NUMBER.match(value)))
         or any(re.search(rf"(^|[-_.]){re.escape(tag)}($|[-_.])", value) for tag in tags)
     )
