@@ -134,6 +134,27 @@ def test_the_quota_is_the_given_one(hard: Any, seen: str) -> None:
     assert asyncio.run(loaded("06").given_quota(made_up_lab(objects=objects))).seen == seen
 
 
+@pytest.mark.parametrize(
+    ("beside", "seen"),
+    [
+        ({"limits.memory": "4Gi"}, "another one: limits.memory 4Gi, of ResourceQuota class"),
+        ({"cpu": "2", "pods": "9"}, "another one: cpu 2, of ResourceQuota class"),
+        ({"pods": "60", "count/cronjobs.batch": "30"}, "ResourceQuota team as it came with the lab"),
+    ],
+)
+def test_no_other_quota_counts_cpu_or_memory(beside: Any, seen: str) -> None:
+    team = {"metadata": {"name": "team"}, "spec": {"hard": {"requests.cpu": "1", "requests.memory": "1400Mi"}}}
+
+    async def now() -> Any:
+        return team
+
+    async def listed(kind: str) -> list[Object]:
+        return [team, {"metadata": {"name": "class"}, "spec": {"hard": beside}}]
+
+    objects = NothingThere(named=lambda kind, name: SimpleNamespace(now=now), all=listed)
+    assert asyncio.run(loaded("06").given_quota(made_up_lab(objects=objects))).seen == seen
+
+
 @pytest.mark.parametrize("some", [{"scopes": ["NotBestEffort"]}, {"scopeSelector": {"matchExpressions": []}}])
 def test_a_quota_that_counts_only_some_pods_is_another_one(some: Object) -> None:
     async def now() -> Object:

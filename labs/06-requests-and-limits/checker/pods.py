@@ -17,6 +17,7 @@ from mlops_lab.measure.pods.evidence import pod_state
 NAMES = ("feed", "history", "model")  # Deployments of one pod with one container each
 START = Path(__file__).parents[1] / "start"
 PROGRAMS = {each.name: each for each in sorted((START / "programs").glob("*.py"))}
+SIZES = ("cpu", "memory")  # what a quota counts for each container
 ADDED = ("livenessProbe", "startupProbe", "lifecycle")  # of a container, by which it ends otherwise
 # What a probe does where it does not say.
 PROBES = {
@@ -32,7 +33,7 @@ UP_WITHIN, REFUSED_FOR = 90, 20  # s; the second for a quota that the pods befor
 async def given_quota(lab: Lab) -> Observation:
     """Whether the namespace's ResourceQuota counts what it did when it came with the lab, and nothing else.
 
-    Others beside it make it no wider.
+    Another beside it makes it no wider, but may ask for limits as well; one that counts objects alone does not matter.
     """
     wanted = in_manifests(START, "ResourceQuota", "team")["spec"]["hard"]
     found = await lab.objects.named("ResourceQuota", "team").now()
@@ -44,6 +45,12 @@ async def given_quota(lab: Lab) -> Observation:
         if quantity(now.get(key, "0")) != quantity(most)
     ]
     other += [f"{key} {most}, too" for key, most in now.items() if key not in wanted]
+    other += [
+        f"{key} {most}, of ResourceQuota {each['metadata']['name']}"
+        for each in await lab.objects.all("ResourceQuota")
+        for key, most in (each["spec"].get("hard") or {}).items()
+        if each["metadata"]["name"] != "team" and key.removeprefix("requests.").removeprefix("limits.") in SIZES
+    ]
     return holds(not other, "ResourceQuota team as it came with the lab", f"another one: {', '.join(other)}")
 
 
