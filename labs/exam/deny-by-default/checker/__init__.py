@@ -10,7 +10,7 @@ from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .asking import asked
+from .asking import asked, nothing_else
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
@@ -21,12 +21,19 @@ _DOMAINS = ("cka/services-and-networking", "ckad/services-and-networking")
 
 @check(points=3, domains=_DOMAINS)
 async def nothing_by_default(lab: TaskLab) -> None:
-    """Pods of the Namespace, whatever their labels, are not reached and reach nothing, but for what was wanted."""
+    """Pods of the Namespace, whatever their labels, are not reached and reach nothing, but for what was wanted.
+
+    Pods of the checker's try it. What they can't try, such as other addresses and protocols, is read from the policies.
+    """
     seen = await lab.once(asked)
     ways = f"closed in {len(seen.closed)} ways, in and out, also to and from pods of other labels"
     expect(judged(seen.gave, seen.closed, ways)).because(
         "a direction is closed for the pods that a policy with this policyType selects; an empty podSelector selects "
         "all. Policies add up: what one rule opens no other one closes, and a rule without ports opens them all"
+    )
+    expect(await nothing_else(lab)).because(
+        "a rule without from or to is for everybody, a namespaceSelector for pods of other Namespaces, and an ipBlock "
+        "for whoever has such an address. Answers come back by themselves, and the kubelet's probes are let in"
     )
 
 

@@ -1,8 +1,10 @@
 """Who asks whom: pods of the checker's own, in the Namespace and in the one beside it."""
 
 from dataclasses import dataclass
+from itertools import islice
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.policies import Flow, let_through
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, address_behind, tried
 from mlops_lab.kit.standing import standing
@@ -24,6 +26,8 @@ _LISTENERS = {
 }  # fmt: skip
 _NAME = "kubernetes.default.svc.cluster.local"
 _DNS_METRICS = 9153  # the DNS pods' other port
+_DNS_SPACE = "kube-system"
+_DNS_PORTS = {("UDP", 53), ("TCP", 53), ("UDP", "dns"), ("TCP", "dns-tcp")}  # by number, and by its pods' names
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ async def asked(lab: Lab) -> Asked:
     web, store = await address_behind(lab.objects, D.web), await address_behind(lab.objects, D.store)
     elsewhere = await address_behind(there, D.far)
     far, far_too, no_dns = (f"http://{elsewhere}:{port}/" for port in (D.far_port, D.port, 53))
-    dns = (await lab.elsewhere("kube-system").service("kube-dns"))["spec"]["clusterIP"]
+    dns = (await lab.elsewhere(_DNS_SPACE).service("kube-dns"))["spec"]["clusterIP"]
     api = (await lab.elsewhere("default").service("kubernetes"))["spec"]["clusterIP"]
     of_web, of_store = f"http://{web}:{D.web_port}/", f"http://{store}:{D.port}/"
     admin = f"http://{store}:{D.admin}/"
@@ -102,6 +106,25 @@ async def asked(lab: Lab) -> Asked:
         ]
         gave = await tried(lab, [*closed, *names, *path, *others], within=_WITHIN)
     return Asked(closed, names, path, others, gave)
+
+
+async def nothing_else(lab: TaskLab) -> Observation:
+    """Whether the policies open no other way: by any protocol, on any port, to and from any namespace and address."""
+    dns = (await lab.elsewhere(_DNS_SPACE).service("kube-dns"))["spec"]["clusterIP"]
+    labels: list[dict[str, str]] = [{}, {"app": "another"}, {"app": D.web}, {"app": D.store}]
+    ways = await let_through(lab, lab.namespace, labels=labels, ports=(D.port, D.admin, D.web_port, D.far_port, 53))
+    more = [str(each) for each in islice((each for each in ways if not _is_wanted(lab, each, dns)), 8)]
+    expected = "nothing else is let through, by whatever protocol, on whatever port, and whoever it is"
+    return Observation(not more, expected, f"open: {more[0]}" if more else expected, None, tuple(more[1:]))
+
+
+def _is_wanted(lab: TaskLab, way: Flow, dns: str) -> bool:
+    """Is it one of the two things? `dns` is the address of the DNS's Service."""
+    asks, asked, here = way.asks, way.asked, lab.namespace
+    if asks.namespace == here and (asked.namespace == _DNS_SPACE or asked.address == dns):
+        return (way.protocol, way.port) in _DNS_PORTS
+    ends = [(each.namespace, each.labels.get("app")) for each in (asks, asked)]
+    return ends == [(here, D.web), (here, D.store)] and (way.protocol, way.port) == ("TCP", D.port)
 
 
 def _listener(lab: Lab, name: str) -> Object:

@@ -1,9 +1,11 @@
 """Who asks whom: pods of the checker's own, before both of the server's ports and elsewhere."""
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from mlops_lab.checks import Lab, Observation, absent, holds
+from mlops_lab.kit.policies import End, let_through
 from mlops_lab.kit.probes import Probe, Way, address_behind, tried
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kit.unchanged import unchanged
@@ -71,6 +73,33 @@ async def by_the_label(lab: Lab) -> Observation:
         return absent(expected, "those of one more Namespace with that label would stay out")
     known = [name for name in (D.other, D.second) if let_in(**{_NAME: name})]
     return holds(not known, expected, f"those of {', '.join(known)} would come in without it, too")
+
+
+async def no_more_than(lab: TaskLab, who: str) -> Observation:
+    """Whether the policies let no more of somebody through to the server, by any protocol and on any port, than wanted.
+
+    Args:
+        who: `the frontend`, `the monitoring`, or `others`, of whom nothing is wanted.
+    """
+    wanted = {"the frontend": ("TCP", D.port), "the monitoring": ("TCP", D.metrics)}.get(who)
+    labels = [{"app": D.server}, {"app": D.monitor}, {D.key: D.front}, {"app": D.monitor, D.key: D.front}, {}]
+    ways = await let_through(lab, lab.namespace, labels=labels, ports=(D.port, D.metrics))
+    found = (
+        each for each in ways
+        if each.asked.namespace == lab.namespace and each.asked.labels.get("app") == D.server
+        and _named(lab, each.asks) == who and (each.protocol, each.port) != wanted
+    )  # fmt: skip
+    more = [str(each) for each in islice(found, 8)]
+    expected = f"nothing of {who} is let through" + (f" but to port {wanted[1]} by {wanted[0]}" if wanted else "")
+    return Observation(not more, expected, f"open: {more[0]}" if more else expected, None, tuple(more[1:]))
+
+
+def _named(lab: TaskLab, asks: End) -> str:
+    """As whom the README names somebody."""
+    if asks.namespace == lab.namespace and asks.labels.get(D.key) == D.front:
+        return "the frontend"
+    is_monitor = asks.space.get("team") == D.team and asks.labels.get("app") == D.monitor
+    return "the monitoring" if is_monitor else "others"
 
 
 async def asks_whom_it_likes(lab: Lab) -> Observation:

@@ -27,7 +27,7 @@ class Drawn:
 def draw(random: Random) -> Drawn:
     """Draw them."""
     server, store, other, second, apart, team, monitor, front = words(random, 8)
-    port, metrics, store_port = random.sample(range(7001, 7999), 3)
+    port, metrics, store_port = random.sample(range(7001, 7999, 2), 3)  # none is the next one of another
     return Drawn(
         f"{server}-api", f"{store}-store", f"{other}-watch", f"{second}-watch", f"{apart}-jobs", team,
         f"{monitor}-reader", random.choice(("tier", "role", "part")), f"{front}-front", port, metrics, store_port,
