@@ -19,7 +19,7 @@ from typing import IO, Any
 from mlops_lab.base.loopback import opened
 from mlops_lab.checks import Lab, LabError
 from mlops_lab.cluster import names, registry
-from mlops_lab.measure.images import layers
+from mlops_lab.measure.images import layers, packed
 
 _ADDRESS = f"http://127.0.0.1:{names.REGISTRY_PORT}/v2"
 _KINDS = (
@@ -45,7 +45,7 @@ async def content(lab: Lab, image: str, base: str, needles: Mapping[str, bytes])
 
     Args:
         image, base: their names in the registry, such as `model:1`.
-        needles: pieces of text to look for, by a name for the report.
+        needles: pieces of text to look for, by a name for the report: also packed, and in Base64 and hexadecimal.
 
     Raises:
         LabError: the registry does not answer, has no such image, or the cluster does not pull from it.
@@ -78,7 +78,7 @@ def _read(image: str, base: str, needles: Mapping[str, bytes]) -> layers.Content
                     _add(outer, name, bytes(tarfile.RECORDSIZE))
                 else:
                     _add_layer(outer, name, _repository(image), str(layer["digest"]), Path(folder) / "layer")
-        return layers.read(archive, needles, skip)
+        return packed.read(archive, needles, skip)
 
 
 def _config(image: str) -> tuple[Plain, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import hashlib
 import io
@@ -102,6 +103,12 @@ def test_own_layers_are_searched_and_the_bases_are_not(served: Registry, index: 
     assert hits(made_up_lab(), "model:1") == []
     served.push("model", "2", BASE, {"srv/keys.env": b"KEY=k3y"}, index=index)
     assert hits(made_up_lab(), "model:2") == ["the key: /srv/keys.env, from COPY"]
+
+
+@pytest.mark.parametrize("kept", [gzip.compress(packed({"keys.env": b"KEY=k3y"})), base64.b64encode(b"KEY=k3y")])
+def test_a_packed_file_is_searched_and_one_in_other_letters(served: Registry, kept: bytes) -> None:
+    served.push("model", "1", BASE, {"srv/kept": kept})
+    assert hits(made_up_lab(), "model:1") == ["the key: /srv/kept, from COPY"]
 
 
 def test_what_a_later_layer_deletes_is_still_there(served: Registry) -> None:

@@ -76,14 +76,18 @@ def _of_the_image_alone(deployment: Object) -> Observation:
 
 @check(points=2, needs=runs_in_the_cluster, domains=("ckad/design-and-build",))
 async def keeps_the_key_out(lab: TaskLab) -> None:
-    """The key is in no layer that the Dockerfile adds, and not in what describes the image."""
+    """The key is in no layer that the Dockerfile adds, and not in what describes the image.
+
+    Archives and compressed files are opened, and Base64 and hexadecimal are read.
+    """
     found = await lab.once(content)
     where = "; ".join(dict.fromkeys(map(str, found.hits)))
     expect(
         Observation(not found.hits, "no key in the image", where[:300] or f"none in {len(found.layers)} layers")
     ).because(
         "an image is all of its layers, and whoever may pull it can read each of them: what one brings and the next "
-        "one deletes is still there. COPY . takes all files, but for those that .dockerignore names"
+        "one deletes is still there, and an archive is unpacked. COPY . takes all files, but for those that "
+        ".dockerignore names"
     )
 
 

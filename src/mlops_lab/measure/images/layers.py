@@ -1,7 +1,7 @@
 """What is in an image's layers, read from a `docker save` archive: files, sizes, and text that must not be there.
 
-A layer stays in the image when a later one deletes its files, so each is read on its own. Not seen: what lies inside an
-archive or a compressed file in a layer.
+A layer stays in the image when a later one deletes its files, so each is read on its own. `packed` also sees what lies
+inside an archive or a compressed file in a layer.
 """
 
 from __future__ import annotations
