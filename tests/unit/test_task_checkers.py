@@ -853,6 +853,46 @@ def test_a_label_that_no_node_has_any_more_keeps_the_next_pods_away(
         asyncio.run(it.all_pods_run.run(lab(objects=Room(all=gives(nodes)))))
 
 
+def _asks(*terms: Any, **selector: str) -> Any:
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [*terms]}}
+    return {"nodeSelector": selector, **({"affinity": {"nodeAffinity": required}} if terms else {})}
+
+
+def _that(*rules: Any) -> Any:
+    return {"matchExpressions": [{"key": key, "operator": how, "values": [*values]} for key, how, *values in rules]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        (_asks(KEY="VALUE"), ""),
+        (_asks(_that(("KEY", "In", "VALUE"))), ""),
+        (_asks(_that(("KEY", "In", "VALUE"), ("kubernetes.io/os", "Exists"))), ""),
+        (_asks(_that(("KEY", "In", "VALUE", "spare")), KEY="VALUE"), ""),
+        (_asks(_that(("KEY", "Exists"), ("KEY", "NotIn", "OTHER")), _that(("KEY", "In", "VALUE"))), "KEY=OTHER-VALUE"),
+        (_asks(_that(("KEY", "Exists"), ("KEY", "NotIn", "OTHER"))), "KEY=OTHER-VALUE"),
+        (_asks(_that(("KEY", "In", "VALUE", "spare"))), "KEY=spare"),
+        (_asks(_that(("KEY", "In", "VALUE")), _that(("disk", "In", "ssd"))), "disk=ssd"),
+        (_asks(_that(("KEY", "In", "VALUE")), _that(("KEY", "DoesNotExist"))), "no labels"),
+    ],
+)
+def test_a_node_with_another_value_of_the_label_is_none_of_those_that_were_meant(
+    checker: Callable[[str], Any], spec: Any, said: str
+) -> None:
+    it = checker("run-on-the-right-node")
+
+    def told(text: str) -> str:
+        for name in ("key", "value", "other"):
+            text = text.replace(name.upper(), getattr(it.D, name))
+        return text
+
+    found = {"spec": {"template": {"spec": json.loads(told(json.dumps(spec)))}}}
+    node = {"metadata": {"name": "a", "labels": {it.D.key: it.D.value, "kubernetes.io/os": "linux"}}}
+    here = Room(deployment=lambda name: SimpleNamespace(present=gives(found)), all=gives([node]))
+    seen = asyncio.run(it.takes_no_other(lab(objects=here)))
+    assert seen.ok is not bool(said) and told(said) in seen.seen
+
+
 def _by_code(action: str) -> Any:
     return {"podFailurePolicy": {"rules": [{"action": action, "onExitCodes": {"operator": "NotIn", "values": [0]}}]}}
 

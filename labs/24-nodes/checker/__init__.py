@@ -13,6 +13,7 @@ from mlops_lab.kit import presence
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.node_affinity import asks_for, named_values, tempting
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
@@ -22,17 +23,7 @@ from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
 from .drain import drained, lasting
-from .placement import (
-    MARK,
-    asks_for,
-    by_node,
-    by_way_of,
-    named_values,
-    role_tolerated,
-    taint_tolerated,
-    tempting,
-    tolerates,
-)
+from .placement import MARK, by_node, by_way_of, role_tolerated, taint_tolerated, tolerates
 from .trials import answers, place, refuse
 
 HEARD_WITHIN = 20.0  # s; a kubelet says every 10 s that it lives

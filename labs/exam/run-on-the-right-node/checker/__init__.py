@@ -13,7 +13,10 @@ D = drawn(Drawn, __file__)
 
 @check(points=3, owns="the nodes' label", domains=("cka/workloads-and-scheduling",))
 async def runs_only_where_the_label_is(lab: TaskLab) -> None:
-    """Pods of the first Deployment run where the label is; a new one waits while no node has it, and follows it."""
+    """Pods of the first Deployment run where the label is; a new one waits while no node has it, and follows it.
+
+    Whether a node with a value that none has now would do is read from the template.
+    """
     await trials.placed(lab, D.fixed)
     must(await trials.nodes_as_they_were(lab), "nodes are shared with others, and were not to be changed")
     expect(await trials.on_labelled_nodes(lab)).because(
@@ -27,6 +30,10 @@ async def runs_only_where_the_label_is(lab: TaskLab) -> None:
         expect(await trials.follows_the_label(lab, nodes)).because(
             "the rule is to be about the label, and about no node in particular"
         )
+    expect(await trials.takes_no_other(lab)).because(
+        "In takes each value that it lists, Exists and NotIn take values of which nobody has thought; and of several "
+        "nodeSelectorTerms one is enough"
+    )
 
 
 @check(points=3, owns="both Deployments and the label", domains=("cka/workloads-and-scheduling",))

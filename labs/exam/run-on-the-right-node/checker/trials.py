@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from mlops_lab.checks import Observation, holds
 from mlops_lab.kit import deployments, presence
+from mlops_lab.kit.node_affinity import asks_for, named_values, tempting
 from mlops_lab.kit.pods import is_running, leaving, made_by
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.prerequisites import must
@@ -103,6 +104,26 @@ async def follows_the_label(lab: TaskLab, nodes: Sequence[Object]) -> Observatio
                 await lab.objects.patch("Pod", name_of(pod), {"metadata": {"annotations": {_COST: "-1000"}}})
     follows = f"once {name_of(other)} has {D.key}={D.value}, a new pod of {D.fixed} runs there"
     return holds(seen.ok, follows, f"{name_of(other)} has it now, and no new pod of {D.fixed} runs there")
+
+
+async def takes_no_other(lab: TaskLab) -> Observation:
+    """Whether the first Deployment's template takes no node without the label, and none with another value of it.
+
+    No node may have that value yet: those that the template names are tried, and one that nobody knows.
+    """
+    spec = (await lab.objects.deployment(D.fixed).present())["spec"]["template"]["spec"]
+    node = (await _nodes(lab, D.value))[0]
+    without = {key: value for key, value in node["metadata"]["labels"].items() if key != D.key}
+    values = {D.other, f"{D.other}-{D.value}", *named_values(spec, D.key)} - {D.value}
+    labels: list[dict[str, str]] = [{}, *({D.key: each} for each in sorted(values))]
+    wrong = [
+        ", ".join(f"{key}={value}" for key, value in (has | label).items() if without.get(key) != value) or "no labels"
+        for has, name in [(without, name_of(node)), *tempting(spec, without, name_of(node), but=D.key)]
+        for label in labels
+        if asks_for(spec, has | label, name)
+    ]
+    takes = f"the template of {D.fixed} takes no node without {D.key}={D.value}"
+    return holds(not wrong, takes, f"it would also take one that has {'; one that has '.join(dict.fromkeys(wrong))}")
 
 
 async def apart(lab: TaskLab) -> Observation:
