@@ -409,9 +409,10 @@ def test_a_reader_sees_which_series_is_which(more: dict[str, Any], target: dict[
 @pytest.mark.parametrize(
     ("kind", "query", "options", "said"),
     [
-        ("stat", {}, {}, "a stat of a whole time range"),
-        ("stat", {"instant": True, "range": True}, {"calcs": ["lastNotNull"]}, "a stat of a whole time range"),
-        ("gauge", {"range": True}, {"calcs": ["mean"]}, "a gauge of a whole time range"),
+        ("stat", {}, {}, ""),
+        ("stat", {}, {"calcs": ["lastNotNull"]}, ""),
+        ("stat", {}, {"calcs": ["lastNotNull"], "values": True}, "all of its values"),
+        ("gauge", {"range": True}, {"calcs": ["mean"]}, "the mean of its values"),
         ("table", {"format": "table"}, {}, "a table of a whole time range"),
         ("barchart", {"format": "table"}, {}, "a barchart of a whole time range"),
         ("timeseries", {}, {"calcs": ["count"]}, ""),
@@ -422,11 +423,16 @@ def test_a_reader_sees_which_series_is_which(more: dict[str, Any], target: dict[
         ("bargauge", {"instant": True}, {"calcs": ["count"]}, "the count of its values"),
     ],
 )
-def test_what_has_no_time_axis_asks_for_one_moment(
-    kind: str, query: dict[str, Any], options: dict[str, Any], said: str
+@pytest.mark.parametrize("latest", [True, False])
+def test_a_number_is_that_of_one_moment(
+    kind: str, query: dict[str, Any], options: dict[str, Any], said: str, latest: bool
 ) -> None:
+    """The latest destinations, by a panel that has one number for each, are asked for at one moment in any case."""
+    ranked = query if latest else {**query, "instant": True}
+    said = said or (f"a {kind} of a whole time range" if kind == "stat" and not ranked.get("instant") else "")
     panels = [
-        {"title": each.title, "type": kind, "targets": [{"expr": "x", **query}], "options": {"reduceOptions": options},
+        {"title": each.title, "type": kind, "options": {"reduceOptions": options},
+         "targets": [{"expr": "x", **(ranked if each is checks.LATEST else query)}],
          "fieldConfig": {"defaults": {"unit": next(iter(each.units))}}}
         for each in checks.WANTED
     ]  # fmt: skip

@@ -18,7 +18,7 @@ import pytest
 from mlops_lab.base.processes import Completed
 from mlops_lab.checks import LabError, Observation
 from mlops_lab.kube.client import Object
-from mlops_lab.tasks import nodes
+from mlops_lab.tasks import kubelet_files, nodes
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
 
@@ -368,7 +368,9 @@ def test_the_files_that_the_kubelet_is_started_from_are_found(lab24: Any, tmp_pa
             systemctl.write_text(f'#!/bin/sh\ncase "$*" in {cases}*) echo "{unit}";; esac\n')
             systemctl.chmod(0o755)
             paths = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-            done = subprocess.run(["sh", "-c", lab24._FILES], env=paths, capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                ["sh", "-c", kubelet_files._FILES], env=paths, capture_output=True, text=True, check=True
+            )
         finally:
             kubelet.kill()
     found = done.stdout.split()

@@ -130,6 +130,8 @@ def out(*rules: Any, **selected: str) -> Any:
     [
         ({"dns": out({"to": [KUBE_SYSTEM], "ports": BOTH[:1]}, {"to": [KUBE_SYSTEM], "ports": BOTH[1:]})}, ""),
         ({"dns": out({"to": [KUBE_DNS], "ports": BOTH})}, ""),
+        ({"dns": out({"to": [KUBE_DNS | {"namespaceSelector": {}}], "ports": BOTH})}, ""),
+        ({"dns": out({"to": [KUBE_DNS | {"namespaceSelector": {}}]})}, "to port"),
         ({"dns": out({"to": [KUBE_SYSTEM], "ports": [{"port": "dns", "protocol": "UDP"}, {"port": "dns-tcp"}]})}, ""),
         ({"dns": out({"to": [KUBE_SYSTEM, {"ipBlock": {"cidr": "10.96.0.10/32"}}], "ports": BOTH})}, ""),
         ({"in": into({"from": [{"podSelector": {}}], "ports": [{"port": "PORT"}]}, app="STORE")}, ""),

@@ -342,7 +342,8 @@ async def reads_right(lab: Lab) -> None:
 
     A share is right as 0.42 with the unit percentunit, and as 42 with percent. Where there is a series for each version
     or destination, a name of your own for them has that label in it, and no option hides their names. No series and no
-    value is hidden either, nor a budget below 0. What writes numbers, as a stat and a table do, asks for one moment.
+    value is hidden either, nor a budget below 0. A table and a bar chart, and what ranks destinations by numbers, ask
+    for one moment.
     """
     board, world = await lab.once(dashboard), await lab.once(injected)
     for wanted in WANTED:
@@ -363,5 +364,5 @@ async def reads_right(lab: Lab) -> None:
             "a unit says how a value is written. percentunit takes 0.42 and writes 42 %, percent takes 42; s takes "
             "seconds, ms milliseconds, m minutes. Convert in the query or choose the unit, one of the two",
         )
-        of_now(wanted, panel)
+        of_now(wanted, panel, written)
     current.note("all eight panels read as they were measured")

@@ -8,12 +8,13 @@ from mlops_lab.checks import Observation
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.measure.services.grafana import Panel
 
-from .truth import BUDGET, Wanted
+from .truth import BUDGET, LATEST, Wanted
 from .wording import REDUCING, Wording
 
 PLOTS = ("timeseries", "barchart")  # panels that show values by an axis
-OF_A_MOMENT = (*REDUCING, "table", "barchart")  # and those that have no time from left to right either
-ALIKE = r"(first|last)(NotNull)?|mean|median|min|max|sum|p\d+"  # calculations that leave a single value what it is
+ROWS = ("table", "barchart")  # panels that show each moment of a time range beside the others
+LAST = ("last", "lastNotNull")  # calculations that make of a time range what holds at its end
+ALIKE = r"(first|last)(NotNull)?|mean|median|min|max|sum|p\d+"  # those that leave a single value what it is
 
 
 def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
@@ -92,31 +93,38 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
     return scale
 
 
-def of_now(wanted: Wanted, panel: Panel) -> None:
+def of_now(wanted: Wanted, panel: Panel, written: Wording) -> None:
     """Hold against a panel that it writes other numbers than those of the dashboard's time.
 
     Raises:
         Failure: it does.
     """
-    ranged = panel.kind in OF_A_MOMENT and not all(each.instant for each in panel.queries)
+    ranged = not all(each.instant for each in panel.queries)
+    rows = ranged and (panel.kind in ROWS or (wanted is LATEST and panel.kind in REDUCING))
     must(
         Observation(
-            not ranged,
+            not rows,
             f"{wanted.title}: shows what its query returns at one moment",
-            f"a {panel.kind} of a whole time range" if ranged else "it does",
+            f"a {panel.kind} of a whole time range" if rows else "it does",
         ),
-        "of a time range a table has a row for each moment, and a stat makes one number of all moments: their mean, or "
-        "the last that there was (lastNotNull), however old. It is still there when all pods are gone, and so is each "
+        "of a time range a table has a row for each moment, and what writes a number for each series has one for each "
         "destination that was among the first three at any time. A query of type Instant asks for the dashboard's time "
         'alone: "instant": true, "range": false',
     )
-    others = [each for each in panel.calcs if panel.kind in REDUCING and not re.fullmatch(ALIKE, each)]
+    others = [f"the {calc[:40]} of its values" for calc in panel.calcs if not _holds(calc, ranged=ranged)]
+    others = (["all of its values"] if written.every_value and ranged else others) if panel.kind in REDUCING else []
     must(
         Observation(
             not others,
-            f"{wanted.title}: shows the value",
-            f"the {others[0][:40]} of its values" if others else "it does",
+            f"{wanted.title}: shows the last value of its query",
+            others[0] if others else "the last",
         ),
-        "options.reduceOptions.calcs says what is made of the values of a series: how many they are, or by how much "
-        "they differ, is another number than what the query returned. lastNotNull is the value itself",
+        f"a {panel.kind} makes one number of a whole time range, by options.reduceOptions.calcs; with values it writes "
+        "each of them. The query has a window of its own already; lastNotNull shows what it says now, and so does an "
+        "instant query. How many values there are, or by how much they differ, is another number in any case",
     )
+
+
+def _holds(calc: str, *, ranged: bool) -> bool:
+    """Does a calculation give the last value of a query?"""
+    return calc in LAST or (not ranged and bool(re.fullmatch(ALIKE, calc)))

@@ -43,6 +43,7 @@ class Wording:
         repeated: for each value of which variable it, or the row that it is in, is drawn; empty for none.
         names: that it gives its series, by legends and display names of its own.
         valued: by which option it writes values alone, without the series' names; empty for none.
+        every_value: whether it shows all values that its queries returned, one beside the other.
         chosen: by which options it shows some of its series alone.
         least: where its axis ends below, by the defaults and by overrides.
     """
@@ -57,6 +58,7 @@ class Wording:
     repeated: str = ""
     names: tuple[str, ...] = ()
     valued: str = ""
+    every_value: bool = False
     chosen: tuple[str, ...] = ()
     least: tuple[float, ...] = ()
 
@@ -132,7 +134,8 @@ def _wording(raw: dict[str, Any]) -> Wording:
     least = [value for name, value in [("min", defaults.get("min")), *overriding] if name == "min"]
     return Wording(
         str(defaults.get("unit") or ""), units, tuple(empty), tuple(words), moved, tuple(mute), computed,
-        names=tuple(names), valued=valued, chosen=tuple(chosen),
+        names=tuple(names), valued=valued, every_value=bool(_dict(options.get("reduceOptions")).get("values")),
+        chosen=tuple(chosen),
         least=tuple(each for each in least if isinstance(each, int | float)),
     )  # fmt: skip
 
