@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib
 import json
 from pathlib import Path
@@ -10,11 +12,13 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.checks import Failure
 from mlops_lab.kit.parallelism import began_with
 from mlops_lab.labs.checker import load
 from mlops_lab.tasks.drawing import draw
 from mlops_lab.tasks.rendering import render
 from mlops_lab.tasks.task import bank, named
+from tests.made_up import made_up_lab
 
 LONGEST = 240  # min, of `lab exam start --minutes`
 
@@ -233,6 +237,53 @@ def test_how_long_a_probe_takes_at_most(checker: Any, probe: dict[str, Any], aft
     trial = checker("crashing-container", "trial")
     assert trial.noticed_after({"spec": {"containers": [{"livenessProbe": probe}]}}) == after
     assert trial.noticed_after({"spec": {"containers": [{}]}}) == 0
+
+
+@pytest.mark.parametrize(
+    ("starting", "after"),
+    [
+        ({"httpGet": {"path": "/alive"}, "periodSeconds": 1, "failureThreshold": 60}, 9),
+        ({"httpGet": {"path": "/alive"}, "periodSeconds": 15, "failureThreshold": 60}, 9),
+        ({"httpGet": {"path": "/alive"}, "periodSeconds": 60, "failureThreshold": 30}, 45 + 29 * 60),
+        ({"httpGet": {"path": "/alive"}, "periodSeconds": 1, "initialDelaySeconds": 60}, 46 + 2),
+        ({"httpGet": {"path": "/"}, "periodSeconds": 20}, 5 + 9),
+        ({"tcpSocket": {}, "periodSeconds": 60}, 45 + 9),
+    ],
+)
+def test_nobody_asks_until_a_startup_probe_has_succeeded(checker: Any, starting: dict[str, Any], after: int) -> None:
+    container = {"livenessProbe": {"periodSeconds": 3}, "startupProbe": starting}
+    assert checker("crashing-container", "trial").noticed_after({"spec": {"containers": [container]}}) == after
+
+
+@pytest.mark.parametrize(
+    ("probe", "itself"),
+    [
+        ({"httpGet": {"path": "/alive", "port": "PORT"}}, True),
+        ({"httpGet": {"path": "/alive", "port": "http"}}, True),
+        ({"httpGet": {"path": "/alive", "port": "PORT", "host": "192.0.2.1"}}, False),
+        ({"httpGet": {"path": "/alive", "port": 9090}}, False),
+        ({"exec": {"command": ["test", "!", "-e", "/tmp/hung"]}}, False),
+        ({}, False),
+    ],
+)
+def test_a_probe_that_asks_somebody_else_is_tried_without_the_drill(checker: Any, probe: Any, itself: bool) -> None:
+    port = checker("crashing-container").D.port
+    container = {"ports": [{"name": "http", "containerPort": port}]}
+    container |= {"livenessProbe": json.loads(json.dumps(probe).replace('"PORT"', str(port)))}
+    trial = checker("crashing-container", "trial")
+    assert trial.asks_itself({"spec": {"containers": [container]}}, port) is itself
+
+
+@pytest.mark.parametrize(("limit", "right"), [("72Mi", True), ("0", False), (None, False), ("1Gi", False)])
+def test_a_memory_limit_of_0_is_none(checker: Any, monkeypatch: pytest.MonkeyPatch, limit: Any, right: bool) -> None:
+    async def owned_pods(*given: Any) -> Any:
+        resources = {"limits": {"memory": limit}} if limit else {}
+        return [{"metadata": {}, "spec": {"containers": [{"name": "server", "resources": resources}]}}]
+
+    task = checker("crashing-container")
+    monkeypatch.setattr(task.deployments, "owned_pods", owned_pods)
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="a memory limit of at most"):
+        asyncio.run(task.memory_is_limited.run(made_up_lab("00")))
 
 
 @pytest.mark.parametrize(

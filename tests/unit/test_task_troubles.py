@@ -596,6 +596,15 @@ def test_a_container_that_hangs_has_the_time_to_end(checker: Loaded, spec: Any, 
     assert (pod.within, pod.killed) == (within, False)
 
 
+@pytest.mark.parametrize(
+    ("probe", "within"), [({}, 53), ({"timeoutSeconds": 5, "failureThreshold": 2}, 60), ({"timeoutSeconds": 600}, 110)]
+)
+def test_a_probe_waits_for_a_program_that_is_silent(checker: Loaded, probe: Any, within: float) -> None:
+    it, pod = checker("crashing-container"), Pod({"containers": [{"livenessProbe": probe}]}, 1)
+    assert asyncio.run(it.restarted_when_hung(lab(objects=pod.objects()), it.D, "a-pod", silently=True)).ok
+    assert pod.within == within
+
+
 def test_a_pod_whose_volume_keeps_the_mark_is_made_anew(checker: Loaded) -> None:
     it, pod = checker("crashing-container"), Pod({"containers": [{"volumeMounts": [{"mountPath": "/tmp/"}]}]}, 1)
     assert asyncio.run(it.restarted_when_hung(lab(objects=pod.objects()), it.D, "a-pod")).ok

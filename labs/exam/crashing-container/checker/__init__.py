@@ -14,7 +14,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import asks_elsewhere, noticed_after, restarted_when_hung, steady
+from .trial import asks_elsewhere, asks_itself, made_anew, noticed_after, restarted_when_hung, steady
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
@@ -62,15 +62,22 @@ def _takes_both(template: Object) -> Observation:
 async def started_anew_when_it_hangs(lab: TaskLab) -> None:
     """When `/alive` stops to answer with 200, that is noticed within 15 s, and the container started anew."""
     pod = await some_pod(lab, D.name)
-    after = noticed_after(await lab.objects.named("Pod", pod).present())
+    found = await lab.objects.named("Pod", pod).present()
+    after = noticed_after(found)
     expect(await restarted_when_hung(lab, D, pod)).because(
         "the liveness probe is what notices a program that runs and serves nobody: it must ask the right port and "
         "path, and not wait for long"
     )
     expect(observe("seconds until the probe has failed as often as it must", after, at_most(15))).because(
         "a program may hang just after it was asked: periodSeconds times failureThreshold is the longest that it "
-        "takes, but for initialDelaySeconds, until when nobody asks"
+        "takes, but for initialDelaySeconds, until when nobody asks, and for a startupProbe, until whose success no "
+        "other probe does"
     )
+    if not asks_itself(found, D.port):
+        expect(await restarted_when_hung(lab, D, await made_anew(lab, D, pod), silently=True)).because(
+            "this time there was no file /tmp/hung: the program waited for a client that asks nothing, and answered "
+            "nobody. Whatever the probe runs has to find that /alive does not answer"
+        )
 
 
 @check(points=1, needs=runs_on, domains=("cka/troubleshooting", "ckad/environment-configuration-and-security"))
@@ -83,9 +90,9 @@ async def memory_is_limited(lab: TaskLab) -> None:
         for pod in pods
         for each in pod["spec"]["containers"]
     }
-    ok = bool(limits) and all(value != "none" and quantity(value) <= D.most * 2**20 for value in limits.values())
+    ok = bool(limits) and all(value != "none" and 0 < quantity(value) <= D.most * 2**20 for value in limits.values())
     seen = ", ".join(f"{name}: {value}" for name, value in limits.items()) or "no pod of the Deployment"
     expect(Observation(ok, f"a memory limit of at most {D.most}Mi for each container", seen)).because(
-        "a container without a limit takes from the node what others need; one that needs more than it may have is "
-        "killed"
+        "a container without a limit takes from the node what others need, and a limit of 0 is none; one that needs "
+        "more than it may have is killed"
     )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from mlops_lab.checks import LabError, Observation, absent, is_ready
 from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.pods import containers_of, gone_meanwhile, lasting, leaving, ready, restarts
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.probe_times import numbers, periods
@@ -15,8 +16,14 @@ from .draw import Drawn
 
 _STEADY, _EVERY, _ANSWERS_WITHIN = 12.0, 1.0, 3.0  # s
 _RESTARTED_WITHIN = 20.0  # s: 15 that the task allows, and what a start takes
-_READY_WITHIN = 15.0
+_READY_WITHIN, _NEW_WITHIN = 15.0, 60.0
 _YOUNG = 15  # s that a container runs before a hang must be noticed in time
+# Lets the program hang without a file: it serves one client at a time, and waits for what this one asks.
+_SILENT_CLIENT = """
+import socket, sys, time
+held = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+time.sleep(60)
+"""
 
 
 async def steady(lab: TaskLab, drawn: Drawn) -> Observation:
@@ -47,25 +54,30 @@ def _state(pod: Object) -> str:
     return f"{name_of(pod)} {'ready' if is_ready(pod) else 'not ready'}, started anew {restarts(pod)} times"
 
 
-async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observation:
+async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str, *, silently: bool = False) -> Observation:
     """Is the container started anew once `/alive` does not answer with 200? The pod is ready again afterwards.
 
     One that has ended counts: the kubelet starts it at once the first time, and later on waits for longer and longer.
+
+    Args:
+        silently: it answers nothing at all, and there is no file that tells why.
     """
+    silent = ["sh", "-c", 'python3 -c "$@" >/dev/null 2>&1 &', "sh", _SILENT_CLIENT, str(drawn.port)]
+    answers, how = ("nothing", silent) if silently else ("with 500", ["touch", "/tmp/hung"])
     found = await lab.objects.named("Pod", pod).present()
     before = restarts(found)
     await lab.time.pause(_young_for(found))
     try:
-        await lab.objects.run_in(pod, "touch", "/tmp/hung")
+        await lab.objects.run_in(pod, *how)
     except LabError as trouble:
         if not await gone_meanwhile(lab, pod, trouble):
             raise
         return absent(f"Pod {pod} runs during the check", "it was deleted meanwhile")
     seen = await lab.objects.named("Pod", pod).until(
         lambda it: it is not None and (restarts(it) > before or _ended(it)),
-        expected="its container is ended, to be started anew, once /alive answers with 500",
+        expected=f"its container is ended, to be started anew, once /alive answers {answers}",
         shown=lambda it: f"{restarts(it)} starts anew, {before} before" if it else "gone",
-        within=_RESTARTED_WITHIN + _ends_within(found),
+        within=_RESTARTED_WITHIN + _ends_within(found) + (_given_up_within(found) if silently else 0),
     )
     now = await lab.objects.named("Pod", pod).now()
     if now is not None and (restarts(now) == before or _keeps_tmp(now)):
@@ -75,6 +87,21 @@ async def restarted_when_hung(lab: TaskLab, drawn: Drawn, pod: str) -> Observati
         within=_READY_WITHIN,
     )  # fmt: skip
     return seen
+
+
+async def made_anew(lab: TaskLab, drawn: Drawn, pod: str) -> str:
+    """The name of a pod in a pod's place, whose container has not ended yet; after that the kubelet waits each time.
+
+    Raises:
+        Failure: it is not ready.
+    """
+    if await lab.objects.named("Pod", pod).now():
+        await lab.objects.kill(pod, grace=0)
+    await lab.objects.pods_until(
+        drawn.name, lambda pods: bool(ready(pods)), expected="a ready pod", shown=lambda pods: f"{len(pods)} pods",
+        within=_NEW_WITHIN,
+    )  # fmt: skip
+    return await some_pod(lab, drawn.name)
 
 
 def _ended(pod: Object) -> bool:
@@ -88,6 +115,12 @@ def _ends_within(pod: Object) -> int:
     usual = spec.get("terminationGracePeriodSeconds", 30)
     probes = [each.get("livenessProbe") or {} for each in lasting(pod)]
     return min(60, max((int(each.get("terminationGracePeriodSeconds", usual)) for each in probes), default=usual))
+
+
+def _given_up_within(pod: Object) -> int:
+    """The seconds that a pod's liveness probes wait in all for answers that don't come; no more than a minute."""
+    waits = [numbers(each.get("livenessProbe") or {})[1:] for each in lasting(pod)]
+    return min(60, max(timeout * failures for timeout, failures in waits))
 
 
 def _keeps_tmp(pod: Object) -> bool:
@@ -111,8 +144,23 @@ def asks_elsewhere(spec: Object, port: int) -> str:
     asked = probe.get("httpGet") or probe.get("tcpSocket") or {}
     if len(containers) > 1 or "port" not in asked or asked.get("host"):
         return ""
-    named = {each.get("name"): each["containerPort"] for each in containers[0].get("ports") or []}
-    return "" if named.get(asked["port"], asked["port"]) == port else str(asked["port"])
+    return "" if _port(containers[0], asked) == port else str(asked["port"])
+
+
+def asks_itself(pod: Object, port: int) -> bool:
+    """Does a liveness probe of a pod's ask the program for `/alive`, without anybody between?
+
+    Args:
+        port: the program's.
+    """
+    asked = [(each, (each.get("livenessProbe") or {}).get("httpGet") or {}) for each in lasting(pod)]
+    return any(get.get("path") == "/alive" and not get.get("host") and _port(each, get) == port for each, get in asked)
+
+
+def _port(container: Object, asked: Object) -> object:
+    """The port that a container's probe asks, which may be told by its name."""
+    named = {each.get("name"): each["containerPort"] for each in container.get("ports") or []}
+    return named.get(asked["port"], asked["port"])
 
 
 def noticed_after(pod: Object) -> int:
@@ -120,14 +168,34 @@ def noticed_after(pod: Object) -> int:
 
     A hang may begin as soon as the container is no longer young: what is left of a probe's delay then counts.
     """
-    probes = [each["livenessProbe"] for each in lasting(pod) if each.get("livenessProbe")]
-    return min(map(_failed_after, probes), default=0)
+    having = [each for each in lasting(pod) if each.get("livenessProbe")]
+    return min(map(_failed_after, having), default=0)
 
 
-def _failed_after(probe: Object) -> int:
+def _failed_after(container: Object) -> int:
+    probe, starting = container["livenessProbe"], container.get("startupProbe")
     period, _, failures = numbers(probe)
-    first = int(probe.get("initialDelaySeconds") or 0) - _YOUNG
-    return max(periods(probe), first + period * (failures - 1))
+    delayed = _delay(probe) - _YOUNG + period * (failures - 1)
+    return max(periods(probe), delayed, _still_starting(starting, periods(probe)) if starting else 0)
+
+
+def _still_starting(probe: Object, alive: int) -> int:
+    """Seconds until a hang is noticed that begins when the container is no longer young, by a startupProbe's numbers.
+
+    Until that has succeeded the liveness probe asks nothing. Where it asks for `/alive` itself, its own failures count.
+
+    Args:
+        alive: seconds that the liveness probe takes then.
+    """
+    period, _, failures = numbers(probe)
+    left = _delay(probe) + period - _YOUNG
+    if left <= 0:
+        return 0
+    return left + (period * (failures - 1) if "/alive" in str(probe) else alive)
+
+
+def _delay(probe: Object) -> int:
+    return int(probe.get("initialDelaySeconds") or 0)
 
 
 def _young_for(pod: Object) -> float:
