@@ -1030,7 +1030,14 @@ def test_the_three_steps_are_those_that_were_given(
 
 @pytest.mark.parametrize(
     ("more", "right"),
-    [({}, True), ({"suspend": False}, True), ({"suspend": True}, False), ({"schedule": "* * * * *"}, False)],
+    [
+        ({}, True),
+        ({"suspend": False}, True),
+        ({"suspend": True}, False),
+        ({"schedule": "* * * * *"}, False),
+        ({"timeZone": "Etc/UTC"}, True),
+        ({"timeZone": "Asia/Tokyo"}, False),
+    ],
 )
 def test_a_cronjob_makes_its_jobs_when_it_did(
     checker: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, more: Any, right: bool
@@ -1050,6 +1057,21 @@ def test_a_cronjob_makes_its_jobs_when_it_did(
     it.meant, it.by_digest, it.last_lines = gives(["sha256:1"]), lambda *given: READY, gives([it.D.release])
     with contextlib.nullcontext() if right else pytest.raises(Failure, match="when it makes Jobs"):
         asyncio.run(it.nightly_runs_by_digest.run(lab()))
+
+
+@pytest.mark.parametrize(("beside", "right"), [("ephemeralContainers", True), ("initContainers", False)])
+def test_what_kubectl_debug_has_added_is_in_no_template(
+    checker: Callable[[str], Any], beside: str, right: bool
+) -> None:
+    it = checker("images-by-digest")
+    image = f"{Platform.registry}/components@sha256:1"
+    spec = {"containers": [{"name": "server", "image": image}], beside: [{"name": "look", "image": "busybox"}]}
+    owned = gives([{"metadata": {"name": "a-pod"}, "spec": spec}])
+    it.deployments = SimpleNamespace(exists=gives({}), rolled_out=gives(READY), owned_pods=owned)
+    it.meant = gives(["sha256:1"])
+    answer = gives(SimpleNamespace(text=it.D.release, shown=""))
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="look: busybox"):
+        asyncio.run(it.server_runs_by_digest.run(lab(traffic=Room(first_answer=answer))))
 
 
 @pytest.mark.parametrize("number", range(4))
