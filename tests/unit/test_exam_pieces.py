@@ -283,7 +283,7 @@ def test_a_memory_limit_of_0_is_none(checker: Any, monkeypatch: pytest.MonkeyPat
     task = checker("crashing-container")
     monkeypatch.setattr(task.deployments, "owned_pods", owned_pods)
     with contextlib.nullcontext() if right else pytest.raises(Failure, match="a memory limit of at most"):
-        asyncio.run(task.memory_is_limited.run(made_up_lab("00")))
+        asyncio.run(task.memory_is_limited.run(made_up_lab()))
 
 
 @pytest.mark.parametrize(
@@ -311,3 +311,34 @@ def test_program_and_words_come_from_the_config_maps(
     words |= {"value": task.D.words} if words.get("value") == "" else {}
     volume = {"configMap": {"name": f"{task.D.name}-{program}"}}
     assert task._takes_both({"containers": [{"env": [words]}], "volumes": [volume]}).ok is right
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ([], []),
+        ([{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [1]}}], []),
+        ([{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}], []),
+        ([{"action": "Ignore", "onExitCodes": {"operator": "NotIn", "values": [0]}}], ["Ignore by exit codes"]),
+        ([{"action": "Ignore", "onPodConditions": [{"type": "Ready", "status": "False"}]}], ["Ignore by Ready"]),
+    ],
+)
+def test_a_failure_that_counts_for_nothing_bounds_nothing(checker: Any, rules: list[Any], said: list[str]) -> None:
+    assert checker("runs-that-fail").uncounted({"podFailurePolicy": {"rules": rules}}) == said
+
+
+@pytest.mark.parametrize(("zone", "right"), [(None, True), ("Etc/UTC", True), ("Asia/Tokyo", False)])
+def test_a_schedule_is_by_the_clusters_clock(
+    checker: Any, monkeypatch: pytest.MonkeyPatch, zone: str | None, right: bool
+) -> None:
+    task = checker("runs-that-fail")
+
+    async def exists(*given: Any, **more: Any) -> Any:
+        job = {"backoffLimit": 1, "activeDeadlineSeconds": 15}
+        template = {"spec": {"serviceAccountName": f"{task.D.name}-reader"}}
+        spec = {"schedule": task.D.schedule, "jobTemplate": {"spec": job | {"template": template}}}
+        return {"spec": spec | ({"timeZone": zone} if zone else {})}
+
+    monkeypatch.setattr(task.presence, "exists", exists)
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="timeZone Asia/Tokyo"):
+        asyncio.run(task.bounds_stay.run(made_up_lab()))

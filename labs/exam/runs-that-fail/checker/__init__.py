@@ -73,9 +73,15 @@ async def bounds_stay(lab: TaskLab) -> None:
     spec = (await presence.exists(lab, "CronJob", D.name, "it was there, and was to be mended"))["spec"]
     job = spec["jobTemplate"]["spec"]
     why = "what keeps a run that hangs or fails from going on for ever is no part of the fault"
-    expect(observe("schedule", " ".join(spec["schedule"].split()), equal_to(D.schedule))).because(why)
+    zone = str(spec.get("timeZone") or "UTC")
+    due = " ".join(spec["schedule"].split()) + ("" if zone.upper() in ("UTC", "ETC/UTC") else f", timeZone {zone}")
+    expect(observe("schedule", due, equal_to(D.schedule))).because(why)
     expect(holds(not spec.get("suspend"), "it is not suspended", otherwise="it is suspended")).because(why)
     expect(observe("further tries", job.get("backoffLimit", 6), at_most(_TRIES))).because(why)
+    free = uncounted(job)
+    expect(holds(not free, "each failure counts as a try", f"podFailurePolicy: {'; '.join(free)}")).because(
+        "a failure that a rule has the Job ignore does not count for its backoffLimit: the next pod comes, and the next"
+    )
     expect(
         observe("seconds that a run may take", job.get("activeDeadlineSeconds", "without end"), at_most(_LIMIT))
     ).because(why)
@@ -92,6 +98,17 @@ def wider_bounds(job: Object, template: Object) -> list[str]:
         field for field, bound in most.items()
         if job["spec"].get(field, inf) > max(bound, template["spec"].get(field, inf))
     ]  # fmt: skip
+
+
+def uncounted(job: Object) -> list[str]:
+    """The rules by which a failure of a Job's pod is no try; one that is taken off its node has not failed.
+
+    Args:
+        job: its spec.
+    """
+    ignored = [each for each in (job.get("podFailurePolicy") or {}).get("rules") or [] if each["action"] == "Ignore"]
+    causes = [{each["type"] for each in rule.get("onPodConditions") or []} or {"exit codes"} for rule in ignored]
+    return [f"Ignore by {', '.join(sorted(each))}" for each in causes if each != {"DisruptionTarget"}]
 
 
 def _account(pod: Object) -> str:
