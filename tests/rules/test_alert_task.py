@@ -42,10 +42,12 @@ def verdict(task: Rendered, found: Any) -> str:
     """The check that fails; none if all pass."""
     if not found.readable.ok:
         return "has_the_alert"
-    hold, when = task.drawn["hold"], found.minutes["harmed"]
-    if min(when, default=0) < hold or float(hold + 2) not in when:
+    hold, histories = task.drawn["hold"], importlib.import_module(f"{load(task).__name__}.histories")
+    if any(min(found.minutes[name], default=0) < hold for name in histories.FIRES):
         return FIRES
-    return SILENT if any(when for name, when in found.minutes.items() if name != "harmed") else ""
+    if any(float(hold + 2) not in found.minutes[name] for name in histories.FIRES):
+        return FIRES
+    return SILENT if any(found.minutes[name] for name in histories.SILENT) else ""
 
 
 def rules_of(variant: Any, folder: Path) -> str:
@@ -64,7 +66,8 @@ def test_solutions_pass_and_mistakes_fail_their_check(task: Rendered, tmp_path: 
         rules = rules_of(variant, tmp_path / f"files-{number}")
         expected[variant.name] = variant.check
         seen[variant.name] = verdict(task, replayed(task, rules, tmp_path / f"tests-{number}"))
-    expected["has_the_alert--another-severity"] = ""  # promtool does not mind
+    for each in ("has_the_alert--another-severity", f"{FIRES}--looked-at-every-five-minutes"):
+        expected[each] = ""  # promtool does not mind
     assert seen == expected
 
 

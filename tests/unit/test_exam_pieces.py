@@ -342,3 +342,15 @@ def test_a_schedule_is_by_the_clusters_clock(
     monkeypatch.setattr(task.presence, "exists", exists)
     with contextlib.nullcontext() if right else pytest.raises(Failure, match="timeZone Asia/Tokyo"):
         asyncio.run(task.bounds_stay.run(made_up_lab()))
+
+
+@pytest.mark.parametrize(
+    ("interval", "said"),
+    [
+        ("", []), ("interval: 15s", []), ("interval: 1m", []), ("interval: 60000ms", []),
+        ("interval: 1m30s", ["group errors: every 1m30s"]), ("interval: 1h", ["group errors: every 1h"]),
+    ],
+)  # fmt: skip
+def test_a_group_may_say_how_often_its_rules_are_evaluated(checker: Any, interval: str, said: list[str]) -> None:
+    text = f"groups:\n  - name: errors\n    {interval}\n    rules: []\n  - name: more\n"
+    assert checker("alert-on-errors", "rules").seldom_evaluated(text) == said

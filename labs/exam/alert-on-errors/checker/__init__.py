@@ -7,7 +7,7 @@ from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
 from .histories import FIRES, SILENT
-from .rules import KEY, Fired, alerts, replayed
+from .rules import KEY, Fired, alerts, replayed, seldom_evaluated
 
 D = drawn(Drawn, __file__)
 
@@ -42,16 +42,31 @@ async def fired(lab: Lab) -> Fired:
 
 @check(points=3, needs=has_the_alert)
 async def fires_when_users_are_harmed(lab: TaskLab) -> None:
-    """It fires when the share has been too high for the time that was wanted, and not before."""
-    when = (await lab.once(fired)).minutes[FIRES]
+    """It fires when the share has been too high for the time that was wanted, and not before.
+
+    Also where there are two dozen requests a minute, and where none is answered well.
+    """
+    found = (await lab.once(fired)).minutes
     late = float(D.hold + 2)
-    early = [each for each in when if each < D.hold]
-    expect(holds(not early, "silent until then", f"it fires after {early[0] if early else 0:g} min")).because(
+    early = [
+        f"{story}: it fires after {found[name][0]:g} min"
+        for name, story in FIRES.items()
+        if min(found[name], default=late) < D.hold
+    ]
+    expect(holds(not early, "silent until then", "; ".join(early))).because(
         "an alert that fires at once is about a moment; for: says how long its expression has to hold"
     )
-    first = f"after {when[0]:g} min" if when else "never"
-    expect(Observation(late in when, f"it fires {late:g} min after errors begin", f"it fires {first}")).because(
-        f"{115 * D.share:g} % and more of the answers are errors there: several of 5xx, of two pods together, for long"
+    first = {name: f"after {when[0]:g} min" if when else "never" for name, when in found.items()}
+    missed = [f"{story}: it fires {first[name]}" for name, story in FIRES.items() if late not in found[name]]
+    expected = f"it fires {late:g} min after errors begin"
+    expect(Observation(not missed, expected, "; ".join(missed) or f"it fires {first['harmed']}")).because(
+        f"{115 * D.share:g} % and more of the answers are errors there: several of 5xx, of two pods together, for "
+        "long. A share is one of few requests, too; and of answers that there never were there is no series, so what "
+        "is computed with it is nothing"
+    )
+    rarely = seldom_evaluated(await lab.once(text))
+    expect(holds(not rarely, "rules that are evaluated once a minute or more often", "; ".join(rarely))).because(
+        "a group's interval says when a Prometheus looks at its rules: between two looks no alert begins, or ends"
     )
 
 

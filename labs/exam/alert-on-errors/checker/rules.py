@@ -19,6 +19,8 @@ _LONGEST = 100_000  # characters
 _FIRED = re.compile(r"name: ([a-z_]+),\s+alertname: \S+, time: (\S+?),?\s")
 # Lines with what the candidate wrote, of an alert that fires.
 _OF_AN_ALERT = ("Labels:", "Annotations:", "exp:", "got:")
+_OFTEN = 60.0  # s between two evaluations, at most
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _HOURS = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -32,13 +34,29 @@ class Fired:
 
 def alerts(text: str) -> list[dict[str, Any]]:
     """The alerts of a rule file; none where it is no such file."""
+    rules = [rule for group in _groups(text) for rule in _listed(group, "rules")]
+    return [rule for rule in rules if isinstance(rule, dict) and "alert" in rule]
+
+
+def seldom_evaluated(text: str) -> list[str]:
+    """The groups whose own interval is more than a minute; promtool takes its own in its place.
+
+    https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/#rule_group
+    """
+    told = [(each.get("name"), each.get("interval")) for each in _groups(text) if isinstance(each, dict)]
+    return [f"group {name}: every {interval}" for name, interval in told if _seconds(str(interval)) > _OFTEN]
+
+
+def _seconds(duration: str) -> float:
+    parts = re.findall(r"(\d+)(ms|[smhdwy])", duration)
+    return sum(int(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def _groups(text: str) -> list[Any]:
     try:
-        found = yaml.safe_load(text[:_LONGEST])
+        return _listed(yaml.safe_load(text[:_LONGEST]), "groups")
     except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError):  # the last of a wrong !!tag
         return []
-    groups = _listed(found, "groups")
-    rules = [rule for group in groups for rule in _listed(group, "rules")]
-    return [rule for rule in rules if isinstance(rule, dict) and "alert" in rule]
 
 
 def _listed(item: Any, field: str) -> list[Any]:
@@ -65,7 +83,7 @@ def read(output: str) -> Fired:
         line.strip()[:300] for line in lines
         if line.startswith(KEY) or f"/{KEY}:" in line or "err: " in line or "error: " in line
     ]  # fmt: skip
-    minutes: dict[str, list[float]] = {name: [] for name in (FIRES, *SILENT)}
+    minutes: dict[str, list[float]] = {name: [] for name in (*FIRES, *SILENT)}
     for name, at in _FIRED.findall("\n".join(lines)):
         if name in minutes:
             minutes[name].append(_minutes(at) - BEGIN)
