@@ -17,6 +17,8 @@ from mlops_lab.kube.execs import NotStarted
 
 _WITHIN = 15.0  # s until addresses of pods that have just come or gone are up to date
 _SLICES = "kubernetes.io/service-name"
+# By which who asks from a node gets the pods of that node.
+_NEAR = {"internalTrafficPolicy": "Local", "trafficDistribution": "PreferSameNode"}
 _NO_PROGRAM = 126, 127  # exit codes by which a runtime, or a shell, says that there is no such program
 # Printed by a container: does it hold every socket that listens on a port? Pods share the network, not the processes.
 _LISTENS = """
@@ -77,7 +79,7 @@ async def own_answers(
         spec: Object = (await lab.objects.service(service))["spec"]
         pods = await owned_pods(lab, deployment)
         by_address = {each["status"]["podIP"]: each for each in pods if each["status"].get("podIP")}
-        said = [*_detours(spec), *await _strangers(lab, service, by_address)]
+        said = [*detours(spec), *await _strangers(lab, service, by_address)]
         for each in pods:
             if is_running(each) and not leaving(each):
                 said += await _others_that_listen(lab, each, spec, port)
@@ -94,14 +96,15 @@ async def own_answers(
     return Observation(seen.ok, expected, seen.seen, seen.value, tuple(seen.value[1:8]))
 
 
-def _detours(spec: Object) -> list[str]:
-    """By which a Service does not lead to all its pods alike."""
+def detours(spec: Object) -> list[str]:
+    """By which a Service does not lead to all its pods alike, whoever asks."""
     found = []
     if spec.get("type") == "ExternalName":
         found.append(f"it is another name for {spec.get('externalName')} (type ExternalName)")
     if spec.get("sessionAffinity", "None") != "None":
         found.append("it leads each client to the same pod again and again (sessionAffinity)")
-    return found
+    near = [f"{key}: {value}" for key, value in _NEAR.items() if spec.get(key) == value]
+    return found + [f"who asks from a node gets the pods of that node ({each})" for each in near]
 
 
 async def _strangers(lab: Lab, service: str, own: Mapping[str, Object]) -> list[str]:

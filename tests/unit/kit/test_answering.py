@@ -102,6 +102,15 @@ def test_addresses_of_others_are_told(addresses: list[str], said: str) -> None:
     [
         ({"type": "ExternalName", "externalName": "reference"}, "it is another name for reference (type ExternalName)"),
         ({"sessionAffinity": "ClientIP"}, "it leads each client to the same pod again and again (sessionAffinity)"),
+        (
+            {"internalTrafficPolicy": "Local"},
+            "who asks from a node gets the pods of that node (internalTrafficPolicy: Local)",
+        ),
+        (
+            {"trafficDistribution": "PreferSameNode"},
+            "who asks from a node gets the pods of that node (trafficDistribution: PreferSameNode)",
+        ),
+        ({"trafficDistribution": "PreferSameZone", "internalTrafficPolicy": "Cluster"}, "them alone"),
     ],
 )
 def test_a_service_leads_to_all_its_pods_alike(service: Any, said: str) -> None:

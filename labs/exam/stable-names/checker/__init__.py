@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
+from mlops_lab.kit.answering import detours
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, judged, tried
 from mlops_lab.kit.unchanged import unchanged
@@ -52,7 +53,12 @@ async def found_while_not_ready(lab: TaskLab) -> None:
 @check(points=2, needs=each_by_its_name, owns="member", domains=_DOMAINS)
 async def clients_get_ready_ones(lab: TaskLab) -> None:
     """Clients reach the members that are ready, and no other one."""
-    await presence.exists(lab, "Service", D.clients, "clients reach the members by it", others=True)
+    found = await presence.exists(lab, "Service", D.clients, "clients reach the members by it", others=True)
+    around = detours(found["spec"])
+    must(
+        holds(not around, f"Service {D.clients} leads each client to any member", "; ".join(around)),
+        "clients were to reach any member, from whichever node they ask, and however often",
+    )
     probe = Probe(lab.objects, "trial-client")
     host = await lab.traffic.host(D.clients)
     ways = [
