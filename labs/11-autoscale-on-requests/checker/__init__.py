@@ -14,6 +14,7 @@ from mlops_lab.kit import autoscalers
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscaler_specs import WRITTEN
+from mlops_lab.kit.autoscaler_tolerance import USUAL
 from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.manifests import replicas_applied
@@ -23,10 +24,9 @@ from mlops_lab.kit.predictions import predicted
 from .counted import NOT_ITS_REQUESTS, no_fewer_than_counted, no_more_than_counted
 from .scenario import CALM, LEAST_FOR_A_POD, MOST_PODS, PER_POD, STORM, rush
 from .scraped import NOT_THE_NEXT_PODS, by_template
-from .target import TOLERANCE
 from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
 
-HEEDED = round(PER_POD * (1 + TOLERANCE), 3)  # requests a second
+HEEDED = round(PER_POD * (1 + USUAL), 3)  # requests a second
 START = Path(__file__).parents[1] / "start"
 ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 25  # seconds for all autoscalers of the Deployment: each looks every 15 s

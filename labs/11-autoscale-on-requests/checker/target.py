@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_lab.checks import Lab, quantity
+from mlops_lab.kit.autoscaler_tolerance import tolerance
 from mlops_lab.kit.autoscalers import Autoscaler, metric_name, metric_source
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
 
 from .why import METRIC
 
-TOLERANCE = 0.1  # unless it says another one, or the controller manager was told so
 _STATUSES = ("200", "400", "405", "422", "500", "503")  # and those that a selector names
 
 
@@ -28,17 +28,8 @@ def targets(autoscalers: Iterable[Autoscaler], *fields: str) -> list[float]:
 
 
 def unheeded(autoscalers: Iterable[Autoscaler]) -> list[float]:
-    """The requests a second for a pod up to which each adds none: a target, and what the autoscaler tolerates over it.
-
-    https://kubernetes.io/docs/concepts/workloads/autoscaling/horizontal-pod-autoscale/#tolerance
-    """
+    """The requests a second for a pod up to which each adds none: a target, and what is tolerated over it."""
     return [round(target * (1 + tolerance(hpa)), 3) for hpa in autoscalers for target in targets([hpa])]
-
-
-def tolerance(hpa: Autoscaler) -> float:
-    """The part of its targets that an autoscaler lets go by before it adds a pod."""
-    told = ((hpa.item["spec"].get("behavior") or {}).get("scaleUp") or {}).get("tolerance")
-    return TOLERANCE if told is None else float(quantity(str(told)))
 
 
 def left_out(autoscalers: Iterable[Autoscaler], series: Iterable[Mapping[str, str]]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from mlops_lab.checks import Lab, at_most, check, equal_to, expect, holds, observe
-from mlops_lab.kit import autoscalers, deployments, presence
+from mlops_lab.kit import autoscaler_tolerance, autoscalers, deployments, presence
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscalers import Autoscaler
@@ -108,6 +108,7 @@ async def one_as_agreed(lab: Lab, deployment: str) -> Autoscaler:
     hpa, bounds = found[0], "{} to {}".format(*BOUNDS[deployment])
     must(observe(f"pods of {deployment}", f"{hpa.least} to {hpa.most}", equal_to(bounds)), why.AS_AGREED)
     must(observe(f"target of autoscaler {hpa.name}", target(hpa), equal_to(TARGET)), why.AS_AGREED)
+    must(autoscaler_tolerance.tolerates(hpa), autoscaler_tolerance.WHY)
     return hpa
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
-from mlops_lab.kit import autoscalers, deployments
+from mlops_lab.kit import autoscaler_tolerance, autoscalers, deployments
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import AROUND, unchanged
@@ -42,6 +42,7 @@ async def has_an_autoscaler(lab: TaskLab) -> None:
             told == [f"cpu {D.target} %"], f"by {D.target} % of the requested CPU", f"by {', '.join(told) or 'nothing'}"
         )
     ).because("the target is a utilization: percent of what the container requests, on average over the pods")
+    must(autoscaler_tolerance.tolerates(one), autoscaler_tolerance.WHY)
     behavior = one.item["spec"].get("behavior") or {}
     never = [way for way in ("scaleUp", "scaleDown") if (behavior.get(way) or {}).get("selectPolicy") == "Disabled"]
     expect(holds(not never, "it may add pods and take them away", f"{' and '.join(never)}: Disabled")).because(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
-from mlops_lab.kit import presence
+from mlops_lab.kit import autoscaler_tolerance, presence
 from mlops_lab.kit.autoscalers import Autoscaler, autoscalers_of
 from mlops_lab.kit.deployments import pod_counts, rolled_out
 from mlops_lab.kit.given import in_manifests
@@ -34,6 +34,7 @@ async def keeps_to_its_bounds(lab: TaskLab) -> None:
     expect(observe("its target", _target(it), equal_to(f"{D.target} % of cpu"))).because(
         "a Resource metric with averageUtilization is in percent of what pods request, on average over all pods"
     )
+    must(autoscaler_tolerance.tolerates(it), autoscaler_tolerance.WHY)
     seen = await lab.objects.deployment(D.app).until(
         lambda item: item is not None and item["spec"].get("replicas", 1) >= D.least,
         expected=f"{D.least} pods or more", shown=pod_counts, within=_LOOKED_WITHIN,
