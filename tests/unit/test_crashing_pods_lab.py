@@ -650,37 +650,3 @@ def test_the_book_that_hangs_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> No
     lab = made_up_lab("20", objects=Book(), traffic=Room(get=get, first_answer=first_answer))
     assert asyncio.run(scenario._fresh(lab)) == "book-3"
     assert killed == ["book-1", "book-2"] and asked == ["/routes"]
-
-
-def made_by(kind: str, name: str, labels: Object) -> Object:
-    template = {"template": {"metadata": {"labels": labels}}}
-    return {"metadata": {"name": name}, "spec": {"jobTemplate": {"spec": template}} if kind == "CronJob" else template}
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "labels", "seen"),
-    [
-        ("Deployment", "book", {"app": "book"}, ""),
-        ("Deployment", "books", {"app": "book", "at": "night"}, "Deployment books"),
-        ("CronJob", "copy", {"app": "book"}, "CronJob copy"),
-        ("CronJob", "copy", {"app": "copy"}, ""),
-        ("Job", "copy", {}, ""),
-    ],
-)
-def test_pods_that_are_yet_to_come_are_not_behind_the_book(
-    monkeypatch: pytest.MonkeyPatch, kind: str, name: str, labels: Object, seen: str
-) -> None:
-    class Made(NothingThere):
-        async def all(self, asked: str, selector: str = "") -> list[Object]:
-            return [made_by(kind, name, labels)] if asked == kind else []
-
-        async def service(self, name: str) -> Object:
-            return {"spec": {"selector": {"app": "book"}}}
-
-    async def answers(*given: Any) -> None: ...
-
-    behind = loaded("20", "behind")
-    monkeypatch.setattr(behind, "must_answer", answers)
-    with pytest.raises(Failure) if seen else nullcontext() as raised:
-        asyncio.run(behind.answers_alone(made_up_lab("20", objects=Made()), "book"))
-    assert not seen or seen in raised.value.seen

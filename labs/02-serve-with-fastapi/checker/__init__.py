@@ -11,8 +11,8 @@ from collections import Counter
 from functools import partial
 
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
-from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, owned_pods, rolled_out
+from mlops_lab.kit.makers import answers_alone
 from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.probabilities import answer_about, own_values
 from mlops_lab.measure.traffic.flights import numbers
@@ -46,7 +46,7 @@ async def is_up(lab: Lab) -> None:
 
     The checker waits up to 90 s until the newest pod is ready. All its containers must run the image workbench:1, or
     tensorflow:1 or pytorch:1, which have more packages: the server is yours. Behind the Service stand the Deployment's
-    pods alone.
+    pods alone, and nothing else makes pods with the labels that the Service selects.
     """
     await exists(
         lab, why="kubectl apply -k . makes the ConfigMap of app.py, the Deployment that runs it, and the Service"
@@ -78,7 +78,7 @@ async def is_up(lab: Lab) -> None:
             "/healthz says that the process lives, /readyz that it can answer. Status 0 is no answer: does the port of "
             "the Service lead to the one that the server listens on?"
         )
-    await must_answer(lab)  # once somebody answers, as others' pods may be ready later
+    await answers_alone(lab)  # once somebody answers, as others' pods may be ready later
     expect(await no_other_servers(lab)).because(
         "the company's server is there to be compared with, and nowhere else: what answers is to be your own program, "
         "with the model in /model/v1"

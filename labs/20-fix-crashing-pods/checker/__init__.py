@@ -5,8 +5,8 @@ from __future__ import annotations
 from mlops_lab.checks import Lab, at_most, check, equal_to, expect, observe
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.inside import settled
+from mlops_lab.kit.makers import answers_alone
 
-from .behind import answers_alone
 from .budget import MIB, accounted
 from .reports import delivered, of_nobody_else
 from .scenario import (

@@ -10,9 +10,9 @@ import time
 
 from mlops_lab.checks import Lab, at_most, check, equal_to, expect, holds, observe
 from mlops_lab.kit import autoscaler_tolerance, autoscalers, deployments, presence
-from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscalers import Autoscaler
+from mlops_lab.kit.makers import answers_alone
 from mlops_lab.kit.prerequisites import must
 
 from . import server, share, why
@@ -30,6 +30,7 @@ BOUNDS = {"model": (1, 3), "reports": (1, 2)}
 async def runs_the_new_release(lab: Lab) -> None:
     """All pods of Deployment `model` are of release v2 and ready, and they alone answer for Service `model`.
 
+    Nothing else makes pods with the labels that the Service selects.
     The checker waits up to 60 s. What answers is the given server, and container `shipper` prints a line for each
     forecast within some seconds, no more and no less: for ten flights that the checker draws, and asks for at once, for
     one of them four times more, three times for no flight in particular, for one more flight once these are printed,
@@ -49,7 +50,7 @@ async def runs_the_new_release(lab: Lab) -> None:
     expect(observe("release that answers", said, equal_to(server.RELEASE), timed=False)).because(
         "a rollout that was undone has ended, too, where it began: kubectl get deployment model -o wide"
     )
-    await must_answer(lab)
+    await answers_alone(lab)
     must(await server.given(lab), "the server was right: what it is, how long it loads, and where it writes, stays")
     expect(await server.ships(lab)).because(
         "the server writes a line for each forecast to /log/requests, and the shipper is there to print it, once and "

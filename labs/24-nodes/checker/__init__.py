@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 from mlops_lab.checks import Observation, at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
-from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.drawn import drawn
+from mlops_lab.kit.makers import answers_alone
 from mlops_lab.kit.node_affinity import asks_for, named_values, tempting
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.side_by_side import together
@@ -147,7 +147,7 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
     """The worker is the node with `pool=serving`; `model`'s two pods are ready there, since they ask for that label.
 
     The checker makes a pod that asks for the label and for nothing else. From both nodes Service `model` is asked,
-    behind which these pods are, and no others.
+    behind which these pods are, and no others; nothing else makes pods with the labels that it selects.
     """
     worker, control = nodes.worker(lab), nodes.control_plane(lab)
     await presence.exists(lab, "Deployment", "model", "the model is to run again", others=True)
@@ -184,7 +184,7 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
         "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready; kubectl get "
         "service model -o yaml whether it leads there from any node (internalTrafficPolicy)"
     )
-    await must_answer(lab, "model", "model")
+    await answers_alone(lab)
 
 
 def demands_the_pool(
@@ -264,7 +264,7 @@ async def drains(lab: TaskLab) -> None:
     expect(observe("nodes with pods of board", len(on), at_least(2))).because(
         "when all of them are on the node that is drained, an eviction waits for a successor that finds no place"
     )
-    await must_answer(lab, "board", "board")
+    await answers_alone(lab, "board")
     way = (await lab.objects.service("board"))["spec"].get("internalTrafficPolicy", "Cluster")
     expect(observe("internalTrafficPolicy of Service board", way, equal_to("Cluster"))).because(
         "with Local a node's pods are led to the pods of board on that node alone, and to nobody once it is drained"
