@@ -198,8 +198,13 @@ def test_where_there_is_no_shell_nobody_dumps_an_environment_with_one(lab07: Any
     assert found == ["pod model-1, container server: environment variable API_KEY (env)"]
 
 
-@pytest.mark.parametrize("leaves", [True, False])
-def test_a_pod_of_another_image_that_is_being_deleted_is_the_servers_no_more(leaves: bool) -> None:
+@pytest.mark.parametrize(
+    ("leaves", "looks", "right"), [(True, False, True), (False, True, True), (False, False, False)]
+)
+def test_a_pod_of_another_image_that_is_being_deleted_is_the_servers_no_more(
+    leaves: bool, looks: bool, right: bool
+) -> None:
+    """Nor is what kubectl debug has added to one."""
     lab07 = loaded("07")
 
     def of(image: str, **metadata: Any) -> Object:
@@ -207,7 +212,11 @@ def test_a_pod_of_another_image_that_is_being_deleted_is_the_servers_no_more(lea
         return {"metadata": {"name": "model-1", **metadata}, "spec": {"containers": containers}, "status": {}}
 
     async def pods(lab: Any) -> list[Object]:
-        return [of("workbench:1"), of("flight-delay:v1", **({"deletionTimestamp": "now"} if leaves else {}))]
+        other = of("flight-delay:v1", **({"deletionTimestamp": "now"} if leaves else {}))
+        if looks:
+            own = of("workbench:1")
+            return [own | {"spec": own["spec"] | {"ephemeralContainers": other["spec"]["containers"]}}]
+        return [of("workbench:1"), other]
 
     async def known(lab: Any) -> Any:
         return SimpleNamespace(current=KEY, stored="")
@@ -227,7 +236,7 @@ def test_a_pod_of_another_image_that_is_being_deleted_is_the_servers_no_more(lea
     lab07.owned_pods, lab07.read_keys, lab07.answered = pods, known, answered
     objects = NothingThere(deployment=lambda name: SimpleNamespace(rolled_out=well))
     lab = made_up_lab("07", objects=objects, traffic=NoTraffic(hidden_rows=lambda count: hidden, get=answered))
-    with contextlib.nullcontext() if leaves else pytest.raises(Failure, match="in all containers"):
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="in all containers"):
         asyncio.run(lab07.lets_partners_in.run(lab))
 
 

@@ -228,7 +228,20 @@ def leaves(pod: Any) -> Any:
     return pod | {"metadata": pod["metadata"] | {"deletionTimestamp": "now"}}
 
 
-@pytest.mark.parametrize(("old", "right"), [(leaves, True), (lambda pod: pod, False)])
+def looked_into(pod: Any, state: str = "running") -> Any:
+    """A pod of workbench:1 to which kubectl debug has added the containers of another one."""
+    own = pod_of("own", WORKBENCH)
+    own["spec"]["ephemeralContainers"] = [each | {"name": "debugger-x"} for each in pod["spec"]["containers"]]
+    own["status"] = {"ephemeralContainerStatuses": [{"name": "debugger-x", "state": {state: {}}}]}
+    return own
+
+
+@pytest.mark.parametrize(("state", "right"), [("terminated", True), ("running", False), ("waiting", False)])
+def test_what_looked_into_a_pod_and_has_ended_is_no_server(state: str, right: bool) -> None:
+    assert other_servers(pod_of("r", V1), looked_into(pod_of("old", V1), state)).ok is right
+
+
+@pytest.mark.parametrize(("old", "right"), [(leaves, True), (looked_into, True), (lambda pod: pod, False)])
 def test_a_pod_of_another_image_that_is_being_deleted_is_the_servers_no_more(
     old: Callable[[Any], Any], right: bool
 ) -> None:

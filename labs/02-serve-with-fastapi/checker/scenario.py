@@ -111,9 +111,16 @@ async def no_other_servers(lab: Lab) -> Observation:
         if name_of(pod) not in known
         and not leaving(pod)
         and not over(pod)
-        and any(each["image"].startswith(prefix) for each in every_container(pod["spec"]))
+        and any(each["image"].startswith(prefix) for each in _not_over(pod))
     ]
     return holds(not others, "the company's server in Deployment reference alone", f"in pod {', '.join(others)}, too")
+
+
+def _not_over(pod: Object) -> list[Object]:
+    """The containers of a pod but for what kubectl debug added to it and has ended; that stays in its spec."""
+    told = (pod.get("status") or {}).get("ephemeralContainerStatuses") or []
+    ended = {each["name"] for each in told if "terminated" in (each.get("state") or {})}
+    return [each for each in every_container(pod["spec"]) if each["name"] not in ended]
 
 
 async def asked_of_the_reference(lab: Lab) -> float:
