@@ -893,6 +893,45 @@ def test_a_node_with_another_value_of_the_label_is_none_of_those_that_were_meant
     assert seen.ok is not bool(said) and told(said) in seen.seen
 
 
+@pytest.mark.parametrize(
+    ("pod", "keys"),
+    [
+        ({}, []),
+        ({"nodeSelector": {"disk": "yes", "kubernetes.io/os": "linux"}}, ["disk", "kubernetes.io/os"]),
+        ({"affinity": {"podAntiAffinity": {}}}, []),
+        (
+            {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "Exists"}]}, {}]
+            }}}},
+            ["disk"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_pods_demand_of_a_node(checker: Callable[[str], Any], pod: Any, keys: list[str]) -> None:
+    assert checker("deployment-without-its-pods").asked_of_nodes(pod) == keys
+
+
+@pytest.mark.parametrize(
+    ("label", "scopes", "said"),
+    [
+        ("kubernetes.io/os", None, ""), ("another-disk", None, "for another-disk"),
+        ("kubernetes.io/os", ["Terminating"], "scopes"),
+    ],
+)  # fmt: skip
+def test_a_quota_and_nodes_stay(checker: Callable[[str], Any], label: str, scopes: Any, said: str) -> None:
+    it = checker("deployment-without-its-pods")
+    quota = in_manifests(it.start, "ResourceQuota", f"{it.D.name}-share")
+    quota["spec"] |= {"scopes": scopes} if scopes else {}
+    deployment = {"spec": {"template": {"spec": {"nodeSelector": {label: "yes"}}}}}
+    objects = NothingThere(
+        named=lambda *given: SimpleNamespace(now=gives(quota)), all=gives([]),
+        deployment=lambda name: SimpleNamespace(present=gives(deployment)),
+    )  # fmt: skip
+    it.presence = SimpleNamespace(exists=gives(quota))
+    with pytest.raises(Failure, match=said) if said else contextlib.nullcontext():
+        asyncio.run(it.quota_and_nodes_stay.run(lab(objects=objects)))
+
+
 def _by_code(action: str) -> Any:
     return {"podFailurePolicy": {"rules": [{"action": action, "onExitCodes": {"operator": "NotIn", "values": [0]}}]}}
 

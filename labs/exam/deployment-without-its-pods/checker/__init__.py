@@ -1,9 +1,13 @@
 """The checks."""
 
+from pathlib import Path
+
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.cluster.capacity import requests
 from mlops_lab.tasks.drawing import drawn
@@ -12,6 +16,8 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
+_START = Path(__file__).parents[1] / "start"
+_BY_ITSELF = "kubernetes.io/"  # in the labels that a node has of its own
 
 
 @check(points=3, domains=("cka/troubleshooting",))
@@ -50,16 +56,34 @@ async def asks_for_what_it_needs(lab: TaskLab) -> None:
 
 @check(points=1, needs=all_pods_run, domains=("cka/troubleshooting",))
 async def quota_and_nodes_stay(lab: TaskLab) -> None:
-    """The quota is as it was, and no node has got the label."""
+    """The quota is as it was, and no node has got a label for these pods."""
     quota = await presence.exists(lab, "ResourceQuota", f"{D.name}-share", "it was there, and was to stay", others=True)
     hard = (quota["spec"].get("hard") or {}).get("requests.cpu", "none")
     expect(observe("CPU that the quota allows", hard, equal_to(f"{D.share}m"))).because(
         "a quota is the cluster's promise to other namespaces; who hits it asks for less, or asks the administrator"
     )
+    must(
+        await unchanged(lab, _START, "ResourceQuota", f"{D.name}-share"),
+        "a quota with scopes allows as much as before, and counts only the pods that these are about",
+    )
     labelled = await _labelled(lab)
     expect(holds(not labelled, f"no node has a label {D.label}", otherwise=f"it is on {', '.join(labelled)}")).because(
         "a label says what a node has; one that only lets a pod in says what is not so"
     )
+    found = await lab.objects.deployment(D.name).present()
+    others = [each for each in asked_of_nodes(found["spec"]["template"]["spec"]) if _BY_ITSELF not in each]
+    must(
+        holds(not others, "its pods ask for no label that nodes don't have by themselves", f"for {', '.join(others)}"),
+        "that label was on no node for these pods' sake, and on which nodes they run does not matter",
+    )
+
+
+def asked_of_nodes(pod: Object) -> list[str]:
+    """The keys of the labels that a pod's spec demands of a node."""
+    affinity = (pod.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or []
+    rules = [each["key"] for term in terms for each in term.get("matchExpressions") or []]
+    return sorted({*(pod.get("nodeSelector") or {}), *rules})
 
 
 async def _labelled(lab: TaskLab) -> list[str]:
