@@ -578,12 +578,12 @@ def test_with_how_many_parts_a_job_is_done(loaded: Loaded, rule: dict[str, Any],
     assert loaded("a-job-in-parts").enough_by(rule) == enough
 
 
-@pytest.mark.parametrize(("last", "right"), [(-1, True), (-2, False)])
+@pytest.mark.parametrize(("last", "digest", "right"), [(-1, "", True), (-1, "@sha256:0", True), (-2, "", False)])
 def test_a_job_is_done_with_all_its_parts(
-    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, last: int, right: bool
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, last: int, digest: str, right: bool
 ) -> None:
     task = loaded("a-job-in-parts")
-    container = {"command": task._PROGRAM.split(), "image": IMAGE}
+    container = {"command": task._PROGRAM.split(), "image": IMAGE + digest}
     volumes = [{"name": "program", "configMap": {"name": task.D.program}}]
     job = {"spec": {
         "completions": task.D.parts, "completionMode": "Indexed",
