@@ -992,3 +992,41 @@ def test_the_first_model_serves_again_also_after_who_breaks_off() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(play())
     assert done == [("model", "/canary", {"stable": checker.FIRST, "candidate": None})]
+
+
+def _scaled(kind: str, name: str, least: int, **behavior: Any) -> Any:
+    target = {"apiVersion": "apps/v1", "kind": kind, "name": name}
+    return {"metadata": {"name": name}, "spec": {"scaleTargetRef": target, "minReplicas": least, "behavior": behavior}}
+
+
+@pytest.mark.parametrize(
+    ("fronts", "scaled", "right"),
+    [
+        ({"front": 2}, [], True),
+        ({"front": 2}, [_scaled("Deployment", "front", 2)], True),
+        ({"front": 2}, [_scaled("Deployment", "judge", 1)], True),
+        ({"front": 2}, [_scaled("Deployment", "front", 1)], False),
+        ({"front": 3}, [_scaled("Deployment", "front", 1, scaleDown={"selectPolicy": "Disabled"})], True),
+        ({"front": 1, "more": 1}, [_scaled("Deployment", "front", 1)], True),
+    ],
+)
+def test_an_autoscaler_leaves_two_pods_behind_the_service(
+    lab25: Any, fronts: dict[str, int], scaled: list[Any], right: bool
+) -> None:
+    def made(name: str, replicas: int, app: str) -> Any:
+        template = {"metadata": {"labels": {"app": app, "of": name}}}
+        return {"metadata": {"name": name}, "spec": {"replicas": replicas, "template": template}}
+
+    there = {
+        "Deployment": [made("judge", 1, "judge"), *(made(name, pods, "model") for name, pods in fronts.items())],
+        "HorizontalPodAutoscaler": scaled,
+    }
+
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        return there.get(kind, [])
+
+    async def service(name: str) -> Any:
+        return {"spec": {"selector": {"app": "model"}}}
+
+    made_up = made_up_lab("25", objects=NothingThere(all=every, service=service))
+    assert asyncio.run(lab25.none_leaves_fewer(made_up)).ok is right

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mlops_lab.checks import Failure
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.checks.rooms.work import Command
 from mlops_lab.measure.services.rest import RefusedRequest
@@ -185,3 +186,19 @@ def test_the_pod_that_is_cut_off_is_looked_at_from_its_first_container(
     cut_off.owned_pods = owned_pods
     assert asyncio.run(story())
     assert asked == [(cut, "server")]
+
+
+def test_an_autoscaler_may_not_leave_one_pod() -> None:
+    checks = loaded("09")
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "model"}
+    hpa = {"metadata": {"name": "model"}, "spec": {"scaleTargetRef": target, "maxReplicas": 3}}
+
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        return [hpa] if kind == "HorizontalPodAutoscaler" else []
+
+    async def exists(*given: Any, **more: Any) -> Any:
+        return {}
+
+    checks.exists = exists
+    with pytest.raises(Failure, match="HorizontalPodAutoscaler model may leave 1"):
+        asyncio.run(checks.serves_production.run(made_up_lab("09", objects=NothingThere(all=every))))

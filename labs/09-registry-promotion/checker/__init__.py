@@ -7,9 +7,11 @@ version 1 at the beginning, and at the end leaves registry, experiment and Deplo
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab, at_most, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, at_most, check, equal_to, expect, holds, observe
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.autoscalers import autoscaled_below
 from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.registry import PRODUCTION, tags
 
 from .as_found import back_as_found, found
@@ -25,11 +27,17 @@ ANSWER_WITHIN = 15  # s for the Service to answer at all
 async def serves_production(lab: Lab) -> None:
     """Service `model` answers POST /predict on port 80 with the values of version 1, which has the alias `production`.
 
-    Two pods or more of the Deployment `model` are ready within 60 s, and no others answer. A pod like them whose server
-    finds no model is not ready. The checker begins at version 1: if the alias means another, it moves it there first,
-    and at its end back again.
+    Two pods or more of the Deployment `model` are ready within 60 s, and no others answer; no autoscaler may leave
+    fewer. A pod like them whose server finds no model is not ready. The checker begins at version 1: if the alias means
+    another, it moves it there first, and at its end back again.
     """
     await exists(lab, apply="kubectl apply -f model.yaml")
+    low = await autoscaled_below(lab, 2)
+    must(
+        holds(not low, "no autoscaler that may leave fewer than 2 pods", "; ".join(low)),
+        "an autoscaler sets spec.replicas, whatever the manifest says: in a quiet hour its minReplicas is what is "
+        "left, and that is 1 where it is not set",
+    )
     values = await lab.once(first_values)
     was = await lab.once(found)
     try:

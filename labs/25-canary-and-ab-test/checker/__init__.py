@@ -11,6 +11,7 @@ from mlops_lab.checks import Lab, check, expect
 from mlops_lab.kit.prerequisites import must
 
 from .canaries import bad, decided, good, harm, heard, over, remembered, some_bad, told_apart
+from .fewest import none_leaves_fewer
 from .scenario import users
 from .verdicts import BACK, BAD, GOOD, PROMOTE, errs_seldom, looked_at_all, verdicts
 from .why import (
@@ -28,6 +29,7 @@ from .why import (
     MOVED_AT_PODS,
     MOVED_AT_RESTART,
     NOT_PROMOTED,
+    ONE_LEFT,
     OUTCOMES,
     SHARE,
     STAYS,
@@ -66,10 +68,11 @@ async def finds_bad_ones(lab: Lab) -> None:
 async def gives_a_tenth(lab: Lab) -> None:
     """Without a canary all requests come to the stable model; with one, 8 to 12 % of 8,000 to the candidate.
 
-    Two pods or more are behind Service `model`, and each takes canaries, one in place of another, and outcomes, and
-    says what goes on. What a model answers comes through as it is, failures too, and it is asked what was asked. While
-    no outcomes come nothing is decided in the first two minutes.
+    Two pods or more are behind Service `model`, and no autoscaler may leave fewer. Each takes canaries, one in place of
+    another, and outcomes, and says what goes on. What a model answers comes through as it is, failures too, and it is
+    asked what was asked. While no outcomes come nothing is decided in the first two minutes.
     """
+    must(await none_leaves_fewer(lab), ONE_LEFT)
     seen = await lab.once(users)
     for each, why in (
         (seen.each, EACH_POD), (seen.plain, LOST), (seen.all_stable, STAYS), (seen.anew, ANEW), (seen.own, LOST),

@@ -29,6 +29,10 @@ STAYS = (
     " model, after `promoted` all the candidate, after `taken back` all the stable one again. Do all your pods learn "
     "of it, and from where?"
 )
+ONE_LEFT = (
+    "an autoscaler sets spec.replicas, whatever the manifest says: in a quiet hour its minReplicas is what is left, "
+    "and that is 1 where it is not set"
+)
 EACH_POD = (
     "each pod behind Service model does all of the interface, asked by its own address: a canary that begins at one of "
     "them goes on at all of them within 10 s, `candidate: null` at any of them ends it, and outcomes come late, also "
