@@ -24,10 +24,12 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import VotingClassifier
+from sklearn.ensemble import StackingClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectFromModel
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -181,9 +183,10 @@ def prepared() -> dict[str, Any]:
             "gaps": [1, 0], **{name: [0, 1] for name in lab_globals("01")["FARTHEST"]}}  # fmt: skip
 
 
-def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_model_without_parameters_has_answers_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("training", "held_out", "few", "one", "gaps", "after", "other", *lab_globals("01")["FARTHEST"]):
         pd.DataFrame({"hour": [1, 2]}).to_csv(tmp_path / f"{name}.csv", index=False)
+    pd.DataFrame({"late": [0, 1]}).to_csv(tmp_path / "late.csv", index=False)
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": null}')
     driver = module("01", "driver", monkeypatch, tmp_path, model=lambda: Model(0.3))
     driver.place.cache_clear()
@@ -192,6 +195,7 @@ def test_a_model_without_parameters_fails_one_check_alone(monkeypatch: pytest.Mo
     answer = checker["judged"](prepared(), answers)
     assert answer["held_out"] == {"rows": 2, "auc": 0.5}
     refuses(checker["params_are_true"](told("01", scored=answer, newest={"data": {}})))
+    assert "clone" in answer["unfit"]
 
 
 def held(answers: dict[str, Any], logged: float, **labels: str) -> Lab:
@@ -335,6 +339,31 @@ def test_a_model_that_was_fitted_to_the_two_weeks_after_knows_them(fitted: dict[
     refuses(check) if "values" in fitted else asyncio.run(check)
 
 
+@pytest.mark.parametrize(("fitted", "right"), [
+    ({"error": "AttributeError: no fit", "own": True}, False), ({"error": "MemoryError", "own": False}, True),
+    ({"error": "it did not return within 30 s", "lines": []}, True), ({"error": "strange", "own": "yes"}, True),
+])  # fmt: skip
+def test_an_estimator_that_cannot_be_fitted_anew_is_told_from_one_that_takes_long(
+    fitted: dict[str, Any], right: bool
+) -> None:
+    check = lab_globals("01")["metric_is_true"](held({"fitted held_out": fitted}, 1.0))
+    asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize(("again", "right"), [
+    ([{"values": [0.2, 0.1]}] * 2 + [{"values": [0.1, 0.2]}], True), ([{"values": [0.2, 0.1]}] * 3, False),
+    ([{"error": "it did not return within 30 s"}] * 3, False),
+])  # fmt: skip
+def test_of_several_fits_of_what_draws_at_random_the_best_counts(again: list[dict[str, Any]], right: bool) -> None:
+    said: dict[str, Any] = {f"{what} held_out": {"error": "slow"} for what in ("refitted", "steps", "frozen")}
+    lab, checker = held(said | {"fitted held_out": {"values": [0.2, 0.1]}}, 1.0), lab_globals("01")
+    answer, times = asyncio.run(lab.once(checker["scored"])), iter(again)
+    assert checker["better"](answer) and not checker["better"](asyncio.run(held({}, 1.0).once(checker["scored"])))
+    answers = [next(times) if question[1:2] == ("held_out",) else {} for question in checker["AGAIN"]]
+    checker["at_best"](answer, prepared()["labels"], answers)
+    asyncio.run(checker["metric_is_true"](lab)) if right else refuses(checker["metric_is_true"](lab))
+
+
 RISING = [0.1, 0.2, 0.3, 0.4, 0.5]
 
 
@@ -439,6 +468,35 @@ def test_what_is_frozen_in_a_model_is_fitted_anew(monkeypatch: pytest.MonkeyPatc
         with pytest.raises(NotFittedError):
             found.predict_proba(rows)
     assert frozen.predict_proba(rows).shape == (4, 2)
+
+
+@pytest.mark.parametrize("part", [
+    StackingClassifier([("a", LogisticRegression(C=0.3)), ("b", "drop")], cv="prefit"),
+    StackingClassifier([("a", FrozenEstimator(LogisticRegression(C=0.3)))], cv="prefit"),
+    TunedThresholdClassifierCV(LogisticRegression(C=0.3), cv="prefit", refit=False),
+    make_pipeline(SelectFromModel(LogisticRegression(C=0.3), prefit=True), LogisticRegression()),
+])  # fmt: skip
+def test_what_was_fitted_before_is_fitted_anew(part: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, late = [[float(each)] for each in range(20)], [0] * 10 + [1] * 10
+    driver, before = module("01", "driver", monkeypatch), repr(part)
+    for model in (part, FrozenEstimator(part), VotingClassifier([("only", part)], voting="soft")):
+        for bare in (driver.unfitted(model), driver.unfitted(model, None)):
+            assert bare.fit(rows, late).predict_proba(rows).shape == (20, 2)
+            assert "C=0.3" in repr(bare) and repr(part) == before
+
+
+def test_a_stack_on_what_was_fitted_before_is_the_same_fitted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, late = [[float(each)] for each in range(20)], [0] * 9 + [1, 0] + [1] * 9
+    stack = StackingClassifier([("a", LogisticRegression().fit(rows, late))], cv="prefit").fit(rows, late)
+    found = module("01", "driver", monkeypatch).unfitted(stack).fit(rows, late)
+    assert found.predict_proba(rows) == pytest.approx(stack.predict_proba(rows))
+
+
+def test_what_needs_the_weather_is_fitted_to_the_flights_that_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = GOOD[["hour", "temp"]], pd.Series([0, 0, 1])
+    learnt = module("01", "driver", monkeypatch, training=lambda: days).learnt
+    assert len(learnt(lambda alone: alone)[0]) == 3
+    assert learnt(lambda alone: LogisticRegression().fit(*alone)).n_features_in_ == 2
 
 
 @pytest.fixture

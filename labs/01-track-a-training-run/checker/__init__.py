@@ -8,20 +8,18 @@ from mlops_lab.kit.presence import exists
 
 from .parameters import parameters
 from .recorded import before_or_after, context, same, size, started_beside, text_values
-from .scenario import FARTHEST, NAME, answered, newest, scored
+from .scenario import ABOVE, FARTHEST, NAME, answered, newest, scored
 from .why import SUSPECTS, described, why_apart, why_refused
 
 WITHIN = 180  # s for the Job, its pod's start included
 METRIC = "auc_held_out"
 UNHEARD_OF = 0.15  # by which no model is better on days that it has not seen than on those that it was fitted to
-ELSEWHERE = 0.1  # the same for days of summer, where chance does more
-BETTER = 0.05  # by which chance alone may make the logged model better than the same one, fitted anew
 SEEN, NEAR = 0.001, 0.1  # what counts as another model, and the part of that which is next to nothing
 GAIN, NEARER = 0.02, 0.5  # where it is so much better, this part: what draws at random is never next to nothing
 # Of flights; a neighbour that is as near as another may be left out when fewer are asked about. Flights that are alike
 # in what is unusual may all have such neighbours.
 TIES, ALIKE = 0.2, 0.5
-JANUARY = 0.7  # in summer; honest models of many kinds that have seen January alone have 0.55 to 0.64
+JANUARY = 0.75  # in summer; of honest models that have seen January alone few have more than 0.7, and none 0.74
 COIN = 0.515  # what tossing a coin does not give for some 28,000 flights
 CONTEXTS = ("training", "train")  # autologging says train
 DOMAINS = ("ckad/observability-and-maintenance",)
@@ -114,17 +112,17 @@ async def logs_the_model(lab: Lab) -> None:
 async def metric_is_true(lab: Lab) -> None:
     """The logged metric `auc_held_out` is the AUC of the logged model on the held-out week, within 1e-6.
 
-    The checker computes it anew, of `late` and the model's probabilities, 22 to 28 January. 30 flights of that
-    week, which it draws and asks about without the rest, have to get the same ones, and so have 30 of the training
-    days, half of them without weather; so have the 12 flights of that week that are the most unusual by their distance,
-    and those by each kind of weather; one alone has to get an answer. It also fits the same estimator to the training
-    days, what is frozen in it too: the logged one may not be better by more than 0.05 on a week that it has not seen,
-    or on the two weeks after; nor may it be better by more than 0.15 on that week than on the days that it was fitted
-    to, or on the two weeks after. Nor may its answers be those that the same estimator gives, fitted to that week as
-    well, in all its steps or in those before a pipeline's last; or, where something in it is frozen, fitted to that
-    week in what is not. Where it is better by more than 0.02, answers that are at most half as far from those as from
-    the ones without that week count as such. Nor may a step in it have counted more flights than the training days
-    have.
+    The checker computes it anew, of `late` and the model's probabilities, 22 to 28 January. 30 flights of that week,
+    which it draws and asks about without the rest, have to get the same ones, and so have 30 of the training days, half
+    of them without weather; so have the 12 flights of that week that are the most unusual by their distance, and those
+    by each kind of weather; one alone has to get an answer. It also fits the same estimator to the training days, what
+    is frozen in it too, which must not raise: the logged one may not be better by more than 0.05 on a week that it has
+    not seen, or on the two weeks after, than the best of four fits; nor may it be better by more than 0.15 on that week
+    than on the days that it was fitted to, or on the two weeks after. Nor may its answers be those that the same
+    estimator gives, fitted to that week as well, in all its steps or in those before a pipeline's last; or, where
+    something in it is frozen, fitted to that week in what is not. Where it is better by more than 0.02, answers that
+    are at most half as far from those as from the ones without that week count as such. Nor may a step in it have
+    counted more flights than the training days have.
     """
     answer, found = await lab.once(scored), await lab.once(newest) or {}
     own = answer["held_out"]["auc"]
@@ -172,11 +170,20 @@ async def metric_is_true(lab: Lab) -> None:
         "a step takes a table of one row for something else, as pandas' squeeze() does, which makes a single value of "
         "it. Whoever stands at the counter asks about one flight"
     )
-    honest = answer["fitted"].get("auc", own)  # none where fitting takes long: then nothing is held against it
+    expect(
+        holds(
+            "unfit" not in answer, "an estimator that can be fitted anew, to 1 to 21 January", answer.get("unfit", "")
+        )
+    ).because(
+        "what a model has learnt from shows beside the same estimator, fitted to the training days: the checker makes "
+        "a clone of the logged one, as sklearn.base.clone does, and calls its fit. A class of your own inherits from "
+        "BaseEstimator, keeps what its __init__ gets under the same names, and fits all that is in it in fit"
+    )
+    honest = answer["fitted"]["held_out"].get("auc", own)  # none where fitting takes long: nothing is held against it
     expect(
         Observation(
-            own <= honest + BETTER,
-            f"at most {BETTER} above {honest:.3f}, which the same estimator has, fitted to 1 to 21 January",
+            own <= honest + ABOVE["held_out"],
+            f"at most {ABOVE['held_out']} above {honest:.3f}, which the same estimator has, fitted to 1 to 21 January",
             f"{own:.3f}",
         )
     ).because(
@@ -184,12 +191,12 @@ async def metric_is_true(lab: Lab) -> None:
         "a number says how well it remembers. Fit on the training days, and touch the other week only to measure"
     )
     after = answer["after"].get("auc", 0.0)  # none where answering or fitting takes long
-    there = answer["fitted_after"].get("auc", after)
+    there = answer["fitted"]["after"].get("auc", after)
     expect(
         Observation(
-            after <= there + BETTER,
-            f"on 29 January to 11 February at most {BETTER} above {there:.3f}, which the same estimator has there, "
-            "fitted to 1 to 21 January",
+            after <= there + ABOVE["after"],
+            f"on 29 January to 11 February at most {ABOVE['after']} above {there:.3f}, which the same estimator has "
+            "there, fitted to 1 to 21 January",
             f"{after:.3f}",
         )
     ).because(
@@ -353,8 +360,8 @@ async def answers_for_other_days(lab: Lab) -> None:
     """The logged model has a probability for every flight of 30 days that the checker draws from June to August.
 
     On one of them some flights have no weather. Their AUC is above 0.515: tossing a coin gives 0.5, and by luck 0.51.
-    And it is at most 0.1 above that of the same estimator, fitted to the training days alone, and at most 0.7: no other
-    days were to be touched.
+    And it is at most 0.1 above that of the same estimator, fitted to the training days alone, and at most 0.75: no
+    other days were to be touched.
     """
     answer = await lab.once(scored)
     expect(answered(answer["other"], answer["rows"]["other"], "30 days of summer")).because(
@@ -367,11 +374,12 @@ async def answers_for_other_days(lab: Lab) -> None:
     expect(Observation(auc > COIN, f"AUC on 30 days of summer: more than {COIN}", f"{auc:.3f}", auc)).because(
         "a coin gives 0.5, and by luck 0.51: this model has learnt nothing that holds for other days"
     )
-    honest = answer["fitted_other"].get("auc", auc)  # none where fitting takes long
+    honest = answer["fitted"]["other"].get("auc", auc)  # none where fitting takes long
     expect(
         Observation(
-            auc <= honest + ELSEWHERE,
-            f"at most {ELSEWHERE} above {honest:.3f}, which the same estimator has there, fitted to 1 to 21 January",
+            auc <= honest + ABOVE["other"],
+            f"at most {ABOVE['other']} above {honest:.3f}, which the same estimator has there, fitted to 1 to 21 "
+            "January",
             f"{auc:.3f}",
             auc,
         )
@@ -380,6 +388,7 @@ async def answers_for_other_days(lab: Lab) -> None:
         "Whoever fits it again, to the days that are agreed, gets another model"
     )
     expect(Observation(auc <= JANUARY, f"AUC on 30 days of summer: at most {JANUARY}", f"{auc:.3f}", auc)).because(
-        "whatever is fitted to three weeks of January has 0.65 there at best. Something in this model knows more, and "
-        "it is no product of fit: a table or an average, made of other days' labels, that a step was given"
+        "what is fitted to three weeks of January has 0.6 to 0.7 there, and at best 0.735. Something in this model "
+        "knows more, and it is no product of fit: a table or an average, made of other days' labels, that a step was "
+        "given"
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from typing import Any, TypeVar
 
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
 
@@ -23,6 +24,23 @@ from mlops_lab.kit.sandbox.estimator import PREPARED, Said, params, probabilitie
 from . import sealed
 
 Days = tuple[pd.DataFrame, pd.Series]  # flights of some days, and which were late
+Made = TypeVar("Made")
+LIMITS = (MemoryError, OSError, BrokenExecutor)  # what the sandbox's limits raise
+
+
+class Whole:
+    """The one fold of a cross-validation that gives what `cv="prefit"` does, where all was fitted to the same rows."""
+
+    def get_n_splits(self, *given: Any, **more: Any) -> int:
+        """How many there are."""
+        return 1
+
+    def split(self, rows: Any, late: Any, groups: Any = None) -> Iterator[tuple[Any, Any]]:
+        """All rows, to fit to and to predict."""
+        yield np.arange(len(late)), np.arange(len(late))
+
+
+WHOLE = Whole()
 
 
 @functools.cache
@@ -41,7 +59,7 @@ def answer(question: Sequence[str]) -> Said:
     """`load` it, the `probabilities` of some rows, `served` rows, its `params`, how many rows its steps have `counted`.
 
     And the probabilities of one that is `fitted` anew to the training days, or `refitted` to them and others, or only
-    partly: its `steps`, or what is `frozen` in it, on days of their own.
+    partly: its `steps`, or what is `frozen` in it, on days of their own. An error of the estimator's `own` is no limit.
     """
     what, *names = question
     try:
@@ -56,10 +74,10 @@ def answer(question: Sequence[str]) -> Said:
             return {"count": len(mlflow.pyfunc.load_model(place()["folder"]).predict(rows(names[0]).head(50)))}
         if what in PARTS:
             return partly(what, *names)
-        asked = anew() if what == "fitted" else refitted(*names) if what == "refitted" else model()
+        asked = anew(*names[1:]) if what == "fitted" else refitted(*names) if what == "refitted" else model()
         return probabilities(asked, taken(rows(names[0])))
     except Exception as trouble:
-        return {"error": said(trouble)}
+        return {"error": said(trouble), "own": not isinstance(trouble, LIMITS)}
 
 
 def parameters(made: Any) -> Said:
@@ -95,15 +113,21 @@ def counted(value: Any, known: set[int]) -> Iterator[int]:
         yield from counted(vars(value), known)
 
 
-@functools.cache
-def anew() -> Any:
-    """The same estimator, fitted to the flights of the training days and no others."""
-    return unfitted(model()).fit(*training())
+@functools.lru_cache(maxsize=1)
+def anew(time: str = "") -> Any:
+    """The same estimator, fitted to the flights of the training days and no others; another time it may be another.
+
+    Of a stack on what was fitted before, to other ones of the training days, it has folds that time.
+    """
+    made = learnt(lambda alone: fitted(unfitted(model(), None if time else WHOLE), *alone))
+    made.predict_proba(training()[0].head(50))  # else a `fit` that does nothing is seen where no exception is told
+    return made
 
 
 def refitted(name: str, key: str) -> Any:
     """The same estimator, fitted to the flights of other days as well; from then on the model may know their labels."""
-    return unfitted(model()).fit(*joined(training(), unsealed(name, key)))
+    others = unsealed(name, key)
+    return learnt(lambda alone: fitted(unfitted(model()), *joined(alone, others)))
 
 
 PARTS = {"steps": Pipeline, "frozen": FrozenEstimator}
@@ -119,17 +143,21 @@ def partly(what: str, name: str, key: str) -> Said:
     made = unfitted(model()) if what == "steps" else opened(model())
     if not parts(made, PARTS[what]):
         return {"error": f"it has no {what}"}
-    alone, others = training(), unsealed(name, key)
-    honest = kept(made, *alone)
-    suspect = (kept(made, *joined(alone, others)), alone) if what == "steps" else (clone(honest), others)
-    told = [probabilities(each.fit(*days), others[0]) for each, days in ((honest, alone), suspect)]
+    others = unsealed(name, key)
+
+    def both(alone: Days) -> tuple[Any, Any]:
+        honest = kept(made, *alone)
+        suspect = (kept(made, *joined(alone, others)), alone) if what == "steps" else (clone(honest), others)
+        return fitted(honest, *alone), fitted(suspect[0], *suspect[1])
+
+    told = [probabilities(each, others[0]) for each in learnt(both)]
     return told[1] | {"training": told[0].get("values")}
 
 
 def kept(made: Any, given: pd.DataFrame, late: pd.Series) -> Any:
     """The same estimator before it is fitted: steps of pipelines before the last, and what is frozen, already are."""
     if isinstance(made, FrozenEstimator):
-        return FrozenEstimator(unfitted(made).fit(given, late))
+        return FrozenEstimator(fitted(unfitted(made), given, late))
     bare = clone(made)
     if isinstance(bare, Pipeline):
         before, (name, last) = unfitted(bare[:-1]).fit(given, late), bare.steps[-1]
@@ -138,15 +166,29 @@ def kept(made: Any, given: pd.DataFrame, late: pd.Series) -> Any:
     return bare.set_params(**{name: kept(each, given, late) for name, each in parts(bare, *PARTS.values()).items()})
 
 
-def unfitted(made: Any) -> Any:
-    """The same estimator before any fit, in which nothing is frozen.
+def unfitted(made: Any, cv: Any = WHOLE) -> Any:
+    """The same estimator before any fit, in which nothing is frozen, and nothing has to be fitted before.
 
     FrozenEstimator keeps what it has learnt, for clone and fit, too.
+
+    Args:
+        cv: in the place of "prefit".
     """
     bare = clone(opened(made))
     if frozen := parts(bare, FrozenEstimator):
-        bare.set_params(**{name: unfitted(each) for name, each in frozen.items()})
+        bare.set_params(**{name: unfitted(each, cv) for name, each in frozen.items()})
+    fits = {"cv": cv, "prefit": False, "refit": True}
+    for each in (bare, *bare.get_params().values()):
+        if takes_fitted(each):
+            each.set_params(**{name: value for name, value in fits.items() if name in vars(each)})
     return bare
+
+
+def takes_fitted(part: Any) -> bool:
+    """Does this part of an estimator take those in it as they are, fitted before?"""
+    if isinstance(part, type) or not hasattr(part, "get_params"):
+        return False
+    return str(vars(part).get("cv")) == "prefit" or vars(part).get("prefit") is True
 
 
 def opened(made: Any) -> Any:
@@ -161,6 +203,22 @@ def parts(made: Any, *kinds: type) -> dict[str, Any]:
         return {"": made}
     found = {name: each for name, each in made.get_params().items() if isinstance(each, kinds)}
     return {name: each for name, each in found.items() if not any(name.startswith(f"{outer}__") for outer in found)}
+
+
+def fitted(made: Any, given: pd.DataFrame, late: pd.Series) -> Any:
+    """It, fitted; a `fit` of the learner's own may return nothing."""
+    made.fit(given, late)
+    return made
+
+
+def learnt(make: Callable[[Days], Made]) -> Made:
+    """What is made of the training days; where that fails, of those of their flights whose weather is there."""
+    given, late = training()
+    try:
+        return make((given, late))
+    except Exception:
+        whole = given.notna().all(axis="columns")
+        return make((given[whole], late[whole]))
 
 
 def training() -> Days:
