@@ -131,11 +131,12 @@ def at_best(answer: Object, labels: Mapping[str, str], answers: Sequence[Object]
 
 def compared(own: Object, suspect: Object, fitted: Object, labels: str) -> Object | None:
     """How far a model's answers are from a suspect's, and from the nearest that the training days alone may give."""
-    known = [each for each in (fitted, {"values": suspect.get("training")}) if "auc" in scores.scored(each, labels)]
+    honest: tuple[Object, ...] = fitted, {"values": suspect.get("training")}
+    known = [each for each in honest if "auc" in scores.scored(each, labels)]
     if not known or any("auc" not in scores.scored(each, labels) for each in (own, suspect)):
         return None
-    honest = min(apart(own["values"], each["values"]) for each in known)
-    return {"honest": honest, "suspect": apart(own["values"], suspect["values"])}
+    nearest = min(apart(own["values"], each["values"]) for each in known)
+    return {"honest": nearest, "suspect": apart(own["values"], suspect["values"])}
 
 
 def apart(some: Sequence[float], others: Sequence[float]) -> float:
