@@ -523,6 +523,20 @@ def test_of_an_end_that_could_not_be_posted_nobody_has_to_hear() -> None:
     asyncio.run(notifications.must_hear_of_the_end(made_up_lab("17"), notifications.Notifications(critical="A")))
 
 
+def traced_by(folder: Path, program: str) -> Any:
+    """What is known of a request that a program in the shell's language has traced."""
+    (folder / "trace").write_text(f"#!/bin/sh\n{program}\n")
+    (folder / "trace").chmod(0o755)
+    lab, request = made_up_lab("17", folder), checks.Request("with an id", 200, answered=200, id="a")
+
+    async def once(stage: Any) -> Any:
+        return [request]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    asyncio.run(checks.traced(lab))
+    return request
+
+
 @pytest.mark.parametrize(
     ("program", "said"),
     [
@@ -533,15 +547,7 @@ def test_of_an_end_that_could_not_be_posted_nobody_has_to_hear() -> None:
 def test_what_is_no_json_on_standard_output_is_told_from_standard_error(
     tmp_path: Path, program: str, said: tuple[str, ...]
 ) -> None:
-    (tmp_path / "trace").write_text(f"#!/bin/sh\n{program}\n")
-    (tmp_path / "trace").chmod(0o755)
-    lab, request = made_up_lab("17", tmp_path), checks.Request("with an id", 200, answered=200, id="a")
-
-    async def once(stage: Any) -> Any:
-        return [request]
-
-    lab.once = once  # type: ignore[method-assign,assignment]
-    asyncio.run(checks.traced(lab))
+    request = traced_by(tmp_path, program)
     assert request.sentences == said
     assert [each.name for each in tmp_path.iterdir()] == ["trace"]
 
@@ -553,15 +559,7 @@ def test_what_is_no_json_on_standard_output_is_told_from_standard_error(
 def test_what_standard_error_says_in_between_takes_nothing_away(tmp_path: Path, said: str, foreign: int) -> None:
     line = '{"service": "model", "request_id": "a"}'
     other = f"echo '{line}'".replace('"a"', '"b"') if foreign else ":"
-    (tmp_path / "trace").write_text(f"#!/bin/sh\n{said or ':'} >&2; echo '{line}'; {other}\n")
-    (tmp_path / "trace").chmod(0o755)
-    lab, request = made_up_lab("17", tmp_path), checks.Request("with an id", 200, answered=200, id="a")
-
-    async def once(stage: Any) -> Any:
-        return [request]
-
-    lab.once = once  # type: ignore[method-assign,assignment]
-    asyncio.run(checks.traced(lab))
+    request = traced_by(tmp_path, f"{said or ':'} >&2; echo '{line}'; {other}")
     assert (len(request.lines), request.foreign, request.sentences) == (1, foreign, ())
 
 

@@ -107,7 +107,7 @@ async def repeated_alert(lab: Lab) -> Story:
                 return story
         firing = message(alert(lab, now(), of=drifted))
         another = message(alert(lab, now(), of=beside))
-        # So many that two receivers, should there be two, both get some.
+        # Several at once, as Alertmanager sends what it has no answer to again.
         statuses = await asyncio.gather(*(post(lab, each) for each in (firing, another) * 3))
         story.started = await begins(lab, known, statuses=statuses)
         if not story.started.ok:
