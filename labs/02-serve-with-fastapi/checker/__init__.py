@@ -11,6 +11,7 @@ from collections import Counter
 from functools import partial
 
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
+from mlops_lab.kit.debuggers import undebugged
 from mlops_lab.kit.deployments import exists, owned_pods, rolled_out
 from mlops_lab.kit.makers import answers_alone
 from mlops_lab.kit.pods import every_container, leaving
@@ -59,8 +60,7 @@ async def is_up(lab: Lab) -> None:
     )
     wanted = {f"{lab.platform.registry}/{image}" for image in IMAGES}
     pods = [pod for pod in await owned_pods(lab) if not leaving(pod)]
-    # What kubectl debug adds to a pod can't be taken out of it again, and is nobody's template.
-    images = {each["image"] for pod in pods for each in every_container(pod["spec"] | {"ephemeralContainers": []})}
+    images = {each["image"] for pod in pods for each in every_container(undebugged(pod["spec"]))}
     seen = ", ".join(sorted(images)) or "no pods"
     own = bool(images) and images <= wanted
     expect(

@@ -13,6 +13,7 @@ from typing import Any
 from mlops_lab.checks import Lab, LabError, Observation, holds
 from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.copies import copied
+from mlops_lab.kit.debuggers import ended_debuggers
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.given import around_is_given, given_runs
 from mlops_lab.kit.pods import every_container, leaving
@@ -111,16 +112,14 @@ async def no_other_servers(lab: Lab) -> Observation:
         if name_of(pod) not in known
         and not leaving(pod)
         and not over(pod)
-        and any(each["image"].startswith(prefix) for each in _not_over(pod))
+        and any(each["image"].startswith(prefix) for each in _not_ended(pod))
     ]
     return holds(not others, "the company's server in Deployment reference alone", f"in pod {', '.join(others)}, too")
 
 
-def _not_over(pod: Object) -> list[Object]:
-    """The containers of a pod but for what kubectl debug added to it and has ended; that stays in its spec."""
-    told = (pod.get("status") or {}).get("ephemeralContainerStatuses") or []
-    ended = {each["name"] for each in told if "terminated" in (each.get("state") or {})}
-    return [each for each in every_container(pod["spec"]) if each["name"] not in ended]
+def _not_ended(pod: Object) -> list[Object]:
+    """The containers of a pod but for a debugger that has ended."""
+    return [each for each in every_container(pod["spec"]) if each["name"] not in ended_debuggers(pod)]
 
 
 async def asked_of_the_reference(lab: Lab) -> float:

@@ -10,6 +10,7 @@ import asyncio
 from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.debuggers import undebugged
 from mlops_lab.kit.deployments import exists, owned_pods
 from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.predictions import Predictions
@@ -67,8 +68,7 @@ async def lets_partners_in(lab: Lab) -> None:
     )
     await must_answer(lab)
     pods = [pod for pod in await owned_pods(lab) if not leaving(pod)]
-    # What kubectl debug adds to a pod can't be taken out of it again, and is nobody's template.
-    images = {each["image"] for pod in pods for each in every_container(pod["spec"] | {"ephemeralContainers": []})}
+    images = {each["image"] for pod in pods for each in every_container(undebugged(pod["spec"]))}
     wanted = f"{lab.platform.registry}/workbench:1"
     seen = ", ".join(sorted(images))
     must(Observation(images == {wanted}, f"{wanted} in all containers", seen), "the image does not change in this lab")

@@ -19,19 +19,18 @@ def asks_for(spec: Object, labels: Mapping[str, str], node: str) -> bool:
     """
     if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()):
         return False
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
-    if not required:
-        return True
-    return any(_term(each, labels, node) for each in required.get("nodeSelectorTerms") or [])
+    terms = _terms(spec)
+    return terms is None or any(_term(each, labels, node) for each in terms)
+
+
+def asked_of_nodes(spec: Object) -> list[str]:
+    """The keys of the labels that a pod's nodeSelector and required node affinity demand of a node."""
+    return sorted({*(spec.get("nodeSelector") or {}), *(each["key"] for each in _expressions(spec))})
 
 
 def named_values(spec: Object, key: str) -> set[str]:
     """The values of a label that a pod's nodeSelector and required node affinity name, whatever they say of them."""
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
-    terms = [one for each in required.get("nodeSelectorTerms") or [] for one in each.get("matchExpressions") or []]
-    values = [one for each in terms if each["key"] == key for one in each.get("values") or []]
+    values = [one for each in _expressions(spec) if each["key"] == key for one in each.get("values") or []]
     return {*values, *(value for name, value in (spec.get("nodeSelector") or {}).items() if name == key)}
 
 
@@ -42,10 +41,8 @@ def tempting(spec: Object, labels: Mapping[str, str], node: str, *, but: str) ->
         labels, node: of a node that is changed accordingly.
         but: that one.
     """
-    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
-    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     selected = {key: value for key, value in (spec.get("nodeSelector") or {}).items() if key != but}
-    for term in required.get("nodeSelectorTerms") or []:
+    for term in _terms(spec) or []:
         has = {**labels, **selected}
         for each in term.get("matchExpressions") or []:
             key, values, operator = each["key"], each.get("values") or [""], each["operator"]
@@ -59,6 +56,18 @@ def tempting(spec: Object, labels: Mapping[str, str], node: str, *, but: str) ->
                 has[key] = values[0]
         names = [one for each in term.get("matchFields") or [] if each["operator"] == "In" for one in each["values"]]
         yield has, names[0] if names else node
+
+
+def _terms(spec: Object) -> list[Object] | None:
+    """The terms of a pod's required node affinity, of which one is enough; None where it has none."""
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution")
+    return list(required.get("nodeSelectorTerms") or []) if required else None
+
+
+def _expressions(spec: Object) -> list[Object]:
+    """What these terms say of labels."""
+    return [one for each in _terms(spec) or [] for one in each.get("matchExpressions") or []]
 
 
 def _term(term: Object, labels: Mapping[str, str], node: str) -> bool:

@@ -43,7 +43,7 @@ async def _no_other_server(lab: Lab, deployment: str) -> Observation:
     found = [(each, name(each)) for each in pods]
     found += [(each["spec"]["jobTemplate"]["spec"]["template"], f"pods of CronJob {name(each)}") for each in jobs]
     scripts: dict[str, str] = {}
-    if any(config_maps(pod["spec"]) for pod, _ in found):
+    if any(config_maps(pod["spec"]) and any(map(_has_own_command, every_container(pod["spec"]))) for pod, _ in found):
         scripts = {
             name(each): "\n".join((each.get("data") or {}).values()) for each in await lab.objects.all("ConfigMap")
         }
@@ -76,8 +76,17 @@ def _is_server(container: Object, mounted: str) -> bool:
     Args:
         mounted: the text of what its pod mounts.
     """
-    image = str(container["image"]).partition("@")[0].rpartition("/")[2].partition(":")[0]
-    command = container.get("command") or []
+    if not _has_own_command(container):
+        return _is_of_the_images(container)
     settings = [each.get("value") or "" for each in container.get("env") or []]
-    words = " ".join(map(str, [*command, *(container.get("args") or []), *settings]))
-    return image in _IMAGES and (not command or any(map(_STARTS.search, (words, mounted))))
+    words = " ".join(map(str, [*container["command"], *(container.get("args") or []), *settings]))
+    return any(map(_STARTS.search, (words, mounted)))
+
+
+def _has_own_command(container: Object) -> bool:
+    """Is it one of the images, with another command than the image has?"""
+    return bool(container.get("command")) and _is_of_the_images(container)
+
+
+def _is_of_the_images(container: Object) -> bool:
+    return str(container["image"]).partition("@")[0].rpartition("/")[2].partition(":")[0] in _IMAGES

@@ -7,16 +7,18 @@ https://kubernetes.io/docs/concepts/services-networking/network-policies/
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import islice
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
 
 NAME = "kubernetes.io/metadata.name"  # a label that each namespace has
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
+_TOLD = 8  # ways
 _ONE_MORE = "one-more-namespace"
 _ANYWHERE = "203.0.113.1"  # nobody's: https://www.rfc-editor.org/rfc/rfc5737
 Labels = Mapping[str, str]
@@ -106,6 +108,17 @@ def flows(
     for asked, _, into in inside:
         for asks in outside:
             yield from _flows(asks, asked, _open(into, asks, here))
+
+
+def none_of(ways: Iterable[Flow], expected: str) -> Observation:
+    """Whether there is no such way; the first few are told.
+
+    Args:
+        ways: that may not be open.
+        expected: that there are none, in words.
+    """
+    more = [str(each) for each in islice(ways, _TOLD)]
+    return Observation(not more, expected, f"open: {more[0]}" if more else expected, None, tuple(more[1:]))
 
 
 def _flows(asks: End, asked: End, ways: Ways) -> Iterator[Flow]:

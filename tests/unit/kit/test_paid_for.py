@@ -117,6 +117,27 @@ def test_the_server_runs_in_the_deployments_pods_alone(
     assert found.ok is (not seen) and (found.ok or found.seen == seen)
 
 
+@pytest.mark.parametrize(("command", "asked"), [([], 0), (["sh", "/scripts/start.sh"], 1)])
+def test_scripts_are_read_only_where_a_command_may_run_one(
+    monkeypatch: pytest.MonkeyPatch, command: list[str], asked: int
+) -> None:
+    token = {"projected": {"sources": [{"configMap": {"name": "kube-root-ca.crt"}}]}}
+    pod = of("other", {"image": IMAGE, **({"command": command} if command else {})}, volumes=[token])
+    plain, kinds = of("plain", {"image": "busybox:1", "command": ["sh"]}, volumes=[token]), list[str]()
+
+    async def owned_pods(lab: Any, deployment: str) -> list[Object]:
+        return []
+
+    async def every(kind: str) -> list[Object]:
+        kinds.append(kind)
+        return [pod, plain] if kind == "Pod" else []
+
+    monkeypatch.setattr(paid_for, "owned_pods", owned_pods)
+    lab: Any = SimpleNamespace(objects=SimpleNamespace(all=every))
+    assert asyncio.run(paid_for.no_other_server(lab)).ok is bool(command)
+    assert kinds.count("ConfigMap") == asked * kinds.count("Pod")
+
+
 def test_a_pod_of_the_deployments_own_that_is_made_between_two_lists_is_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

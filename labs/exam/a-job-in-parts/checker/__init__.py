@@ -4,10 +4,10 @@ import hashlib
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
+from mlops_lab.kit.batch_specs import not_counted
 from mlops_lab.kit.jobs import ended
 from mlops_lab.kit.parallelism import must_work_at_once
 from mlops_lab.kit.volumes import config_maps
-from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -72,7 +72,7 @@ async def gives_up(lab: TaskLab) -> None:
     expect(holds(each is None, "no limit for each part", f"backoffLimitPerIndex: {each}")).because(
         "with it each part has a number of its own, and the Job goes on without those that have failed"
     )
-    own = [str(each["action"]) for each in (spec.get("podFailurePolicy") or {}).get("rules") or [] if not _counts(each)]
+    own = [str(each["action"]) for each in not_counted(spec)]
     seen = f"rules of podFailurePolicy: {', '.join(own)}"
     expect(holds(not own, "each pod that fails counts, whatever its exit code", seen)).because(
         "with Ignore a failure does not count, and with FailJob no pod is made again"
@@ -89,9 +89,3 @@ async def clears_up(lab: TaskLab) -> None:
     expect(observe("ttlSecondsAfterFinished", spec.get("ttlSecondsAfterFinished"), equal_to(D.keep))).because(
         "where nothing is said, a Job that has ended stays until somebody deletes it"
     )
-
-
-def _counts(rule: Object) -> bool:
-    """Does a pod that fails count by a rule of podFailurePolicy? One that is taken off its node has not failed."""
-    taken_off = {each["type"] for each in rule.get("onPodConditions") or []} == {"DisruptionTarget"}
-    return rule["action"] == "Count" or (rule["action"] == "Ignore" and taken_off)

@@ -2,6 +2,7 @@
 
 from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
+from mlops_lab.kit.batch_specs import other_clock
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.jobs import ended, pods_of, started_from
 from mlops_lab.kit.logs import last_lines
@@ -155,8 +156,8 @@ def _first(template: Object) -> Object:
 def _at_other_times(spec: Object) -> list[str]:
     """What keeps a CronJob from running when its schedule says so, by the clock of the cluster."""
     rests = ["spec.suspend is true"] if spec.get("suspend") else []
-    zone = str(spec.get("timeZone") or "UTC")
-    return rests if zone.upper() in ("UTC", "ETC/UTC") else [*rests, f"spec.timeZone is {zone}, not the cluster's"]
+    zone = other_clock(spec)
+    return [*rests, f"spec.timeZone is {zone}, not the cluster's"] if zone else rests
 
 
 def _able(item: object) -> str:

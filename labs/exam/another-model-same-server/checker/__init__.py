@@ -3,6 +3,7 @@
 from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, inside
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.debuggers import ended_debuggers
 from mlops_lab.kit.pods import leaving, lives_long, name
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kube.client import Object
@@ -40,7 +41,7 @@ async def by_the_same_server(lab: TaskLab) -> None:
         expect(observe("image of container server", image, equal_to(lab.platform.image(D.now)))).because(
             "the other image has another server, too; only its model is wanted"
         )
-        ended = {each["name"] for each in _debuggers(pod) if each.get("state", {}).get("terminated")}
+        ended = ended_debuggers(pod)
         lasting = [str(each["name"]) for each in lives_long(pod["spec"]) if each["name"] not in ended]
         expect(observe("containers that run on", ", ".join(lasting), equal_to("server"))).because(
             "what only copies files has done so before the server starts: that is an init container, which ends"
@@ -63,11 +64,6 @@ async def cannot_write_there(lab: TaskLab) -> None:
             "whoever breaks into the server could exchange its model, where the container may write; a mount is "
             "read-only where it says so, and another one of the same volume is not"
         )
-
-
-def _debuggers(pod: Object) -> list[Object]:
-    """How the containers are that kubectl debug has added: they stay in the pod's spec when they have ended."""
-    return (pod.get("status") or {}).get("ephemeralContainerStatuses") or []
 
 
 async def _pods(lab: TaskLab) -> list[Object]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, presence
+from mlops_lab.kit.node_affinity import asked_of_nodes
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.prerequisites import must
@@ -76,14 +77,6 @@ async def quota_and_nodes_stay(lab: TaskLab) -> None:
         holds(not others, "its pods ask for no label that nodes don't have by themselves", f"for {', '.join(others)}"),
         "that label was on no node for these pods' sake, and on which nodes they run does not matter",
     )
-
-
-def asked_of_nodes(pod: Object) -> list[str]:
-    """The keys of the labels that a pod's spec demands of a node."""
-    affinity = (pod.get("affinity") or {}).get("nodeAffinity") or {}
-    terms = (affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}).get("nodeSelectorTerms") or []
-    rules = [each["key"] for term in terms for each in term.get("matchExpressions") or []]
-    return sorted({*(pod.get("nodeSelector") or {}), *rules})
 
 
 async def _labelled(lab: TaskLab) -> list[str]:

@@ -2,6 +2,7 @@
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments
+from mlops_lab.kit.debuggers import undebugged
 from mlops_lab.kit.endpoints import answered_by
 from mlops_lab.kit.pods import every_container, leaving, made_by
 from mlops_lab.kit.witness import nothing_lost, older_than_the_rollout
@@ -26,8 +27,7 @@ async def rollout_has_ended(lab: TaskLab) -> None:
         "know, or a registry that does not answer"
     )
     pods = [pod for pod in await deployments.owned_pods(lab, D.name) if not leaving(pod)]
-    # What kubectl debug adds to a pod can't be taken out of it again, and is nobody's rollout.
-    containers = [each for pod in pods for each in every_container(pod["spec"] | {"ephemeralContainers": []})]
+    containers = [each for pod in pods for each in every_container(undebugged(pod["spec"]))]
     names = ", ".join(sorted({each["name"] for each in containers}))
     expect(observe("its containers", names, equal_to("prepare, server"))).because(
         "a container whose image can't be pulled is still needed: kubectl rollout history --revision=1 shows both"

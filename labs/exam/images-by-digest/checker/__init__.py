@@ -2,6 +2,8 @@
 
 from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments, jobs, presence
+from mlops_lab.kit.batch_specs import other_clock
+from mlops_lab.kit.debuggers import undebugged
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.prerequisites import must
@@ -30,8 +32,7 @@ async def server_runs_by_digest(lab: TaskLab) -> None:
     pods = [each for each in await deployments.owned_pods(lab, D.model) if not leaving(each)]
     expect(holds(bool(pods), "pods of the Deployment", "it has none")).because("leave its pod where it is")
     for pod in pods:
-        own = pod["spec"] | {"ephemeralContainers": []}  # what kubectl debug has added is nobody's template
-        expect(by_digest(lab, every_container(own), digests)).because(_WHY)
+        expect(by_digest(lab, every_container(undebugged(pod["spec"])), digests)).because(_WHY)
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.model, "/release"), within=15)
     expect(Observation(answer.text.strip() == D.release, f"GET /release: {D.release}", answer.shown)).because(
         "only the image's name changes: what its containers do stays as it was"
@@ -52,9 +53,9 @@ async def nightly_runs_by_digest(lab: TaskLab) -> None:
     expect(
         holds(D.release in lines, f"it prints {D.release}", f"it prints {' '.join(lines)[:80] or 'nothing'}")
     ).because("what its program does stays as it was")
-    zone = str(found["spec"].get("timeZone") or "UTC")
+    zone = other_clock(found["spec"])
     makes = "never: it is suspended" if found["spec"].get("suspend") else str(found["spec"].get("schedule"))
-    makes += "" if zone.upper() in ("UTC", "ETC/UTC") else f" by the clocks of {zone}"
+    makes += f" by the clocks of {zone}" if zone else ""
     expect(observe("when it makes Jobs", makes, equal_to(f"{D.minute} 3 * * *"))).because(
         "it asks the model each night: one that was suspended, or had another schedule or timeZone to try it, is to be "
         "as before"

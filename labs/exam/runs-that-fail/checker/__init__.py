@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlops_lab.checks import Observation, at_most, check, equal_to, expect, holds, observe
 from mlops_lab.kit import jobs, presence
+from mlops_lab.kit.batch_specs import not_counted, other_clock
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import newest
@@ -73,8 +74,8 @@ async def bounds_stay(lab: TaskLab) -> None:
     spec = (await presence.exists(lab, "CronJob", D.name, "it was there, and was to be mended"))["spec"]
     job = spec["jobTemplate"]["spec"]
     why = "what keeps a run that hangs or fails from going on for ever is no part of the fault"
-    zone = str(spec.get("timeZone") or "UTC")
-    due = " ".join(spec["schedule"].split()) + ("" if zone.upper() in ("UTC", "ETC/UTC") else f", timeZone {zone}")
+    zone = other_clock(spec)
+    due = " ".join(spec["schedule"].split()) + (f", timeZone {zone}" if zone else "")
     expect(observe("schedule", due, equal_to(D.schedule))).because(why)
     expect(holds(not spec.get("suspend"), "it is not suspended", otherwise="it is suspended")).because(why)
     expect(observe("further tries", job.get("backoffLimit", 6), at_most(_TRIES))).because(why)
@@ -106,9 +107,9 @@ def uncounted(job: Object) -> list[str]:
     Args:
         job: its spec.
     """
-    ignored = [each for each in (job.get("podFailurePolicy") or {}).get("rules") or [] if each["action"] == "Ignore"]
+    ignored = [each for each in not_counted(job) if each["action"] == "Ignore"]
     causes = [{each["type"] for each in rule.get("onPodConditions") or []} or {"exit codes"} for rule in ignored]
-    return [f"Ignore by {', '.join(sorted(each))}" for each in causes if each != {"DisruptionTarget"}]
+    return [f"Ignore by {', '.join(sorted(each))}" for each in causes]
 
 
 def _account(pod: Object) -> str:

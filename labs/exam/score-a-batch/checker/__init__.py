@@ -5,11 +5,11 @@ from pathlib import Path
 
 from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import jobs, presence
+from mlops_lab.kit.batch_specs import not_counted
 from mlops_lab.kit.parallelism import must_work_at_once
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kit.volumes import config_maps
-from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -59,8 +59,7 @@ async def works_part_by_part(lab: TaskLab) -> None:
         ),
         "a Job waits before it replaces a failed pod (10 s, 20 s, 40 s); a deadline ends it meanwhile",
     )  # fmt: skip
-    rules = (spec.get("podFailurePolicy") or {}).get("rules") or []
-    other = [rule["action"] for rule in rules if not _counts(rule)]
+    other = [str(each["action"]) for each in not_counted(spec)]
     must(
         holds(not other, "each pod whose program fails counts", f"podFailurePolicy: {', '.join(other)}"),
         "with such a rule the Job fails before so many pods have failed, or does not count them",
@@ -75,12 +74,6 @@ async def works_part_by_part(lab: TaskLab) -> None:
     )
     expect(await jobs.ended(lab, D.job, within=60)).because("its log says why the program ended: kubectl logs job/NAME")
     await must_work_at_once(lab, D.job, 2)
-
-
-def _counts(rule: Object) -> bool:
-    """Does a failed pod count by a rule of a podFailurePolicy? One that was disrupted need not: no program failed."""
-    conditions = {each["type"] for each in rule.get("onPodConditions") or []}
-    return rule["action"] == "Count" or (rule["action"] == "Ignore" and conditions == {"DisruptionTarget"})
 
 
 @check(points=3, needs=works_part_by_part, domains=("ckad/observability-and-maintenance",))
