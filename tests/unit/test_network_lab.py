@@ -125,6 +125,11 @@ def somebody(address: str, namespace: str = "here", **labels: str) -> Object:
     return {"namespace": namespace, "labels": labels, "address": address}
 
 
+def key(way: Way) -> tuple[str, str]:
+    """Who asks, and whom."""
+    return way.probe.name, way.target
+
+
 class World:
     """The pods of the lab, and what a variant's policies let through between them."""
 
@@ -154,6 +159,8 @@ class World:
         self.at[self.who.guests[-1].name] = AWAY
         self.open, self.shut = lab21.open_ways(self.who, place, of), lab21.shut_ways(self.who, place, of)
         self.away = lab21.ways_from_away((*self.who.guests, self.who.dns), self.who, place, of)
+        self.from_away = {key(each) for each in self.away}
+        self.ways = {key(each): each for each in (*self.away, *self.shut, *self.open)}
 
     def lets(self, labels: Mapping[str, str], address: str, port: int, protocol: str = "TCP", by: str = "here") -> bool:
         one, other = somebody("10.0.0.99", by, **labels), self.pods[address]
@@ -163,7 +170,8 @@ class World:
     def is_open(self, way: Way) -> bool:
         if way.target.startswith(("tcp:", "udp:")):
             protocol, address, port = way.target.split(":")
-            by = "here" if way not in self.away else "kube-system" if way.probe == self.who.dns else "mlops-lab-system"
+            guest = key(way) in self.from_away
+            by = "here" if not guest else "kube-system" if way.probe == self.who.dns else "mlops-lab-system"
             return self.lets(way.probe.labels, address, int(port), protocol.upper(), by)
         host, _, port = way.target.removeprefix("http://").partition("/")[0].partition(":")
         if host in FOUR:  # a Service
@@ -562,11 +570,10 @@ class Space(NothingThere):
     def gives(self, pod: str, target: str) -> str:
         if "127.0.0.1" in target:  # a server of the checker's, about itself
             return "open"
-        ways = (*self.world.open, *self.world.shut, *self.world.away)
-        found = [way for way in ways if (way.probe.name, way.target) == (pod, target)]
-        if not found:  # one of the four, about itself
+        way = self.world.ways.get((pod, target))
+        if not way:  # one of the four, about itself
             return "" if target == self.dead else "open"
-        return (found[0].answer or "open") if self.world.is_open(found[0]) else ""
+        return (way.answer or "open") if self.world.is_open(way) else ""
 
 
 def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int = 0) -> Any:
