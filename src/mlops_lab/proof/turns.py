@@ -19,9 +19,9 @@ from mlops_lab.proof.content import Contents
 from mlops_lab.proof.proofs import SHORT, WHOLE, Part, Proof, part, proofs
 
 # Minutes that the suite gives to labs.
-_MINUTES = 7
+_MINUTES = 5
 # Seconds: a lab whose form takes longer has no turn among others, and is verified by its own command.
-LONG = 600.0
+LONG = 300.0
 # Seconds that a lab is taken to need which was never proved, where no other tells.
 UNKNOWN = 180.0
 _SAID = {
@@ -135,7 +135,7 @@ def minutes() -> float:
     except ValueError:
         found = 0.0
     if not 0 < found < float("inf"):
-        raise UsageError(f"MLOPS_LAB_PROOF_MINUTES is {text!r}", "give it minutes, such as 7")
+        raise UsageError(f"MLOPS_LAB_PROOF_MINUTES is {text!r}", "give it minutes, such as 5")
     return found
 
 
