@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.kit import jobs, presence
-from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, rolled_out
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.json_lines import json_objects
+from mlops_lab.kit.makers import answers_alone
 from mlops_lab.kit.pods import lives_long, name
 from mlops_lab.kube.client import Object
 
@@ -139,7 +139,7 @@ async def version_named(stage: Stage, model: str) -> Observation:
 
 
 async def up(lab: Lab, *deployments: str) -> None:
-    """Wait until Deployments have rolled out.
+    """Wait until Deployments have rolled out; each alone makes pods for the Service of its name.
 
     Raises:
         Failure: one is not there, or does not.
@@ -149,7 +149,7 @@ async def up(lab: Lab, *deployments: str) -> None:
         expect(await rolled_out(lab, each, within=READY_WITHIN)).because(
             "kubectl get pods and kubectl logs say what holds its pods up"
         )
-        await must_answer(lab, each, each)
+        await answers_alone(lab, each)
 
 
 async def found_in_logs(lab: Lab) -> Observation:
