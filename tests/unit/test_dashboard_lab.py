@@ -231,6 +231,8 @@ def hiding(viz: bool, of: str) -> dict[str, Any]:
 
 def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
     computed = {"refId": "B", "type": "math", "expression": "$A * 2"}
+    of_100, on = {"mode": "percent", "group": "A"}, {"mode": "normal", "group": "A"}
+    stacking = {"id": "custom.stacking", "value": of_100}
     panels = [
         {"title": "Late", "timeShift": "1d", "targets": [{"refId": "A", "expr": "up"}]},
         {"title": "Typed", "type": "text"},
@@ -243,6 +245,11 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
         {"title": "Slices", "type": "piechart", "options": {"displayLabels": ["value"]}},
         {"title": "Away", "type": "piechart", "options": {"legend": {"showLegend": False, "values": ["value"]}}},
         {"title": "Counted", "type": "histogram"},
+        {"title": "Shares", "type": "timeseries", "fieldConfig": {"defaults": {"custom": {"stacking": of_100}}}},
+        {"title": "In part", "type": "timeseries", "fieldConfig": {"overrides": [{"properties": [stacking]}]}},
+        {"title": "Bar by bar", "type": "barchart", "options": {"stacking": "percent"}},
+        {"title": "One on another", "type": "timeseries", "fieldConfig": {"defaults": {"custom": {"stacking": on}}}},
+        {"title": "Was a line", "type": "stat", "fieldConfig": {"defaults": {"custom": {"stacking": of_100}}}},
         *(
             {"title": each, "fieldConfig": {"overrides": [hiding(viz, of)]}}
             for each, viz, of in (("Hidden", True, "a"), ("Shown", False, "a"), ("Untimed", True, "Time"))
@@ -255,6 +262,7 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
     assert {title: each.mute for title, each in found.items() if each.mute} == {
         "Typed": ("type text",), "Named": ("textMode name",), "Bars": ("valueMode hidden",),
         "Clicked": ("a pie without values",), "Away": ("a pie without values",), "Counted": ("type histogram",),
+        **dict.fromkeys(("Shares", "In part", "Bar by bar"), ("series stacked to 100 %",)),
         "Hidden": ("an override that hides series",), "Empty": ("fieldConfig.defaults that hides series",),
     }  # fmt: skip
 

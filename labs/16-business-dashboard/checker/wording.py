@@ -21,6 +21,7 @@ OF_A_SERIES = r"(?:\$\{?|\[\[)__(?:field|series|cell|data)"  # for what Grafana 
 OF_A_LABEL = r"__field\.labels[.\[\"']+(\w+)"
 LEADS_BACK = r"__field\.(?:displayName|name)|__series"  # to the name that it would have otherwise
 HIDING = "custom.hideFrom"  # the property that takes series out of a panel
+STACKING = "custom.stacking"  # the property by which a time series stands on another, or is a share of all
 TIME = ("Time", "time")  # what an override says that is of no series, but of when they were
 LEGENDED = ("timeseries", "piechart")  # panels that name their series in the legend; a pie may do so in its slices, too
 REDUCING = ("stat", "gauge", "bargauge", "piechart")  # panels that make one number of each series
@@ -108,6 +109,9 @@ def _wording(raw: dict[str, Any]) -> Wording:
     unseen = legend.get("showLegend") is False or legend.get("displayMode") == "hidden"
     written = [options.get("displayLabels"), None if unseen else legend.get("values")]
     mute += ["a pie without values"] if raw.get("type") == "piechart" and "'value'" not in str(written) else []
+    stacked = [_dict(defaults.get("custom")).get("stacking"), *(own for name, own in overriding if name == STACKING)]
+    modes = {"timeseries": [_dict(each).get("mode") for each in stacked], "barchart": [options.get("stacking")]}
+    mute += ["series stacked to 100 %"] if "percent" in modes.get(str(raw.get("type")), ()) else []
     hiding = [("fieldConfig.defaults", _dict(defaults.get("custom")).get("hideFrom"))]
     seen = [each for each in _dicts(config.get("overrides")) if _dict(each.get("matcher")).get("options") not in TIME]
     hiding += [("an override", each.get("value")) for each in _inner(seen, "properties") if each.get("id") == HIDING]
