@@ -224,12 +224,26 @@ def test_whoever_is_bound_here_is_asked_for(monkeypatch: pytest.MonkeyPatch, sub
         (([""], ["pods/log"], ["get"], None), ""),
         (([""], ["pods/ephemeralcontainers"], ["patch"], None), "look may patch pods/ephemeralcontainers"),
         ((["apps"], ["replicasets"], ["update"], None), "look may update replicasets"),
+        ((["rbac.authorization.k8s.io"], ["clusterroles"], ["bind"], ["edit"]), "look may bind clusterroles edit"),
+        ((["rbac.authorization.k8s.io"], ["roles"], ["bind"], ["trainer"]), "look may bind roles trainer"),
+        ((["rbac.authorization.k8s.io"], ["roles"], ["*"], ["look"]), "look may * roles look"),
+        (
+            (["rbac.authorization.k8s.io"], ["roles"], ["get", "patch"], ["look"]),
+            "",
+        ),  # nobody gives more than they may themselves
+        (([""], ["configmaps"], ["*"], ["notes"]), ""),
+        (([""], ["secrets"], ["get"], ["trainer-token"]), "look may get secrets trainer-token"),
+        (([""], ["secrets"], ["get"], ["look-token"]), ""),
     ],
 )
 def test_another_account_has_no_other_way_to_what_the_steps_do(
     monkeypatch: pytest.MonkeyPatch, rule: Any, seen: str
 ) -> None:
     objects = changed("trainer")
+    for account in ("trainer", "look"):
+        marks = {"kubernetes.io/service-account.name": account}
+        token = {"metadata": {"name": f"{account}-token", "annotations": marks}}
+        objects["Secret", f"{account}-token"] = token | {"type": "kubernetes.io/service-account-token"}
     fields = dict(zip(("apiGroups", "resources", "verbs", "resourceNames"), rule, strict=True))
     rules = [{key: value for key, value in fields.items() if value}]
     objects["Role", "look"] = {"kind": "Role", "rules": rules}

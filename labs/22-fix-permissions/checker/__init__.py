@@ -16,7 +16,7 @@ from mlops_lab.kit.given import around_is_given, given_service, must_be_given
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.rights import allowed, allowed_to
 
-from .accounts import ACCOUNTS, NEEDED, met, others, strangers, strangers_may_not, too_much
+from .accounts import ACCOUNTS, NEEDED, met, others, strangers, strangers_may_not, tokens_of_steps, too_much
 from .given import START, key, pipeline_is_given, room_for_runs
 from .identity import identities
 from .people import people
@@ -113,12 +113,13 @@ async def may_do_no_more(lab: Lab) -> None:
     here = lab.objects.named("ServiceAccount", "default").namespace
     bindings = await lab.objects.all("RoleBinding")
     present = met(here, await lab.objects.all("ServiceAccount"), bindings, names.account)
-    asked |= {stranger: strangers_may_not() for stranger in (*strangers(names), *present)}
+    rights = strangers_may_not(said, tokens_of_steps(await lab.objects.all("Secret")))
+    asked |= dict.fromkeys((*strangers(names), *present), rights)
     more = []
-    for (account, home), rights in asked.items():
+    for (account, home), own in asked.items():
         who = f"{account} of namespace {home}" if home else account
-        more += [f"{who} may {each}" for each in await allowed(lab, account, rights, home=home)]
-    persons, rights = people(bindings, names.account), strangers_may_not()
+        more += [f"{who} may {each}" for each in await allowed(lab, account, own, home=home)]
+    persons = people(bindings, names.account)
     for who, one in persons.items():
         more += [f"{who} may {each}" for each in await allowed_to(lab, one, rights)]
     number = sum(map(len, asked.values())) + len(persons) * len(rights)

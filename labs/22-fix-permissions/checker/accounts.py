@@ -46,6 +46,8 @@ KINDS = {
     (_RBAC, "rolebindings"): (),
 }
 ALL_OF, USER = "system:serviceaccounts:", "system:serviceaccount:"  # groups and users, as RBAC knows accounts
+_TOKEN, _WHOSE = "kubernetes.io/service-account-token", "kubernetes.io/service-account.name"
+_ROLES = ("roles", "clusterroles")
 _OF_ONE, _OF_ALL = ("get", "patch", "update", "delete"), ("list", "watch", "create", "deletecollection")
 _SPECIAL = (
     Right("*", "*", group="*"),
@@ -137,12 +139,32 @@ def met(own: str, accounts: Iterable[Object], bindings: Iterable[Object], member
     return [each for each in dict.fromkeys(found) if each not in known]
 
 
-def strangers_may_not() -> list[Right]:
-    """What these are asked about, each once: what any step does, the same by other verbs, and what leads to more."""
+def strangers_may_not(bound: Iterable[Right] = (), tokens: Iterable[str] = ()) -> list[Right]:
+    """What these are asked about, each once: what any step does, the same by other verbs, and what leads to more.
+
+    Args:
+        bound: what the rules say that are here: they may hand out, or widen, one role by its name.
+        tokens: names of Secrets with a token of an account that has a step.
+    """
     steps = [right for each in NEEDED.values() for right in each]
     program = [Right(verb, "configmaps", "steps") for verb in ("patch", "update", "delete")]
-    leads_on = [*_SPECIAL, Right("create", "pods"), *program, *_starts_pods()]
+    read = [Right(verb, "secrets", name) for name in tokens for verb in ("get", "list", "watch")]
+    leads_on = [*_SPECIAL, Right("create", "pods"), *program, *_starts_pods(), *filter(_gives_more, bound), *read]
     return list(dict.fromkeys([*steps, *leads_on, *_alike(steps)]))
+
+
+def tokens_of_steps(secrets: Iterable[Object]) -> list[str]:
+    """The names of the Secrets that the API server has given a token of an account that has a step."""
+    return [
+        str(each["metadata"]["name"])
+        for each in secrets
+        if each.get("type") == _TOKEN and (each["metadata"].get("annotations") or {}).get(_WHOSE) in NEEDED
+    ]
+
+
+def _gives_more(right: Right) -> bool:
+    """Does it lead to rights that one does not have: by giving a role to oneself, or by widening one's own?"""
+    return right.verb in ("bind", "escalate", "*") and right.resource in _ROLES
 
 
 def _alike(needed: Iterable[Right]) -> list[Right]:
