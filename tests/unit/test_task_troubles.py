@@ -489,8 +489,39 @@ def test_so_many_pods_of_the_given_program_may_fail(checker: Loaded, command: st
     given = {"completionMode": "Indexed", "completions": 3, "parallelism": 2, "backoffLimit": it.D.retries}
     it.presence = SimpleNamespace(exists=gives({"spec": {**given, **spec, "template": {"spec": pod}}}))
     it.jobs, it.must_work_at_once = SimpleNamespace(ended=gives(READY)), gives(None)
+    it.pod_fails = gives(READY)
     with pytest.raises(Failure, match=said) if said else contextlib.nullcontext():
         asyncio.run(it.works_part_by_part.run(lab()))
+
+
+@pytest.mark.parametrize("volume", ["configMap", "projected"])
+def test_a_pod_whose_program_fails_is_like_those_of_the_job(checker: Loaded, volume: str) -> None:
+    it = checker("score-a-batch")
+    named = {"configMap": {"name": it.D.batch}}
+    files = named if volume == "configMap" else {"projected": {"sources": [{"secret": {"name": "key"}}, named]}}
+    container = {"name": "score", "image": "an-image", "env": [{"name": "A", "value": "1"}]}
+    spec = {"restartPolicy": "Never", "containers": [container], "volumes": [files, {"emptyDir": {}}]}
+    job = {"metadata": {"name": "a-job"}, "spec": {"template": {"spec": spec}}}
+    before, pod = json.dumps(job), it.like_the_jobs(job, it.D.batch)
+    assert json.dumps(job) == before
+    assert it.D.batch not in json.dumps(pod) and pod["metadata"]["name"] in json.dumps(pod["spec"]["volumes"][0])
+    assert pod["spec"]["containers"][0]["env"][-1] == {"name": "JOB_COMPLETION_INDEX", "value": "0"}
+    assert pod["spec"]["hostname"] == "a-job-0"
+
+
+@pytest.mark.parametrize(("phase", "right"), [("Failed", True), ("Succeeded", False), ("Running", False)])
+def test_a_pod_fails_with_its_program(checker: Loaded, phase: str, right: bool) -> None:
+    """One that starts the program again and again by itself never does."""
+    it, pod = checker("score-a-batch"), {"status": {"phase": phase}}
+
+    async def until(test: Any, *, expected: str, shown: Any, within: float) -> Observation:
+        return Observation(test(pod), expected, shown(pod))
+
+    job = {"metadata": {"name": "a-job"}, "spec": {"template": {"spec": {"containers": []}}}}
+    it.standing = lambda *given, **more: contextlib.nullcontext()
+    made = lab(objects=Room(named=lambda *given: SimpleNamespace(until=until, now=gives(pod))))
+    seen = asyncio.run(it.pod_fails(made, job, it.D.batch, 3))
+    assert seen.ok is right and (right or phase.lower() in seen.seen.lower())
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
+from .failing import pod_fails
 from .scored import as_the_model_says, each_once, lines_of
 
 D = drawn(Drawn, __file__)
@@ -74,6 +75,11 @@ async def works_part_by_part(lab: TaskLab) -> None:
     )
     expect(await jobs.ended(lab, D.job, within=60)).because("its log says why the program ended: kubectl logs job/NAME")
     await must_work_at_once(lab, D.job, 2)
+    must(
+        await pod_fails(lab, found, D.batch, len(D.parts)),
+        "a pod fails when its container does: with || true, a pipe or one more command behind the program a shell ends "
+        "well, and in a loop it starts the program again by itself",
+    )
 
 
 @check(points=3, needs=works_part_by_part, domains=("ckad/observability-and-maintenance",))
