@@ -547,6 +547,21 @@ def test_rights_that_other_bindings_give_are_asked_for(
     assert asked <= no
 
 
+@pytest.mark.parametrize(("groups", "right"), [([""], True), (["", "apps"], True), (["", "metrics.k8s.io"], False)])
+def test_nodes_of_another_group_are_other_things(checker: Callable[[str], Any], groups: list[str], right: bool) -> None:
+    """A rule for every group is one for metrics.k8s.io as well."""
+    it, made = checker("rights-by-aggregation"), lab()
+    it._there = gives({"rules": []})
+
+    async def allowed(who: str, verb: str, what: str, *, group: str = "", **more: Any) -> bool:
+        own = what in ("nodes", "persistentvolumes") and verb in ("get", "list") and not more.get("subresource")
+        return own and group in groups and it.D.group in more["groups"]
+
+    made.__dict__["allowed"] = allowed
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match=r"may get nodes\.metrics"):
+        asyncio.run(it.group_in_the_cluster.run(made))
+
+
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("check", ["goes_by_header", "path_is_changed"])
 def test_who_shares_a_rule_by_weight_is_seen(

@@ -81,6 +81,7 @@ async def group_in_the_cluster(lab: TaskLab) -> None:
         **{(verb, each, "", "", "*"): True for each in both for verb in ("get", "list")},
         **{(verb, each, "", "", "*"): False for each in both for verb in _NOT_WANTED},
         ("get", "nodes", "", "proxy", "*"): False,
+        **{(verb, "nodes", "metrics.k8s.io", "", "*"): False for verb in ("get", "list")},
         ("list", "pods", "", "", "*"): False,
         ("list", "pods", "", "", ""): False,
         ("list", "persistentvolumeclaims", "", "", ""): False,
@@ -106,7 +107,8 @@ async def _as_wanted(
         )  # fmt: skip
         if may is not wanted:
             where = {"": "", "*": " of the cluster"}.get(namespace, f" in {namespace}")
-            what = f"{resource}/{subresource}" if subresource else resource
+            kind = f"{resource}.{group}" if group else resource
+            what = f"{kind}/{subresource}" if subresource else kind
             wrong.append(f"{'may' if may else 'may not'} {verb} {what}{where}")
     expect(holds(not wrong, expected, "; ".join(wrong[:4]), evidence=wrong[4:])).because(
         "a ClusterRole says what may be done, a binding who may and where: a RoleBinding in its own Namespace, a "
