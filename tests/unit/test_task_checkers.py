@@ -812,6 +812,31 @@ def test_a_selector_has_labels_of_the_template_alone(checker: Callable[[str], An
 
 
 @pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ({"app": "a"}, ""),
+        ({"app": "a", "tier": "back"}, ""),
+        ({"app": "a", "pod-template-hash": "5d8f"}, "pod-template-hash=5d8f is not in it"),
+        ({"app": "b"}, "app=b is not in it"),
+        ({}, "it has no selector"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("task", "look"), [("service-without-answer", "by_the_template"), ("serve-the-model", "_by_the_template")]
+)
+def test_a_service_leads_to_the_next_releases_pods_as_well(
+    checker: Callable[[str], Any], task: str, look: str, selector: Any, said: str
+) -> None:
+    it = checker(task)
+    labels = {"metadata": {"labels": {"app": "a", "tier": "back"}}}
+    deployment = SimpleNamespace(present=gives({"spec": {"template": labels}}))
+    rooms = Room(deployment=lambda name: deployment, service=gives({"spec": {"selector": selector}}))
+    given = [it.D.service] if task == "service-without-answer" else []
+    seen = asyncio.run(getattr(it, look)(lab(objects=rooms), *given))
+    assert seen.ok is not bool(said) and said in seen.seen
+
+
+@pytest.mark.parametrize(
     ("task", "kept_out", "meant"),
     [("deny-by-default", "closed", ("web", "store")), ("only-the-frontend-may-ask", "refused", ("front",))],
 )

@@ -10,7 +10,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import replaced
+from .trial import by_the_template, replaced
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
@@ -43,6 +43,9 @@ async def only_ready_pods_are_asked(lab: TaskLab) -> None:
     )
     expect(await replaced(lab, D, one)).because(
         "what is changed in pods that run is gone with them: a Deployment makes its pods of its template"
+    )
+    expect(await by_the_template(lab, D.service)).because(
+        "the next rollout's pods have the labels that stand in the template, and a pod-template-hash of their own"
     )
 
 
