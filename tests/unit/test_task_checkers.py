@@ -684,6 +684,25 @@ def test_a_revision_is_its_whole_template_and_no_more(checker: Callable[[str], A
     assert changes(now, was, it._FREE)
 
 
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({}, ""),
+        ({"selector": {"app": "a", "pod-template-hash": "5d8f"}}, "it selects pod-template-hash=5d8f"),
+        ({"clusterIP": "10.96.0.9"}, "the Service has a cluster IP"),
+    ],
+)
+def test_a_name_stands_for_the_next_revisions_pods_as_well(checker: Callable[[str], Any], spec: Any, said: str) -> None:
+    it = checker("names-that-do-not-resolve")
+    template = {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "client"}]}}
+    service = {"spec": {"clusterIP": "None", "selector": {"app": "a"}, **spec}}
+    deployment = SimpleNamespace(present=gives({"spec": {"template": template}}))
+    named = SimpleNamespace(now=gives(service))
+    rooms = Room(deployment=lambda name: deployment, named=lambda *given: named)
+    seen = asyncio.run(it.goes_by_a_name(lab(objects=rooms), it.D))
+    assert seen.ok is not bool(spec) and (seen.ok or said in seen.seen)
+
+
 def test_names_resolve_up_to_svc(checker: Callable[[str], Any]) -> None:
     it, asked = checker("names-that-do-not-resolve"), list[str]()
 

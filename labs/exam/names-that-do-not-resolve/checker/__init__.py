@@ -33,7 +33,8 @@ async def finds_it_again(lab: TaskLab) -> None:
     """When the store's pod is made anew, at another address, the client is answered again within 20 s, by a name."""
     expect(await goes_by_a_name(lab, D)).because(
         f"Service {D.store} is headless: its name stands for its pods, and no address is there beside theirs. An "
-        "address that is written down, be it a Service's, is right as long as nobody makes that Service anew"
+        "address that is written down, be it a Service's, is right as long as nobody makes that Service anew, and a "
+        "pod-template-hash as long as there is no other revision"
     )
     for pod in await deployments.owned_pods(lab, D.store):
         await lab.objects.kill(pod["metadata"]["name"], grace=0)

@@ -36,8 +36,14 @@ async def client_is_answered_by(lab: TaskLab, drawn: Drawn, *, within: float) ->
 
 
 async def goes_by_a_name(lab: TaskLab, drawn: Drawn) -> Observation:
-    """Whether the store's Service is headless, and the client has no address of it, in its URL or its hosts file."""
+    """Whether the store's Service is headless, and the client has no address of it, in its URL or its hosts file.
+
+    It selects by labels of the store's template alone, so that it finds pods of the next revision, too.
+    """
     service = await lab.objects.named("Service", drawn.store).now() or {"spec": {}}
+    store = await lab.objects.deployment(drawn.store).present()
+    labels = store["spec"]["template"]["metadata"].get("labels") or {}
+    selector = service["spec"].get("selector") or {}
     client = await lab.objects.deployment(drawn.client).present()
     pod = client["spec"]["template"]["spec"]
     urls = [
@@ -45,10 +51,16 @@ async def goes_by_a_name(lab: TaskLab, drawn: Drawn) -> Observation:
     ]
     said = [
         *(["the Service has a cluster IP, or is gone"] if service["spec"].get("clusterIP") != "None" else []),
+        *(
+            f"it selects {key}={value}, which no template says"
+            for key, value in selector.items()
+            if labels.get(key) != value
+        ),
         *(f"URL is {url}" for url in urls if _ADDRESS.match(url)),
         *(f"hostAliases for {each['ip']}" for each in pod.get("hostAliases") or []),
     ]
-    return holds(not said, f"Service {drawn.store} is headless, and the client asks for a name", "; ".join(said))
+    headless = f"Service {drawn.store} is headless, selects by labels of its pods' template"
+    return holds(not said, f"{headless}, and the client asks for a name", "; ".join(said))
 
 
 async def unresolved(lab: TaskLab, drawn: Drawn, names: list[str]) -> Observation:
