@@ -1165,11 +1165,49 @@ def test_what_kubectl_debug_has_added_is_in_no_template(
     image = f"{Platform.registry}/components@sha256:1"
     spec = {"containers": [{"name": "server", "image": image}], beside: [{"name": "look", "image": "busybox"}]}
     owned = gives([{"metadata": {"name": "a-pod"}, "spec": spec}])
-    it.deployments = SimpleNamespace(exists=gives({}), rolled_out=gives(READY), owned_pods=owned)
+    found = {"spec": {"template": {"spec": {"containers": spec["containers"]}}}}
+    it.deployments = SimpleNamespace(exists=gives(found), rolled_out=gives(READY), owned_pods=owned)
     it.meant = gives(["sha256:1"])
     answer = gives(SimpleNamespace(text=it.D.release, shown=""))
     with contextlib.nullcontext() if right else pytest.raises(Failure, match="look: busybox"):
         asyncio.run(it.server_runs_by_digest.run(lab(traffic=Room(first_answer=answer))))
+
+
+def _pods_changed_by_hand(it: Any, template: Any, pod: Any) -> Any:
+    """A Deployment that has rolled out, and whose pods were changed since."""
+    found = {"spec": {"replicas": getattr(it.D, "pods", 1), "template": {"spec": template}}}
+    owned = gives([{"metadata": {"name": "a-pod"}, "spec": pod}])
+    it.deployments = SimpleNamespace(exists=gives(found), rolled_out=gives(READY), owned_pods=owned)
+    return Room(deployment=lambda name: SimpleNamespace(present=gives(found)))
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_an_image_that_was_changed_in_a_pod_is_not_the_next_ones(checker: Callable[[str], Any], right: bool) -> None:
+    it = checker("images-by-digest")
+    names = [f"{Platform.registry}/components{each}" for each in ("@sha256:1", ":1")]
+    by_digest, by_tag = ({"containers": [{"name": "server", "image": each}]} for each in names)
+    _pods_changed_by_hand(it, by_digest if right else by_tag, by_digest)
+    it.meant = gives(["sha256:1"])
+    answer = gives(SimpleNamespace(text=it.D.release, shown=""))
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="is that pod's alone"):
+        asyncio.run(it.server_runs_by_digest.run(lab(traffic=Room(first_answer=answer))))
+
+
+@pytest.mark.parametrize(("tag", "right"), [("v2", True), ("v2@sha256:1", True), ("v2.0", False)])
+def test_a_rollout_has_not_ended_for_the_next_pod(checker: Callable[[str], Any], tag: str, right: bool) -> None:
+    def of(tag: str) -> Any:
+        image = f"{Platform.registry}/flight-delay:{tag}"
+        return {
+            f"{kind}ontainers": [{"name": name, "image": image}]
+            for kind, name in (("c", "server"), ("initC", "prepare"))
+        }
+
+    it = checker("image-that-cannot-be-pulled")
+    _pods_changed_by_hand(it, of(tag), of("v2"))
+    it.answered_by = gives(READY)
+    answer = gives(SimpleNamespace(status=200, text="v2\n", shown=""))
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="images of the next pod"):
+        asyncio.run(it.rollout_has_ended.run(lab(traffic=Room(get=answer))))
 
 
 @pytest.mark.parametrize("number", range(4))

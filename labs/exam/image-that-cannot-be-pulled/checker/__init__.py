@@ -5,6 +5,7 @@ from mlops_lab.kit import deployments
 from mlops_lab.kit.debuggers import undebugged
 from mlops_lab.kit.endpoints import answered_by
 from mlops_lab.kit.pods import every_container, leaving, made_by
+from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.witness import nothing_lost, older_than_the_rollout
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -17,7 +18,7 @@ D = drawn(Drawn, __file__)
 
 @check(points=3, domains=("cka/troubleshooting", "ckad/deployment"))
 async def rollout_has_ended(lab: TaskLab) -> None:
-    """All pods are of the new image, and each answers for the Service with the new version."""
+    """All pods, and the next ones, are of the new image, and each answers for the Service with the new version."""
     found = await deployments.exists(lab, D.name, why="the Service's pods are this Deployment's")
     expect(observe("pods that it wants", found["spec"].get("replicas", 1), equal_to(D.pods))).because(
         "so many pods served before, and were to serve after"
@@ -35,6 +36,13 @@ async def rollout_has_ended(lab: TaskLab) -> None:
     images = {each["image"].partition("@")[0] for each in containers}
     expect(observe("images of its containers", ", ".join(sorted(images)), equal_to(lab.platform.image("v2")))).because(
         "a rollout that was undone has ended, too, where it began"
+    )
+    template = found["spec"]["template"]["spec"]
+    next_ones = {each["image"].partition("@")[0] for each in every_container(template)}
+    must(
+        observe("images of the next pod", ", ".join(sorted(next_ones)), equal_to(lab.platform.image("v2"))),
+        "an image that is changed in a pod (kubectl set image pod) is that pod's alone: the Deployment makes the next "
+        "one of its template",
     )
     expect(await answered_by(lab, D.name, D.name, within=15)).because("the new pods are to answer for the Service")
     answers = [await lab.traffic.get(D.name, "/version") for _ in range(6)]

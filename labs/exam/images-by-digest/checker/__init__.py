@@ -22,8 +22,8 @@ _WHY = (
 
 @check(points=3)
 async def server_runs_by_digest(lab: TaskLab) -> None:
-    """All containers of the Deployment's pods run the image by its digest, and the Service answers as before."""
-    await deployments.exists(lab, D.model, why="it was there when the task began; leave it where it is")
+    """All containers of the Deployment's pods, the next ones too, run the image by its digest; the Service answers."""
+    found = await deployments.exists(lab, D.model, why="it was there when the task began; leave it where it is")
     must(
         await deployments.rolled_out(lab, D.model, within=20),
         "kubectl describe pod says in its events what holds a pod up, such as a digest that the registry does not have",
@@ -33,6 +33,10 @@ async def server_runs_by_digest(lab: TaskLab) -> None:
     expect(holds(bool(pods), "pods of the Deployment", "it has none")).because("leave its pod where it is")
     for pod in pods:
         expect(by_digest(lab, every_container(undebugged(pod["spec"])), digests)).because(_WHY)
+    must(
+        by_digest(lab, every_container(found["spec"]["template"]["spec"]), digests),
+        "an image that is changed in a pod is that pod's alone: the Deployment makes the next one of its template",
+    )
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.model, "/release"), within=15)
     expect(Observation(answer.text.strip() == D.release, f"GET /release: {D.release}", answer.shown)).because(
         "only the image's name changes: what its containers do stays as it was"
