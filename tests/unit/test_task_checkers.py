@@ -1210,6 +1210,35 @@ def test_a_rollout_has_not_ended_for_the_next_pod(checker: Callable[[str], Any],
         asyncio.run(it.rollout_has_ended.run(lab(traffic=Room(get=answer))))
 
 
+@pytest.mark.parametrize(("cpu", "right"), [("CPU", True), (None, True), ("1m", False)])
+def test_a_pod_that_was_resized_is_not_the_next_one(checker: Callable[[str], Any], cpu: Any, right: bool) -> None:
+    it = checker("deployment-without-its-pods")
+    asks = {"cpu": f"{it.D.cpu}m", "memory": f"{it.D.memory}Mi"}
+    said = asks | {"cpu": asks["cpu"] if cpu == "CPU" else cpu}
+    pod, template = (
+        {"containers": [{"resources": {"requests": {name: value for name, value in each.items() if value}}}]}
+        for each in (asks, said)
+    )
+    here = _pods_changed_by_hand(it, template, pod)
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="the template asks for 1m"):
+        asyncio.run(it.asks_for_what_it_needs.run(lab(objects=here)))
+
+
+@pytest.mark.parametrize(
+    ("limits", "right"),
+    [({"memory": "72Mi"}, True), ({"memory": 75497472}, True), ({}, True), ({"memory": "24Mi"}, False)],
+)
+def test_a_container_has_the_memory_that_the_next_one_gets(
+    checker: Callable[[str], Any], limits: Any, right: bool
+) -> None:
+    it = checker("crashing-container")
+    template, pod = (
+        {"containers": [{"name": "server", "resources": {"limits": each}}]} for each in (limits, {"memory": "72Mi"})
+    )
+    seen = it._as_it_is_made(template, [{"spec": pod}])
+    assert seen.ok is right and ("limits.memory 72Mi, and 24Mi" in seen.seen) is not right
+
+
 @pytest.mark.parametrize("number", range(4))
 def test_a_value_of_0_is_not_a_missing_one(checker: Callable[[str], Any], number: int) -> None:
     it = checker("measure-drift")
@@ -1386,7 +1415,7 @@ def test_a_probe_that_ends_what_is_well_is_seen_whenever_it_does(
     spec = {"containers": [container, *more], "volumes": [volume]}
     one = SimpleNamespace(present=gives({"spec": {"template": {"spec": spec}}}))
     it.unchanged, it.steady = gives(READY), gives(READY)
-    it.deployments = SimpleNamespace(exists=gives({}), rolled_out=gives(READY))
+    it.deployments = SimpleNamespace(exists=gives({}), rolled_out=gives(READY), owned_pods=gives([]))
     with contextlib.nullcontext() if right else pytest.raises(Failure, match="its liveness probe asks port"):
         asyncio.run(it.runs_on.run(lab(objects=Room(deployment=lambda name: one))))
 

@@ -1,6 +1,7 @@
 """The checks."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from mlops_lab.checks import Observation, at_most, check, expect, holds, observe, quantity
@@ -39,6 +40,12 @@ async def runs_on(lab: TaskLab) -> None:
         _takes_both(template),
         "a copy stays as it is when the ConfigMap changes, be it in the Deployment or in another ConfigMap",
     )
+    pods = [pod for pod in await deployments.owned_pods(lab, D.name) if not leaving(pod)]
+    must(
+        _as_it_is_made(template, pods),
+        "what is changed in a pod (--subresource resize) is that pod's alone: the Deployment makes the next one of its "
+        "template",
+    )
     other = asks_elsewhere(template, D.port)
     must(
         holds(not other, f"no liveness probe but on port {D.port}", f"its liveness probe asks port {other}"),
@@ -56,6 +63,19 @@ def _takes_both(template: Object) -> Observation:
     if any(each.get("value") == D.words for one in template["containers"] for each in one.get("env") or []):
         lacks.append("a variable in its pod template has the text itself")
     return holds(not lacks, "program and text are those of the ConfigMaps", "; ".join(lacks))
+
+
+def _as_it_is_made(template: Object, pods: Sequence[Object]) -> Observation:
+    """Have the containers of pods the resources that the template says?"""
+    said = {each["name"]: each.get("resources") or {} for each in template["containers"]}
+    other = []
+    for each in [one for pod in pods for one in pod["spec"]["containers"]]:
+        for kind in ("limits", "requests"):
+            amounts = (said.get(each["name"]) or {}).get(kind) or {}
+            has = (each.get("resources") or {}).get(kind) or {}
+            changed = [name for name, amount in amounts.items() if quantity(has.get(name, 0)) != quantity(amount)]
+            other += [f"{kind}.{name} {has.get(name)}, and {amounts[name]} in the template" for name in changed]
+    return holds(not other, "its pod has the resources that the Deployment gives it", "; ".join(other))
 
 
 @check(points=2, needs=runs_on, owns="pod", domains=("cka/troubleshooting", "ckad/observability-and-maintenance"))

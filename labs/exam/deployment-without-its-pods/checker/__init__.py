@@ -47,11 +47,19 @@ async def all_pods_run(lab: TaskLab) -> None:
 async def asks_for_what_it_needs(lab: TaskLab) -> None:
     """Each pod asks for the CPU and the memory that its program was measured to need."""
     wanted = f"{D.cpu}m and {D.memory}Mi"
-    asked = {name_of(pod): _asked(pod) for pod in await deployments.owned_pods(lab, D.name) if not leaving(pod)}
+    pods = [pod for pod in await deployments.owned_pods(lab, D.name) if not leaving(pod)]
+    asked = {name_of(pod): _asked(pod) for pod in pods}
     others = [f"{name}: {what}" for name, what in asked.items() if what != wanted]
     expect(holds(not others, f"each pod asks for {wanted}", otherwise="; ".join(others))).because(
         "the scheduler keeps for a pod what it asks for: with less it may land where there is too little, with more it "
         "takes from others what it does not use"
+    )
+    template = (await lab.objects.deployment(D.name).present())["spec"]["template"]
+    resized = any(_says_otherwise(template, pod) for pod in pods)
+    must(
+        holds(not resized, f"the next pod asks for {wanted}, too", f"the template asks for {_asked(template)}"),
+        "what is changed in a pod (--subresource resize) is that pod's alone: the Deployment makes the next one of its "
+        "template",
     )
 
 
@@ -82,6 +90,12 @@ async def quota_and_nodes_stay(lab: TaskLab) -> None:
 async def _labelled(lab: TaskLab) -> list[str]:
     """The nodes that have the label."""
     return [name_of(node) for node in await lab.objects.all("Node") if D.label in (node["metadata"]["labels"] or {})]
+
+
+def _says_otherwise(template: Object, pod: Object) -> bool:
+    """Does a template ask for another amount than a pod? What it does not say a LimitRange may have said."""
+    asked = requests(pod)
+    return any(amount not in (0, asked[name]) for name, amount in requests(template).items())
 
 
 def _asked(pod: Object) -> str:
