@@ -186,3 +186,25 @@ def test_the_two_things_may_be_written_in_several_ways_and_nothing_else_is_open(
 def test_of_whom_more_is_let_through_than_was_wanted(world: Callable[[str], World], policies: Any, who: Any) -> None:
     it = world(FRONT)
     assert list(it.said(it.solved("one-policy") | it.told(policies))) == who
+
+
+@pytest.mark.parametrize(
+    ("labels", "at", "said"),
+    [
+        ({NAME: "kube-system"}, "11:00", []),
+        ({NAME: "kube-system", "name": "kube-system"}, "09:00", []),
+        ({NAME: "kube-system", "name": "kube-system"}, "11:00", ["name"]),
+        ({NAME: "kube-system", "addon": "dns"}, "11:00", []),
+    ],
+)
+def test_a_label_that_another_namespace_was_given_meanwhile_is_seen(
+    world: Callable[[str], World], labels: dict[str, str], at: str, said: list[str]
+) -> None:
+    written = {"time": f"2026-01-01T{at}:00Z", "fieldsV1": {"f:metadata": {"f:labels": {".": {}, "f:name": {}}}}}
+    known: dict[str, Any] = {
+        SPACE: {"creationTimestamp": "2026-01-01T10:00:00Z"},
+        "kube-system": {"labels": labels, "managedFields": [{"time": "2026-01-01T08:00:00Z"}, written]},
+    }
+    objects = Room(named=lambda kind, name: Room(present=World._gives({"metadata": known[name]})))
+    lab: Any = Room(objects=objects, namespace=SPACE)
+    assert asyncio.run(world(DENY).it.labelled_since(lab, "kube-system")) == said

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mlops_lab.checks import check, expect
+from mlops_lab.checks import check, expect, holds
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import judged
@@ -10,8 +10,9 @@ from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
-from .asking import asked, nothing_else
+from .asking import DNS_SPACE, asked, nothing_else
 from .draw import Drawn
+from .spaces import labelled_since
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
@@ -59,13 +60,18 @@ async def one_way_is_open(lab: TaskLab) -> None:
 
 @check(points=1, needs=nothing_by_default, domains=_DOMAINS)
 async def others_as_before(lab: TaskLab) -> None:
-    """In the other Namespace all is as open as it was, and Deployments and Services are those that there were."""
+    """Other Namespaces are as open as they were and have their labels, and Deployments and Services are as before."""
     seen = await lab.once(asked)
     outside = in_manifests(_START.parent / "setup", "Deployment", D.far)
     must(await unchanged(lab, _START, "Deployment", D.far, given=outside, objects=lab.elsewhere(D.other)), _STAY)
     for name in (D.web, D.store):
         must(await unchanged(lab, _START, "Deployment", name), _STAY)
         must(await unchanged(lab, _START, "Service", name), _STAY)
+    labels = ", ".join(await labelled_since(lab, DNS_SPACE))
+    must(
+        holds(not labels, f"Namespace {DNS_SPACE} has the labels that it had", f"also {labels}"),
+        "each Namespace has its name in the label kubernetes.io/metadata.name: a selector of it needs no change there",
+    )
     expect(judged(seen.gave, seen.others, f"open in {D.other}, to {D.far} and the DNS")).because(
         "a policy is for pods of its own Namespace: kubectl get networkpolicies -A shows where they are"
     )

@@ -25,7 +25,7 @@ _LISTENERS = {
 }  # fmt: skip
 _NAME = "kubernetes.default.svc.cluster.local"
 _DNS_METRICS = 9153  # the DNS pods' other port
-_DNS_SPACE = "kube-system"
+DNS_SPACE = "kube-system"
 _DNS_PORTS = {("UDP", 53), ("TCP", 53), ("UDP", "dns"), ("TCP", "dns-tcp")}  # by number, and by its pods' names
 
 
@@ -51,7 +51,7 @@ async def asked(lab: Lab) -> Asked:
     web, store = await address_behind(lab.objects, D.web), await address_behind(lab.objects, D.store)
     elsewhere = await address_behind(there, D.far)
     far, far_too, no_dns = (f"http://{elsewhere}:{port}/" for port in (D.far_port, D.port, 53))
-    dns = (await lab.elsewhere(_DNS_SPACE).service("kube-dns"))["spec"]["clusterIP"]
+    dns = (await lab.elsewhere(DNS_SPACE).service("kube-dns"))["spec"]["clusterIP"]
     api = (await lab.elsewhere("default").service("kubernetes"))["spec"]["clusterIP"]
     of_web, of_store = f"http://{web}:{D.web_port}/", f"http://{store}:{D.port}/"
     admin = f"http://{store}:{D.admin}/"
@@ -109,7 +109,7 @@ async def asked(lab: Lab) -> Asked:
 
 async def nothing_else(lab: TaskLab) -> Observation:
     """Whether the policies open no other way: by any protocol, on any port, to and from any namespace and address."""
-    dns = (await lab.elsewhere(_DNS_SPACE).service("kube-dns"))["spec"]["clusterIP"]
+    dns = (await lab.elsewhere(DNS_SPACE).service("kube-dns"))["spec"]["clusterIP"]
     labels: list[dict[str, str]] = [{}, {"app": "another"}, {"app": D.web}, {"app": D.store}]
     ways = await let_through(lab, lab.namespace, labels=labels, ports=(D.port, D.admin, D.web_port, D.far_port, 53))
     expected = "nothing else is let through, by whatever protocol, on whatever port, and whoever it is"
@@ -122,7 +122,7 @@ def _is_wanted(lab: TaskLab, way: Flow, dns: str) -> bool:
     Many write the rule for the DNS's pods in any namespace: there are none in others.
     """
     asks, asked, here = way.asks, way.asked, lab.namespace
-    is_dns = asked.namespace == _DNS_SPACE or asked.address == dns or asked.labels.get("k8s-app") == "kube-dns"
+    is_dns = asked.namespace == DNS_SPACE or asked.address == dns or asked.labels.get("k8s-app") == "kube-dns"
     if asks.namespace == here != asked.namespace and is_dns:
         return (way.protocol, way.port) in _DNS_PORTS
     ends = [(each.namespace, each.labels.get("app")) for each in (asks, asked)]

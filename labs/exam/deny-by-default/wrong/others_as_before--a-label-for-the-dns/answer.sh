@@ -1,0 +1,1 @@
+kubectl label namespace kube-system dns-of=cluster --overwrite
