@@ -285,6 +285,36 @@ def test_a_static_pod_has_no_word_more_on_its_command_line(
 
 
 @pytest.mark.parametrize(
+    ("working", "mounts", "where"),
+    [
+        ("app", [], "/"),
+        ("app", ["model"], "/"),
+        ("app", ["app"], "app"),
+        ("app", ["app/server/app.py"], "app/server/app.py"),
+        ("fetched", ["fetched"], "fetched"),
+        ("fetched", [], "/"),
+    ],
+)
+def test_a_server_that_is_mounted_is_not_the_images(
+    loaded: Loaded, tmp_path: Path, capsys: pytest.CaptureFixture[str], working: str, mounts: list[str], where: str
+) -> None:
+    """It is looked for as its own process does: first in the working directory."""
+    programs = importlib.import_module(f"{loaded('another-model-same-server').__name__}.programs")
+    for each in ("app", "fetched"):
+        (tmp_path / each / "server").mkdir(parents=True)
+        (tmp_path / each / "server" / "__init__.py").touch()
+    (tmp_path / "environ").write_text(f"PYTHONPATH={tmp_path}/app\0")
+    (tmp_path / "cwd").symlink_to(tmp_path / working)
+    table = tmp_path / "mounts"
+    table.write_text(
+        "".join(f"1 0 0:5 / {each} rw - overlay o rw\n" for each in ("/", *(tmp_path / one for one in mounts)))
+    )
+    exec(programs.SERVER.replace("/proc/1", str(tmp_path)).replace("/proc/self/mountinfo", str(table)), {})
+    said = capsys.readouterr().out.strip()
+    assert said == ("/" if where == "/" else str(tmp_path / where))
+
+
+@pytest.mark.parametrize(
     ("refusal", "owner", "mounted", "said"),
     [
         (errno.EROFS, True, os.ST_RDONLY, "read-only"),

@@ -11,7 +11,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .programs import PROGRAM, WRITE
+from .programs import PROGRAM, SERVER, WRITE
 
 D = drawn(Drawn, __file__)
 
@@ -51,6 +51,11 @@ async def by_the_same_server(lab: TaskLab) -> None:
         right = program.endswith("python3 -m server")
         expect(Observation(right, "its process is python3 -m server", program[:80] or "unknown")).because(
             "the image's own entrypoint starts the server; without a command it stays"
+        )
+        mounted = " ".join((await inside.printed(lab, pod, "python3", "-c", SERVER, container="server")).lines)
+        expect(holds(mounted == "/", "its server is the image's own", f"it is in {mounted or 'nothing'}")).because(
+            "python3 -m looks for the server in the working directory and on PYTHONPATH first: what is mounted there "
+            "or over the image's own starts in its place"
         )
 
 

@@ -1,6 +1,22 @@
-"""Programs for a container: what its first process is, and whether the folder of its model can be written to."""
+"""Programs for a container: what its first process is and from where, and whether its model can be written to."""
 
 PROGRAM = r"print(open('/proc/1/cmdline').read().replace(chr(0), ' '))"
+
+# Where that process finds its server: in the image, or by what has been mounted.
+SERVER = """
+import pathlib, subprocess, sys
+
+first = pathlib.Path("/proc/1")
+environ = dict(each.partition("=")[::2] for each in (first / "environ").read_text().split(chr(0)) if each)
+look = "import importlib.util as modules; print(modules.find_spec('server').origin)"
+done = subprocess.run([sys.executable, "-c", look], cwd=first / "cwd", env=environ, capture_output=True, text=True)
+if done.returncode:
+    sys.exit(done.stderr)
+folder = pathlib.Path(done.stdout.strip()).resolve().parent
+mounts = [pathlib.Path(row.split()[4]) for row in open("/proc/self/mountinfo")]
+over = [each for each in mounts if folder.is_relative_to(each) or each.is_relative_to(folder)]
+print(max(over, key=lambda each: len(each.parts)))
+"""
 
 WRITE = """
 import errno, os, pathlib
