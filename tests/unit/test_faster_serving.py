@@ -436,7 +436,11 @@ def taken_by(contract: Path) -> set[str]:
     [
         ("weather-of-empty-text", {f"{name} ''" for name in ("temp", "wind_speed", "precip", "visib")}),
         ("distance-that-is-nan", {"distance nan", "distance 'nan'"}),
-        ("weather-that-is-infinite", {"temp '-Infinity'", "precip 'inf'", "visib inf", "temp 1e999"}),
+        (
+            "weather-that-is-infinite",
+            {"temp '-Infinity'", "precip 'inf'", "visib inf", "temp 1e999", "temp of 401 digits"},
+        ),
+        ("nulls-beside-the-rows", {"a null beside rows"}),
     ],
 )
 def test_a_mistake_in_a_contract_is_told_by_the_bodies_that_it_takes(
@@ -445,6 +449,13 @@ def test_a_mistake_in_a_contract_is_told_by_the_bodies_that_it_takes(
     variant = next(each for each in wrongs(resolve("14")) if each.name.endswith(mistake))
     lay_out(variant, tmp_path)
     assert taken_by(tmp_path / "contract.py") == taken
+
+
+def test_a_number_that_no_float_holds_is_refused_by_the_contract_and_ends_a_check_by_hand(tmp_path: Path) -> None:
+    variant = next(each for each in wrongs(resolve("14")) if each.name.endswith("more-than-a-float-holds"))
+    lay_out(variant, tmp_path)
+    with pytest.raises(OverflowError):
+        taken_by(tmp_path / "contract.py")
 
 
 def test_a_crowd_takes_a_5xx_for_what_is_no_json_and_names_what_was_taken() -> None:
@@ -480,7 +491,7 @@ def test_a_crowd_takes_a_5xx_for_what_is_no_json_and_names_what_was_taken() -> N
 
     said, kinds = asyncio.run(run())
     assert (said["ended"], said["good"], said["wrong"]) == (4 * kinds, 3 * kinds, 0)
-    assert said["bad_statuses"] == {"422": 12, "200": kinds - 16}
+    assert said["bad_statuses"] == {"422": 15, "200": kinds - 19}
     assert all(each.endswith(": status 200") for each in said["bad_taken"])
 
 

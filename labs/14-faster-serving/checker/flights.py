@@ -24,10 +24,14 @@ MOST_ROWS = 1000
 BEYOND = 1e9  # whatever limits somebody gives the weather; a float32 holds it
 LEFT_OUT = object()  # in the place of a value: the field is not sent
 TOO_LARGE = "temp 1e999"  # JSON, which is read as infinity
+DIGITS = 401
+HUGE = 10 ** (DIGITS - 1)  # a whole number that JSON can say and that no float holds: float() raises for it
 NO_ROWS: tuple[Any, ...] = (None, 7, "UA", [])  # each in the place of a row
+NO_OBJECTS: tuple[Any, ...] = (None, 7, "rows")  # each in the place of the whole body
 BODIES = (
     "no row", "no field rows", f"{MOST_ROWS + 1} rows", "a field beside rows", "rows that are one flight, not a list",
     "a list, not an object", "a body that ends early", *(f"{each!r} in the place of a row" for each in NO_ROWS),
+    *(f"{each!r} in the place of the whole body" for each in NO_OBJECTS), "a null beside rows",
     "null in the place of rows", "an empty body", "a body in Latin-1, which is no UTF-8", TOO_LARGE,
 )  # fmt: skip
 
@@ -55,6 +59,7 @@ def _values() -> Iterator[tuple[str, Any]]:
         )
     yield from (("distance", value) for value in (0, -5, 20001, "0", "20001", "far", None, LEFT_OUT))
     yield from (("distance", value) for value in (float("nan"), "nan"))  # neither below a limit nor above it
+    yield from ((name, HUGE) for name in ("distance", "temp"))
     for name in CODES:
         yield from ((name, value) for value in ("ewr", "E", "NEWAR", "E-R", "", None, 12, LEFT_OUT))
         yield from ((name, value) for value in ("EWR\n", "EW ", "ÉW"))  # Python's $, strip() and \w take them
@@ -64,8 +69,13 @@ def _values() -> Iterator[tuple[str, Any]]:
     yield from (("precip", [0.1]), ("hour", [17]), ("distance", {}), ("dest", ["ORD"]))
 
 
+def _shown(value: Any) -> str:
+    """A value in words."""
+    return "left out" if value is LEFT_OUT else f"of {DIGITS} digits" if value == HUGE else repr(value)
+
+
 BAD: tuple[Bad, ...] = (
-    *(Bad(f"{name} {'left out' if value is LEFT_OUT else repr(value)}", name, value) for name, value in _values()),
+    *(Bad(f"{name} {_shown(value)}", name, value) for name, value in _values()),
     *map(Bad, BODIES),
 )
 
@@ -107,7 +117,7 @@ class Flights:
         bodies: list[Any] = [
             {"rows": []}, {}, {"rows": [short] * (MOST_ROWS + 1)}, {"rows": rows, "gate": "B7"}, {"rows": rows[0]},
             list(rows), json.dumps({"rows": rows})[:-2], *({"rows": instead(each)} for each in NO_ROWS),
-            {"rows": None}, b"",
+            *(json.dumps(each) for each in NO_OBJECTS), {"rows": rows, "gate": None}, {"rows": None}, b"",
             json.dumps({"rows": instead(rows[at] | {"dest": "ÉUA"})}, ensure_ascii=False).encode("latin-1"),
             json.dumps({"rows": instead(rows[at] | {"temp": 1e99})}).replace("1e+99", "1e999"),
         ]  # fmt: skip
