@@ -404,16 +404,25 @@ def test_whole_numbers_written_as_text_with_a_point_are_taken_by_the_contract_an
     lay_out(
         next(each for each in wrongs(resolve("14")) if each.name.endswith("text-with-a-point-is-refused")), tmp_path
     )
+    assert refused_by(tmp_path / "contract.py") == {"whole numbers written as text with a point"}
+
+
+def test_true_and_false_are_taken_by_the_contract_and_not_by_one_that_knows_them_apart(tmp_path: Path) -> None:
+    lay_out(next(each for each in wrongs(resolve("14")) if each.name.endswith("true-is-refused")), tmp_path)
+    assert refused_by(tmp_path / "contract.py") == {"true and false, which stand for 1 and 0"}
+
+
+def refused_by(contract: Path) -> set[str]:
+    """Which of the bodies that are strange and allowed a contract refuses."""
     codes = {"carrier": "UA", "origin": "EWR", "dest": "ORD"}
     row = {"month": 7, "day": 4, "weekday": 3, "hour": 17, **codes, "distance": 719.0, "temp": 80.0}
-    question = runpy.run_path(str(tmp_path / "contract.py"))["Question"]
-    refused = set()
+    question, refused = runpy.run_path(str(contract))["Question"], set()
     for what, rows in loaded("14", "flights").strange(row, row).items():
         try:
             question.model_validate({"rows": rows})
         except ValueError:
             refused.add(what)
-    assert refused == {"whole numbers written as text with a point"}
+    return refused
 
 
 def taken_by(contract: Path) -> set[str]:
@@ -811,6 +820,14 @@ def test_the_memory_limit_is_that_of_all_containers_that_something_keeps_running
         ("container it of pod model", "1Gi"), ("container first of pod model", "no limit"),
         ("container it of pod scorer", "2Gi"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("limit", "right"),
+    [("1Gi", True), ("768Mi", True), ("1073741824", True), ("1100M", False), ("0", False), ("no limit", False)],
+)
+def test_a_memory_limit_is_one_of_a_gibibyte_at_most_and_not_of_nothing(limit: str, right: bool) -> None:
+    assert checks.limited(limit) is right
 
 
 class Stream:

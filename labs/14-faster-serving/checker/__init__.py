@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, observe
+from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, observe, quantity
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.deployments import exists, rolled_out
 from mlops_lab.kit.pods import lasting, leaving
@@ -24,6 +24,7 @@ from .stage import ANSWER_WITHIN, SAME
 from .why import why_no_answer, why_not_yet, why_other_values, why_unusual, why_wrong_in_a_crowd
 
 IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
+LIMIT = "1Gi"
 ROLLED_OUT_WITHIN = 90  # s, for pods that were applied just before
 FIRST_ANSWER_WITHIN = 20  # s, until the nodes know a new pod
 TIMES, GRANTED = 2, 0.030  # the limit of a lone client: so many times the baseline's median, and so many seconds
@@ -62,10 +63,13 @@ async def is_up(lab: Lab) -> None:
         )
     ).because("the Service must select the pods of your Deployment: kubectl get service model -o wide")
     for where, allowed in limits([*pods, *helping(await lab.objects.all("Pod"), pods)]):
-        within = allowed != "no limit" and at_most("1Gi")(allowed)
         expect(
-            Observation(within, "a memory limit of at most 1Gi for each container", allowed, evidence=(where,))
-        ).because("what is faster by a memory without bounds is slower for all others on the node")
+            Observation(
+                limited(allowed), f"a memory limit of at most {LIMIT} for each container", allowed, evidence=(where,)
+            )
+        ).because(
+            "what is faster by a memory without bounds is slower for all others on the node; a limit of 0 is none"
+        )
     for path in ("/readyz", "/healthz"):
         answer = await lab.traffic.first_answer(
             partial(lab.traffic.get, "model", path, within=ANSWER_WITHIN),
@@ -102,9 +106,9 @@ async def answers_right(lab: Lab) -> None:
 async def answers_the_unusual(lab: Lab) -> None:
     """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too.
 
-    So do codes of each length, letters or digits, numbers written as text, 17 also as "17.0", any weather, few flights
-    and 1000 in a body that comes in chunks, distances with a fraction, on and beside the splits of trees, and flights
-    that differ from one that was asked about before in one field alone.
+    So do codes of each length, letters or digits, numbers written as text, 17 also as "17.0", true and false for 1 and
+    0, any weather, few flights and 1000 in a body that comes in chunks, distances with a fraction, on and beside the
+    splits of trees, and flights that differ from one that was asked about before in one field alone.
     """
     seen = (await lab.once(measured)).unusual
     expect(seen).because(why_unusual(seen.evidence[0] if seen.evidence else ""))
@@ -232,6 +236,11 @@ def helping(pods: Sequence[Object], serving: Sequence[Object]) -> list[Object]:
         and each["status"].get("phase") in ("Pending", "Running")
         and not leaving(each)
     ]
+
+
+def limited(allowed: str) -> bool:
+    """Is it a memory limit within what the task allows? One of 0 is none to the kubelet."""
+    return allowed != "no limit" and 0 < quantity(allowed) <= quantity(LIMIT)
 
 
 def limits(pods: Sequence[Object]) -> list[tuple[str, str]]:

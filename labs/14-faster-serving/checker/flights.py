@@ -229,6 +229,10 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
             second | dict.fromkeys(WEATHER, BEYOND),
         ],
         "whole numbers with a point": [first | {"month": 7.0, "weekday": 3.0}],
+        "true and false, which stand for 1 and 0": [
+            first | {"month": True, "hour": False, "temp": True},
+            second | {"distance": True, "day": True, "weekday": False, "visib": False},
+        ],
         "the ends of each range": [second | least, second | most],
         "1000 rows": [bare | {"hour": number % 24, "month": number % 12 + 1} for number in range(MOST_ROWS)],
     }

@@ -76,6 +76,8 @@ def why_unusual(wrong: str) -> str:
             "contract.py takes text for a number, as pydantic does, in whichever field: clients send it so. '17.0' is "
             "a whole number, too, which Python's int() does not take"
         )
+    if "true and false" in wrong:
+        return "contract.py takes true for 1 and false for 0, as pydantic does where it is not strict"
     if "fraction" in wrong:
         return (
             "a distance is any number. A split of a tree lies between two whole numbers, or on a half, so what is "
