@@ -547,6 +547,23 @@ def test_the_copy_is_told_of_the_other_model_and_of_nothing_else() -> None:
         assert container["env"] == [*env, {"name": "MODEL", "value": "/model/v2"}]
 
 
+def test_a_copy_without_the_variable_has_it_from_no_config_map_either_and_keeps_what_else_that_holds() -> None:
+    other = loaded("14", "other_model")
+
+    async def there(kind: str) -> list[Any]:
+        named = {"ConfigMap": [("settings", {"MODEL": "/model/v1", "THREADS": "1"}), ("others", {"MODEL_OF": "1"})]}
+        return [{"metadata": {"name": name}, "data": data} for name, data in named.get(kind, [("key", {"EL": "x"})])]
+
+    held = asyncio.run(other.sources(cast(Lab, SimpleNamespace(objects=SimpleNamespace(all=there)))))
+    settings, others = ({"configMapRef": {"name": name}} for name in ("settings", "others"))
+    prefixed = {"secretRef": {"name": "key"}, "prefix": "MOD"}
+    own = {"name": "THREADS", "value": "2"}
+    bare = {"envFrom": [settings, others, prefixed], "env": [own]}
+    other.without_model(bare, held)
+    key = {"name": "THREADS", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "THREADS"}}}
+    assert bare == {"envFrom": [others], "env": [key, own]}
+
+
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """The package `flight_delay`, as the image has it, and a folder for temporary files."""

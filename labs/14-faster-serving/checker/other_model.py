@@ -5,6 +5,7 @@ For the one with a model that nobody has seen see `unseen`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_lab.checks import Lab, Observation
@@ -20,6 +21,9 @@ STARTED_WITHIN = 90  # s, for a copy, as for the pod itself
 EDGES = 40  # flights on splits
 COPY, BARE = "checker-copy-with-v2", "checker-copy-without-model"
 WITH_V2, WITHOUT = "with MODEL=/model/v2", "without the variable MODEL"
+# How a container refers to one that it has as a whole, and to one key of it.
+REFERS = {"ConfigMap": ("configMapRef", "configMapKeyRef"), "Secret": ("secretRef", "secretKeyRef")}
+Held = Mapping[tuple[str, str], Sequence[str]]  # the keys of ConfigMaps and Secrets, by kind and name
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,34 @@ def with_v2(container: Object) -> None:
     container["env"].append({"name": "MODEL", "value": "/model/v2"})
 
 
-def without_model(container: Object) -> None:
-    """Name no model to one container."""
-    container["env"] = [each for each in container.get("env") or [] if each["name"] != "MODEL"]
+def without_model(container: Object, held: Held | None = None) -> None:
+    """Name no model to one container.
+
+    Args:
+        held: what it may have its variables from as a whole; what MODEL is in is then given to it key by key.
+    """
+    own, whole = container.get("env") or [], container.get("envFrom") or []
+    keys = {number: key_by_key(each, held or {}) for number, each in enumerate(whole)}
+    given = [variable for number in keys for variable in keys[number]]
+    container["env"] = [each for each in (*given, *own) if each["name"] != "MODEL"]
+    if whole:
+        container["envFrom"] = [each for number, each in enumerate(whole) if not keys[number]]
+
+
+def key_by_key(source: Object, held: Held) -> list[Object]:
+    """The variables of a ConfigMap or Secret that a container has as a whole; none where MODEL is not among them."""
+    for kind, (whole, one) in REFERS.items():
+        name = (source.get(whole) or {}).get("name", "")
+        names = {f"{source.get('prefix') or ''}{key}": key for key in held.get((kind, name), ())}
+        if "MODEL" in names:
+            return [{"name": each, "valueFrom": {one: {"name": name, "key": key}}} for each, key in names.items()]
+    return []
+
+
+async def sources(lab: Lab) -> Held:
+    """The keys of the namespace's ConfigMaps and Secrets."""
+    return {
+        (kind, each["metadata"]["name"]): tuple(each.get("data") or {})
+        for kind in REFERS
+        for each in await lab.objects.all(kind)
+    }

@@ -6,6 +6,7 @@ import contextlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.copies import copied
@@ -14,7 +15,7 @@ from mlops_lab.kit.standing import remove_leftover
 from .cost import GATE, Cost, costs
 from .crowd import Alone, Crowd
 from .flights import BAD
-from .other_model import BARE, COPY, Other, other_models, with_v2, without_model
+from .other_model import BARE, COPY, Other, other_models, sources, with_v2, without_model
 from .stage import CLIENTS, Stage, set_up
 from .unseen import UNSEEN, unseen_model
 from .why import too_late
@@ -62,9 +63,10 @@ async def measure(lab: Lab, rounds: int) -> Measured:
         if found.cost.times < GATE:
             return found
         found.alone = await stage.alone(ALONE)
+        held = await sources(lab)
         async with (  # they start while the crowd comes
             copied(lab, COPY, change=with_v2) as copy,
-            copied(lab, BARE, change=without_model) as bare,
+            copied(lab, BARE, change=partial(without_model, held=held)) as bare,
         ):
             found.mixed = await stage.crowd(stage.address, len(MIXED_SIZES), MIXED_SIZES, bad_every=EVERY)
             found.mixed["restarted"] = await stage.restarts() - before
