@@ -671,7 +671,8 @@ def compared(content: Any, monkeypatch: pytest.MonkeyPatch, url: str = "http://k
 
 @pytest.mark.parametrize("text", [COLUMNS + FLIGHTS + COLUMNS + FLIGHTS, f"{COLUMNS}March{REST}", f"{COLUMNS}{REST}",
                                   f"{COLUMNS}inf{REST}", f"{COLUMNS}{'9' * 30}{REST}", "", "month\n1", "\0",
-                                  f",{COLUMNS}0,1{REST}"])  # fmt: skip
+                                  f",{COLUMNS}0,1{REST}",
+                                  COLUMNS + FLIGHTS.replace("1\n", "True\n").replace("0\n", "False\n")])  # fmt: skip
 def test_a_data_set_of_another_form_is_said(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "error" in compared(lambda url: text.encode(), monkeypatch)
 

@@ -97,6 +97,8 @@ def compared(url: str, days: Sequence[str]) -> Found:
         return found | {"error": f"a CSV file without the columns {', '.join(missing)}"}
     if more := [str(name) for name in rows if name not in wanted]:
         return found | {"error": f"a CSV file with columns that the files have not: {', '.join(more)[:200]}"}
+    if rows["late"].dtype == bool:  # which equals 1 and 0
+        return found | {"error": f"late is {rows['late'].iloc[0]}, say, where the files have 1 or 0"}
     dates = rows[["month", "day"]].apply(pd.to_numeric, errors="coerce")
     strange = rows[~dates.apply(lambda column: column.between(1, 31)).all(axis=1)]
     if len(strange):
