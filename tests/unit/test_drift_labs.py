@@ -177,6 +177,14 @@ def test_codes_of_carriers_are_taken_over_and_airports_misspelt(judge: Any, monk
     assert sorted(found["origin"]) == [(False, False, 3), (False, False, 3), (True, True, 2)]
 
 
+def test_one_code_of_a_destination_that_is_known_is_all_there_is(judge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge.streams, "flights", made_up_flights)
+    reference, checks = judge.streams.draw(3)
+    codes = [set(each.rows["dest"].iloc[each.begin :]) for each in checks["finds_categories"] if each.feature == "dest"]
+    (only,) = [each for each in codes if each <= set(reference["dest"])]
+    assert len(only) == 1
+
+
 def test_codes_are_in_small_letters_and_have_blanks_and_the_calendar_moves(
     judge: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

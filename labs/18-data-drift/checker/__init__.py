@@ -115,14 +115,14 @@ async def finds_what_was_there_at_first(lab: Lab) -> None:
 
 @check(points=2, needs=keeps_streams_apart, domains=DOMAINS)
 async def finds_categories(lab: Lab) -> None:
-    """A code that becomes an unknown one or another's, each feature in another spelling, and `dest` in other codes."""
+    """A code that becomes an unknown one or another's, each feature misspelt, `dest` in other codes, or all in one."""
     await finds(
         lab,
         "finds_categories",
         "codes have no mean and no order. What can be compared is each code's share of the rows, that of codes which "
         "the reference does not know included; the chi-squared test and PSI take such counts. A code in small "
         "letters, or with a blank, is one that the model does not know, of `dest` as well. Hardly a code of `dest` is "
-        "common, but that all of them are unknown is to be seen",
+        "common, but that all of them are unknown is to be seen, and that one is all there is",
     )
 
 

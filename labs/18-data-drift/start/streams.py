@@ -228,6 +228,11 @@ class World:
         """One code becomes another."""
         return self.drift(f"code {old} becomes {new}", feature, lambda values: values.replace(old, new))
 
+    def one_code(self, feature: str) -> Stream:
+        """A form sends the same code all the time, one that the reference has."""
+        code = str(self.some(sorted(set(self.reference[feature].dropna()))))
+        return self.drift(f"always {code}", feature, lambda values: values.where(values.isna(), code))
+
     def misspelt(self) -> list[Stream]:
         """All codes of a feature are in small letters, or have a blank after them."""
         ways: Sequence[tuple[str, Change]] = (
@@ -308,6 +313,7 @@ def draw(seed: int) -> tuple[pd.DataFrame, dict[str, list[Stream]]]:
             world.recoded("origin", airport, other),
             *world.misspelt(),
             world.drift("in codes of four letters", "dest", icao),
+            world.one_code("dest"),
         ],
         "finds_missing_values": [*world.gaps(), world.ended(world.some((*WEATHER, "visib")))],
         "finds_other_shapes": [

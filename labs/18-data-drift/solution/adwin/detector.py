@@ -14,10 +14,11 @@ PAST = 3000  # rows of the reference
 DELTA = 1e-7  # the confidence of each cut: small, for there are fifty indicators and a test every few rows
 BINS = 8
 COMMON = 0.1  # of the reference: rarer codes have no indicator of their own; codes that it does not know share one
+OFTEN = 0.5  # of the reference: the commonest codes, as many as are less than that, share another one
 
 
 class Indicators:
-    """One feature as columns of 0 and 1: missing, then one for each bin or common code, and one for unknown codes."""
+    """One feature as columns of 0 and 1: missing, each bin or common code, unknown codes, the commonest together."""
 
     def __init__(self, values: pd.Series) -> None:
         self.edges = None
@@ -26,6 +27,7 @@ class Indicators:
         else:
             shares = values.value_counts(normalize=True)
             self.codes, self.known = list(shares.index[shares >= COMMON]), set(shares.index)
+            self.often = set(shares.index[shares.cumsum() < OFTEN])
         self.watches = [ADWIN(delta=DELTA) for _ in range(self.of(values.head(1)).shape[1])]
         for row in self.of(values.head(PAST)):
             self.moved(row)
@@ -34,7 +36,8 @@ class Indicators:
         """The indicators of some values."""
         if self.edges is None:
             common = values.to_numpy()[:, None] == np.array(self.codes, object)[None, :]
-            found = np.column_stack([common, values.notna() & ~values.isin(self.known)])
+            unknown = values.notna() & ~values.isin(self.known)
+            found = np.column_stack([common, unknown, values.isin(self.often)])
         else:
             place = np.searchsorted(self.edges, values.to_numpy(float))
             found = (place[:, None] == np.arange(len(self.edges) + 1)) & values.notna().to_numpy()[:, None]
