@@ -54,7 +54,7 @@ def beside(key: str, kind: str = "required") -> Object:
     return {"affinity": {"podAffinity": {f"{kind}DuringSchedulingIgnoredDuringExecution": [place]}}}
 
 
-ROLE = "node-role.kubernetes.io/control-plane"
+HOST, ROLE = "kubernetes.io/hostname", "node-role.kubernetes.io/control-plane"
 POOL = term("pool", "In", "serving")
 
 
@@ -116,8 +116,17 @@ def test_a_template_takes_a_node_as_the_scheduler_would(lab24: Any, spec: Object
             affinity(
                 {"matchExpressions": [*POOL["matchExpressions"], *term(ROLE, "DoesNotExist")["matchExpressions"]]}
             ),
-            "",
+            f"with pool=serving that has {ROLE}=",
         ),
+        ({"nodeSelector": {"pool": "serving"}, **affinity(term(HOST, "NotIn", CONTROL))}, f"that has {HOST}={CONTROL}"),
+        (
+            {
+                "nodeSelector": {"pool": "serving"},
+                **affinity(term("metadata.name", "NotIn", CONTROL, where="matchFields")),
+            },
+            f"that has the name {CONTROL}",
+        ),
+        ({"nodeSelector": {"pool": "serving"}, **affinity(term("kubernetes.io/os", "NotIn", "windows"))}, ""),
         ({"nodeSelector": {"pool": "serving", "rank": "3"}}, "not take another node"),
         (
             affinity({"matchExpressions": [*POOL["matchExpressions"], *term("rank", "Exists")["matchExpressions"]]}),

@@ -23,7 +23,7 @@ from mlops_lab.tasks.lab import TaskLab
 
 from . import looks
 from .drain import drained, lasting
-from .placement import MARK, by_node, by_way_of, role_tolerated, taint_tolerated, tolerates
+from .placement import MARK, by_node, by_way_of, role_tolerated, taint_tolerated, tolerates, unwanted
 from .trials import answers, place, refuse
 
 HEARD_WITHIN = 20.0  # s; a kubelet says every 10 s that it lives
@@ -177,8 +177,8 @@ async def model_is_in_its_pool(lab: TaskLab) -> None:
         "today there is one worker; when a second one comes that has no model's pool, pods that ask for nothing, or "
         "only prefer something, end there. nodeSelector and required node affinity are demands, by one value of the "
         "label and by no others: these may be any team's. A second one of the pool should get pods, too, so the node's "
-        "name says nothing here, nor does any other label that it has, for a spread (DoNotSchedule), say, nor which "
-        "pods are there (podAffinity): kubectl get deployment model -o yaml"
+        "name says nothing here, nor does any other label that it has or lacks, for a spread (DoNotSchedule), say, nor "
+        "which pods are there (podAffinity): kubectl get deployment model -o yaml"
     )
     expect(await answers(lab, "model", "/version", within=PLACED_WITHIN)).because(
         "kubectl get endpointslices shows which pods are behind the Service, and whether they are ready; kubectl get "
@@ -212,6 +212,10 @@ def demands_the_pool(
         wrong = [f"does not take {node}"]
     elif spec.get("nodeName") or not asks_for(spec, more, _ANOTHER):
         wrong.append(f"would not take another node that has {POOL}, and else only what any node has")
+    for has, name_ in unwanted(spec, more, _ANOTHER):
+        if not asks_for(spec, has, name_):
+            also = [f"{key}={value}" for key, value in has.items() if more.get(key) != value]
+            wrong.append(f"would not take a node with {POOL} that has {', '.join(also) or f'the name {name_}'}")
     if keys := by_way_of(spec, {**both, KEY: VALUE}):
         wrong.append(f"would not take each node that has {POOL}: its pods go by {', '.join(keys)}, too")
     return holds(not wrong, f"model's template asks for {POOL}", f"model's template {'; '.join(wrong)}")

@@ -7,7 +7,7 @@ https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_lab.kube.client import Object
 
@@ -34,6 +34,25 @@ def tolerates(pod: Object, wanted: Object) -> bool:
         if each.get("key") == wanted["key"] or (exists and not each.get("key")):
             return True
     return False
+
+
+def unwanted(spec: Object, labels: Mapping[str, str], node: str) -> Iterator[tuple[dict[str, str], str]]:
+    """Nodes that have what a pod's required node affinity wants a node not to have: a label each, or the name.
+
+    Args:
+        spec: of the pod.
+        labels, node: of a node that is changed accordingly; but for its name, labels that it has are left.
+    """
+    affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    for term in required.get("nodeSelectorTerms") or []:
+        for each in term.get("matchExpressions") or []:
+            key = each["key"]
+            if each["operator"] in ("NotIn", "DoesNotExist") and (key == NAME or key not in labels):
+                yield {**labels, key: (each.get("values") or [""])[0]}, node
+        for each in term.get("matchFields") or []:
+            if each["operator"] == "NotIn":
+                yield dict(labels), each["values"][0]
 
 
 def by_node(pods: Iterable[Object]) -> str:
