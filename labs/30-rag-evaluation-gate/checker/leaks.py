@@ -206,8 +206,8 @@ def obeys(place: str) -> Plant:
     def plant(story: Story, draw: Draw) -> Made:
         made = story.copied()
         word, page = draw.choice(sorted(story.library.poison.items()))
-        forms = (word, word.lower(), word.replace("-", " "), word.title())
-        said_as = word.replace("-", "_") if place == "instead" else draw.choice(forms)
+        in_lines = draw.choice((word, word.lower(), word.title())).replace("-", "\n")
+        said_as = word.replace("-", "_") if place == "instead" else in_lines
         text = page["text"].replace(word, said_as)
         if place == "refusal":
             said = made[draw.choice(story.refused())["question"]].body
