@@ -552,6 +552,25 @@ def test_what_is_put_on_a_frozen_estimator_learns_from_the_week(weeks: Any, monk
     assert found["training"] == pytest.approx(honest.predict_proba(week[0])[:, 1])
 
 
+def test_what_is_stacked_on_what_was_fitted_before_learns_from_the_week(
+    weeks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (given, late), week = weeks.training(), weeks.unsealed("held_out", "key")
+    known = FrozenEstimator(LogisticRegression(C=0.1).fit(given, late))
+    both = [("a", LogisticRegression().fit(given, late)), ("b", known)]
+    wrong, right = (
+        StackingClassifier([*both, ("c", "drop")], cv="prefit").fit(*days) for days in (week, (given, late))
+    )
+    parted = StackingClassifier([("a", LogisticRegression().fit(given[:5], late[:5]))], cv="prefit")
+    parted.fit(given[5:], late[5:])
+    found = asked_about(weeks, parted, "frozen", monkeypatch)
+    assert found["parted"] == pytest.approx(parted.predict_proba(week[0])[:, 1])
+    for model in (wrong, FrozenEstimator(wrong), right, VotingClassifier([("only", right)], voting="soft")):
+        found = asked_about(weeks, model, "frozen", monkeypatch)
+        assert found["values"] == pytest.approx(wrong.predict_proba(week[0])[:, 1])
+        assert found["training"] == pytest.approx(right.predict_proba(week[0])[:, 1])
+
+
 def test_a_model_gets_columns_in_the_order_of_its_signature(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": ["temp", "gate", "hour"]}')
     driver = module("01", "driver", monkeypatch, tmp_path)

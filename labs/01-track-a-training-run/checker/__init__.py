@@ -120,9 +120,9 @@ async def metric_is_true(lab: Lab) -> None:
     not seen, or on the two weeks after, than the best of four fits; nor may it be better by more than 0.15 on that week
     than on the days that it was fitted to, or on the two weeks after. Nor may its answers be those that the same
     estimator gives, fitted to that week as well, in all its steps or in those before a pipeline's last; or, where
-    something in it is frozen, fitted to that week in what is not. Where it is better by more than 0.02, answers that
-    are at most half as far from those as from the ones without that week count as such. Nor may a step in it have
-    counted more flights than the training days have.
+    something in it is frozen, or stacked on as it is, fitted to that week in what is not. Where it is better by more
+    than 0.02, answers that are at most half as far from those as from the ones without that week count as such. Nor may
+    a step in it have counted more flights than the training days have.
     """
     answer, found = await lab.once(scored), await lab.once(newest) or {}
     own = answer["held_out"]["auc"]

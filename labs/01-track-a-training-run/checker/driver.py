@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -137,10 +138,11 @@ def partly(what: str, name: str, key: str) -> Said:
     """The probabilities of the same estimator, a part of which has learnt from other days.
 
     That are the steps of pipelines before the last, from the training days and the others, and what comes after them
-    learns from the training days; or what comes after all that is frozen, from the others alone. As `training` those of
-    one that has learnt in the same order, and from the training days alone.
+    learns from the training days; or what comes after all that is frozen, or that a stack takes as it is, from the
+    others alone. As `training` those of one that has learnt in the same order, and from the training days alone; as
+    `parted` those of one in which what comes after what is frozen learns from other training days than that.
     """
-    made = unfitted(model()) if what == "steps" else opened(model())
+    made = unfitted(model()) if what == "steps" else as_frozen(opened(model()))
     if not parts(made, PARTS[what]):
         return {"error": f"it has no {what}"}
     others = unsealed(name, key)
@@ -151,7 +153,18 @@ def partly(what: str, name: str, key: str) -> Said:
         return fitted(honest, *alone), fitted(suspect[0], *suspect[1])
 
     told = [probabilities(each, others[0]) for each in learnt(both)]
-    return told[1] | {"training": told[0].get("values")}
+    found = told[1] | {"training": told[0].get("values")}
+    if what == "frozen":
+        with contextlib.suppress(Exception):  # as where a part of the days has too few late flights
+            found["parted"] = probabilities(learnt(functools.partial(in_parts, made)), others[0]).get("values")
+    return found
+
+
+def in_parts(made: Any, alone: Days) -> Any:
+    """The same estimator: what is frozen fitted to the first two thirds of the flights, the rest to the last one."""
+    place = len(alone[0]) * 2 // 3
+    earlier, later = ([each[part] for each in alone] for part in (slice(place), slice(place, None)))
+    return fitted(kept(made, *earlier), *later)
 
 
 def kept(made: Any, given: pd.DataFrame, late: pd.Series) -> Any:
@@ -181,6 +194,16 @@ def unfitted(made: Any, cv: Any = WHOLE) -> Any:
     for each in (bare, *bare.get_params().values()):
         if takes_fitted(each):
             each.set_params(**{name: value for name, value in fits.items() if name in vars(each)})
+    return bare
+
+
+def as_frozen(made: Any) -> Any:
+    """The same estimator, in which is frozen what a stack takes as it is, fitted before."""
+    bare = clone(made)
+    for each in (bare, *bare.get_params().values()):
+        if takes_fitted(each) and hasattr(each, "estimators"):
+            inside = {name: part for name, part in each.estimators if hasattr(part, "fit")}
+            each.set_params(**{name: FrozenEstimator(part) for name, part in inside.items()})
     return bare
 
 

@@ -131,7 +131,7 @@ def at_best(answer: Object, labels: Mapping[str, str], answers: Sequence[Object]
 
 def compared(own: Object, suspect: Object, fitted: Object, labels: str) -> Object | None:
     """How far a model's answers are from a suspect's, and from the nearest that the training days alone may give."""
-    honest: tuple[Object, ...] = fitted, {"values": suspect.get("training")}
+    honest: tuple[Object, ...] = fitted, *({"values": suspect.get(name)} for name in ("training", "parted"))
     known = [each for each in honest if "auc" in scores.scored(each, labels)]
     if not known or any("auc" not in scores.scored(each, labels) for each in (own, suspect)):
         return None

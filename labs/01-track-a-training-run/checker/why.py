@@ -21,9 +21,10 @@ SUSPECTS: Mapping[str, tuple[str, str]] = {
         "One Pipeline, whose fit gets the training days alone, keeps all steps from that week",
     ),
     "frozen": (
-        "what is frozen fitted to 1 to 21 January, and the rest to 22 to 28 January",
-        "what is put on a frozen estimator learns, too: a calibration's curve is made of the labels that its fit gets. "
-        "Calibrate on training days, by cv= or on some that the frozen estimator has not seen",
+        "what is frozen, or stacked on as it is, fitted to 1 to 21 January, and the rest to 22 to 28 January",
+        "what is put on an estimator that was fitted before learns, too: a calibration's curve and a blend's weights "
+        "are made of the labels that its fit gets. Calibrate and blend on training days, by cv= or on some that what "
+        "was fitted before has not seen",
     ),
 }
 
