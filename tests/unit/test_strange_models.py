@@ -571,6 +571,24 @@ def test_what_is_stacked_on_what_was_fitted_before_learns_from_the_week(
         assert found["training"] == pytest.approx(right.predict_proba(week[0])[:, 1])
 
 
+def test_what_is_frozen_learns_the_third_time_from_other_training_days_than_the_rest(
+    weeks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (given, late), (week, _) = weeks.training(), weeks.unsealed("held_out", "key")
+    base = LogisticRegression().fit(given[:5], late[:5])
+    right = StackingClassifier([("only", base)], cv="prefit").fit(given[5:], late[5:])
+    frozen = StackingClassifier([("only", FrozenEstimator(base))], cv="prefit").fit(given[5:], late[5:])
+    for model in (right, frozen):
+        monkeypatch.setattr(weeks, "model", lambda model=model: model)
+        weeks.anew.cache_clear()
+        found = weeks.answer(["fitted", "held_out", "3"])
+        assert found["values"] == pytest.approx(right.predict_proba(week)[:, 1])
+    plain = LogisticRegression().fit(given, late)
+    monkeypatch.setattr(weeks, "model", lambda: plain)
+    weeks.anew.cache_clear()
+    assert weeks.answer(["fitted", "held_out", "3"])["values"] == pytest.approx(plain.predict_proba(week)[:, 1])
+
+
 def test_a_model_gets_columns_in_the_order_of_its_signature(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": ["temp", "gate", "hour"]}')
     driver = module("01", "driver", monkeypatch, tmp_path)

@@ -118,8 +118,12 @@ def counted(value: Any, known: set[int]) -> Iterator[int]:
 def anew(time: str = "") -> Any:
     """The same estimator, fitted to the flights of the training days and no others; another time it may be another.
 
-    Of a stack on what was fitted before, to other ones of the training days, it has folds that time.
+    Of a stack on what was fitted before, to other ones of the training days, it has folds that time. Of what is frozen,
+    or stacked on, the third time is `in_parts`.
     """
+    whole = as_frozen(opened(model())) if time == IN_PARTS else None
+    if whole is not None and parts(whole, FrozenEstimator):
+        return learnt(functools.partial(in_parts, whole))
     made = learnt(lambda alone: fitted(unfitted(model(), None if time else WHOLE), *alone))
     made.predict_proba(training()[0].head(50))  # else a `fit` that does nothing is seen where no exception is told
     return made
@@ -131,6 +135,7 @@ def refitted(name: str, key: str) -> Any:
     return learnt(lambda alone: fitted(unfitted(model()), *joined(alone, others)))
 
 
+IN_PARTS = "3"  # the time when it is fitted so
 PARTS = {"steps": Pipeline, "frozen": FrozenEstimator}
 
 

@@ -39,7 +39,8 @@ QUESTIONS = (
     ("fitted", "held_out"), ("fitted", "other"), ("fitted", "after"),
     *((name, "held_out") for name in SUSPECTS),
 )  # fmt: skip
-# Asked where it is better by more: what draws at random is another one each time, and now and then a bad one.
+# Asked where it is better by more: what draws at random is another one each time, and now and then a bad one. Where
+# something is frozen, the third time is of another kind (driver.py).
 AGAIN = (("load",), *(("fitted", name, time) for time in "123" for name in ABOVE))
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
 AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
