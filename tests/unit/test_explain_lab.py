@@ -192,6 +192,26 @@ def test_the_line_of_somebody_who_came_back_has_nothing_of_the_old_one() -> None
         assert not recognised(old | told, new | told, others).ok
 
 
+@pytest.mark.parametrize(
+    ("first", "right"),
+    [("declined", True), ("approved", False)],  # of others, one was declined as well; or none
+)
+def test_a_word_that_others_lines_have_tells_nobody_who_came_back(first: str, right: bool) -> None:
+    checker = loaded("27")
+    outcomes = {"first": first, "one": "declined", "stays": "approved", "back": "declined", "other": "approved"}
+    lines = [json.dumps({"event": "decision", "decision": each, "outcome": said}) for each, said in outcomes.items()]
+    one, stays = (checker.Person([checker.Kept({}, checker.Decided(b"", {"decision": each}), b"")])
+                  for each in ("one", "stays"))  # fmt: skip
+    back, other = (checker.Decided(b"", {"decision": each}) for each in ("back", "other"))
+    before = checker.Trail(1, (), {})
+
+    async def trail(first: int) -> Any:
+        return checker.Trail(first, tuple(each.encode() for each in lines), {})
+
+    credit = SimpleNamespace(trail=trail)
+    assert asyncio.run(checker.back_again(credit, one, stays, back, other, before)).ok is right
+
+
 def test_a_salt_that_is_computed_from_what_is_known_is_none() -> None:
     checker = loaded("27")
     application = {"person": "C-1234567", "name": "Ada Byron"}

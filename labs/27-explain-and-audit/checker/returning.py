@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mlops_lab.checks import Observation, absent
+from mlops_lab.kube.client import Object
 
 from .forgetting import Person, recognised
 from .service import Credit, Decided, Trail, is_status, only, succeeds
@@ -20,14 +23,19 @@ async def back_again(
     ids = [person.kept[0].made.id, back.id, other.id, *(each.made.id for each in stays.kept)]
     if missing := [each for each in ids if each not in lines]:
         return absent("a line for each decision", f"none for {missing[0]}")
-    old, new, *others = (lines[each] for each in ids)
-    return recognised(old, new, others)
+    return recognised(lines[ids[0]], lines[back.id], of_others(lines, person, back))
+
+
+def of_others(lines: Mapping[str, Object], person: Person, back: Decided) -> list[Object]:
+    """The lines, by their decisions, that are not about a person: what they say is usual."""
+    own = {back.id, *(each.made.id for each in person.kept)}
+    return [line for decision, line in lines.items() if decision not in own]
 
 
 async def erased_again(
     credit: Credit, person: Person, stays: Person, back: Decided, token: str, before: Trail
 ) -> Observation:
-    """What the line of a second erasure has of the first one's; the other person's lines say what is usual there.
+    """What the line of a second erasure has of the first one's; others' lines say what is usual there.
 
     Raises:
         Failure: who came back is not erased.
@@ -45,6 +53,6 @@ async def erased_again(
     ids = [back.id, *(each.made.id for each in (*stays.kept, *person.kept))]
     if missing := [each for each in ids if each not in lines]:
         return absent("an erasure's line for each decision", f"none for {missing[0]}")
-    others = [lines[each.made.id] for each in stays.kept]
+    others = of_others(lines, person, back)
     told = [recognised(lines[each.made.id], lines[back.id], others) for each in person.kept]
     return next((each for each in told if not each.ok), told[0])
