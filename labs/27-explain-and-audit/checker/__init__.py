@@ -108,8 +108,8 @@ async def records_approvals(lab: Lab) -> None:
     """Who handed a model in and who approved it stands in the trail; nobody else can, and nothing decides before that.
 
     The checker tries without a token, with one of nobody's, as developer and privacy officer, as the officer who handed
-    the model in, with another one's name in the body, with another file under a version that is taken, and goes back to
-    an older model.
+    the model in, with another one's name in the body, with another file under a version that is taken, and with one
+    that differs by its spaces alone, and goes back to an older model.
     """
     expect(await lab.once(approvals.told)).because(
         "`by` is the name of whose token it was; `sha256` is of the file's bytes as they came, so that in a year "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 from random import Random
@@ -13,7 +14,7 @@ from mlops_lab.kube.client import Object
 
 from .bank import Member, staff
 from .expected import both_sides, right
-from .loans import Model, applicant
+from .loans import SPACES, Model, applicant
 from .scenario import models, now, people, served
 from .service import Credit, Trail, digest, is_status, only, succeeds
 
@@ -80,6 +81,10 @@ async def handed_in(credit: Credit, model: Model, developer: Member, other: Mode
     succeeds(await credit.hand_in(model, developer.token), "PUT of a model by a developer")
     why = "a version stands for one file for ever: what was decided by it can't be replayed when it is another one"
     is_status(await credit.hand_in(model, developer.token, other.text), 409, "PUT of another file, same version", why)
+    spaced = await credit.hand_in(model, developer.token, json.dumps(model.content, indent=SPACES))
+    is_status(
+        spaced, 409, "PUT of the same model, written with other spaces, same version", f"{why}; sha256 is of bytes"
+    )
     succeeds(await credit.hand_in(model, developer.token), "PUT of the same file once more")
 
 

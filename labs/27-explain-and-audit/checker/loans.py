@@ -23,6 +23,7 @@ MANY = (102, 116)  # rows of a large background; the README says 200 at most
 TREES, DEPTH, RATE, CUTS, FEWEST = 8, 3, 0.5, 6, 8
 RIDGE = 0.5  # by which leaves of few loans are smaller
 SHARE = 0.6  # of loans that a model approves
+SPACES = 3  # by which no model's file is set in
 SOFT, QUIET = 0.004, 0.0002  # of a leaf that may be a reason, and of one that never is, whatever the background
 SYLLABLES = ("ba", "dor", "el", "fin", "ga", "hus", "il", "jo", "kar", "lun", "mo", "nep", "or", "pri", "quo", "ras",
              "sel", "tam", "ul", "vor", "wim", "yb", "zan")  # fmt: skip
@@ -105,7 +106,12 @@ def trained(draw: Random, version: str, *, small: bool = False, large: bool = Fa
         name: {"raises": f"{what} {draw.choice(up)}", "lowers": f"{what} {draw.choice(down)}"}
         for name, (what, up, down) in WORDS.items()
     }
-    return Model(version, json.dumps(content, indent=draw.choice((None, 1, 2))), content)
+    return Model(version, written(content, draw.choice((None, 1, 2))), content)
+
+
+def written(content: Object, spaces: int | None = None) -> str:
+    """A model file; it ends as files do, and so is another text than what is parsed and printed anew."""
+    return f"{json.dumps(content, indent=spaces)}\n"
 
 
 def at_the_edge(model: Model) -> Model:
@@ -115,7 +121,7 @@ def at_the_edge(model: Model) -> Model:
     """
     leaves = {"feature": FEATURES[0], "below": 3000.0, "then": -0.5, "else": -0.5}
     content = model.content | {"start": 0.5, "trees": [leaves], "threshold": 0.5}
-    return Model(model.version, json.dumps(content), content)
+    return Model(model.version, written(content), content)
 
 
 def _cut(chances: Sequence[float]) -> float:
