@@ -145,6 +145,14 @@ def test_an_answer_says_that_it_is_json(said: str, right: bool) -> None:
     assert checks.each_is_json(checks.Seen([], {"answers": answers})).ok is right
 
 
+def test_a_crash_is_behind_good_flights() -> None:
+    sender = traffic.Sender({"rows": [FLIGHT], "service": ("", 80)})
+    for count, rows in ((1, 2), (2, 3), (20, 3)):
+        _, _, body, _ = sender.made("crash", count=count)
+        assert [row["hour"] for row in body["rows"]] == [7] * (rows - 1) + [24]
+        assert len(GIVEN["Question"].model_validate(body).rows) == rows
+
+
 def test_bad_rows_have_one_fault_each_and_come_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     sender, sent = sender_to(lambda *words: (422, {}, b"", 0.01, ""), monkeypatch)
     bodies = traffic.refused(FLIGHT, traffic.MANY_ROWS)

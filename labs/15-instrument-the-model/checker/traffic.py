@@ -44,6 +44,7 @@ SHORTEST, LONGEST = 1, 128  # signs in an id
 STRANGERS = 32  # requests to each pod with methods and hosts that there are not
 PLACES, FURTHEST = 14, 120  # bodies of two kinds to each pod, each with its fault at another place; and at most where
 FIELDS = {"model_version", "probabilities", "lines"}  # of an answer
+BEFORE = 2  # flights before one that ends in an exception
 LOST_AT_MOST = 3  # requests without an answer after which no more are sent
 
 
@@ -83,8 +84,8 @@ class Sender:
             return "POST", ROUTE, misplaced(flights[0], self.places.pop()), True
         if kind == "alive":
             return "GET", "/healthz", None, True
-        if kind == "crash":
-            return "POST", ROUTE, {"rows": [flights[0] | {"hour": 24}]}, True
+        if kind == "crash":  # behind flights that are none: nobody gets their probabilities either
+            return "POST", ROUTE, {"rows": [*flights[:BEFORE], flights[0] | {"hour": 24}]}, True
         if kind == "method":
             return "GET", ROUTE, None, True
         if kind == "quoted":
