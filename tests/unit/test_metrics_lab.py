@@ -145,8 +145,9 @@ def test_an_answer_says_that_it_is_json(said: str, right: bool) -> None:
     assert checks.each_is_json(checks.Seen([], {"answers": answers})).ok is right
 
 
-def test_a_crash_is_behind_good_flights() -> None:
+def test_wrong_methods_come_in_turn_and_a_crash_is_behind_good_flights() -> None:
     sender = traffic.Sender({"rows": [FLIGHT], "service": ("", 80)})
+    assert [sender.made("method")[0] for _ in range(8)] == ["GET", "PUT", "PATCH", "DELETE"] * 2
     for count, rows in ((1, 2), (2, 3), (20, 3)):
         _, _, body, _ = sender.made("crash", count=count)
         assert [row["hour"] for row in body["rows"]] == [7] * (rows - 1) + [24]

@@ -47,7 +47,7 @@ async def shows_metrics(lab: Lab) -> None:
     Its pods are those of Deployment `model` alone. As before: the model's own values for flights that you don't see,
     and the lines that a display shows, as JSON and with no field more, also where a flight has no weather, or fields
     that nobody knows; 422 to a row with a field out of its range, of another type, null or left out, to what is no row,
-    and to no rows or too many; 404 to an unknown path, 405 to a wrong method, 500 to hour 24. The metrics are looked
+    and to no rows or too many; 404 to an unknown path, 405 to wrong methods, 500 to hour 24. The metrics are looked
     for where the pod's annotations say, then on the port that it serves on. The checker waits up to 90 s for the
     Deployment.
     """

@@ -43,7 +43,8 @@ def each_has_its_status(seen: Seen) -> Observation:
     )
     return holds(
         not strange,
-        "200 to flights and GET /healthz, 422 to bad rows, 404 to unknown paths, 405 to GET /predict, 500 to hour 24",
+        "200 to flights and GET /healthz, 422 to bad rows, 404 to unknown paths, 405 to GET, PUT, PATCH and DELETE "
+        "/predict, 500 to hour 24",
         ", ".join(f"{number} x {what}" for what, number in strange.items()),
     )
 

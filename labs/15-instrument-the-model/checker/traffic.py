@@ -44,6 +44,7 @@ SHORTEST, LONGEST = 1, 128  # signs in an id
 STRANGERS = 32  # requests to each pod with methods and hosts that there are not
 PLACES, FURTHEST = 14, 120  # bodies of two kinds to each pod, each with its fault at another place; and at most where
 FIELDS = {"model_version", "probabilities", "lines"}  # of an answer
+METHODS = "GET", "PUT", "PATCH", "DELETE"  # that /predict does not know
 BEFORE = 2  # flights before one that ends in an exception
 LOST_AT_MOST = 3  # requests without an answer after which no more are sent
 
@@ -58,7 +59,8 @@ class Sender:
             kind: itertools.count(self.draw.randrange(BARE))
             for kind in ("unknown", "refused", "broken", "crash", "deep", "again")
         }
-        self.depths, self.places, self.faults = list(DEPTHS), [2, 3], itertools.count()
+        self.depths, self.places = list(DEPTHS), [2, 3]
+        self.faults, self.methods = itertools.count(), itertools.count()
         self.question: Plain = {}  # what one display asks again and again
 
     def made(self, kind: str, first: int = 0, count: int = 1) -> tuple[str, str, Plain | str | None, bool]:
@@ -87,7 +89,7 @@ class Sender:
         if kind == "crash":  # behind flights that are none: nobody gets their probabilities either
             return "POST", ROUTE, {"rows": [*flights[:BEFORE], flights[0] | {"hour": 24}]}, True
         if kind == "method":
-            return "GET", ROUTE, None, True
+            return METHODS[next(self.methods) % len(METHODS)], ROUTE, None, True
         if kind == "quoted":
             return "GET", f"/{word}%22%7D%0A%5Cn%7B%22status%22%3A200", None, True
         return "GET", f"/{word[:12]}/{word[12:].upper()}" + self.draw.choice(("", f"/{word}" * 6)), None, True
@@ -263,8 +265,8 @@ def done(plan: Plain, found: Plain) -> None:
     for pod in pods:
         sender.places = [2, 3]
         for kind in (
-            "predict", *["refused"] * faults, "unknown", "crash", "broken", "method", "quoted", "nameless", "odd",
-            "alive", "again", "again", "misplaced", "misplaced",
+            "predict", *["refused"] * faults, "unknown", "crash", "broken", *["method"] * len(METHODS), "quoted",
+            "nameless", "odd", "alive", "again", "again", "misplaced", "misplaced",
         ):  # fmt: skip
             answer = sender.send(kind, rows=20, pod=pod)
             if not answer["status"]:
