@@ -171,8 +171,9 @@ async def finds_tampering(lab: Lab) -> None:
 async def replays(lab: Lab) -> None:
     """POST /replays with a record gives the same answer, byte for byte, whatever has changed since; or refuses.
 
-    While another model decides, and once more after the pod was deleted. Then records that never were: another id,
-    another income, another day, another model, also one that nobody has approved. Copies of the pod with empty
+    Records are as the README says, also of an application that has fields beside those that the bank reads. They are
+    replayed while another model decides, and once more after the pod was deleted. Then records that never were: another
+    id, another income, another day, another model, also one that nobody has approved. Copies of the pod with empty
     volumes: one with the same files gives the same answers; the others, one for each of six `.py` files at most, which
     has a comment more there, are other programs, and refuse.
     """

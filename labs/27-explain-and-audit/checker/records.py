@@ -31,6 +31,7 @@ FOLLOWS = ("approved", "probability", "score", "base", "contributions", "reasons
 SALT = re.compile(r"[0-9a-fA-F]{32,}")
 FORMS = (digits, "0123456789abcdef", "0123456789ABCDEF", "0123456789ABCDEFGHJKMNPQRSTVWXYZ", digits + ascii_letters)
 REDRAWN = 12  # letters of an id that are drawn anew; a shorter one becomes so long
+UNKNOWN = {"desk": "terminal 2", "tags": ["kiosk", {"no": 7}]}  # fields of an application that the bank does not read
 COPIES = 3  # of the pod at a time, at most
 DIFFERS = 0.01  # by which the score of a record that was changed is another one, at least
 
@@ -263,6 +264,7 @@ async def prepared(lab: Lab) -> tuple[Credit, Model, Model, list[Kept]]:
     """Decisions by one model, after which another one came into service."""
     draw = drawn(lab, "replays")
     credit, model = await served(lab, 8)
-    kept = await with_records(credit, picked(draw, model, 4, now()), model)
+    *some, last = picked(draw, model, 4, now())
+    kept = await with_records(credit, [*some, last | UNKNOWN], model)
     _, other = await served(lab, 9)
     return credit, model, other, kept
