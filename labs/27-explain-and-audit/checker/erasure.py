@@ -13,7 +13,7 @@ from mlops_lab.kube.client import Object
 
 from .approvals import AUTHORISED, NOBODY, whose
 from .bank import staff
-from .events import grown
+from .events import grown, wrong_times
 from .expected import picked
 from .forgetting import Person, guessable, in_files, in_lines, in_log
 from .loans import Model
@@ -62,7 +62,7 @@ async def erased(lab: Lab, *, thorough: bool) -> Story:
     Raises:
         Failure: a request is not answered as it should be.
     """
-    story, draw = Story(), drawn(lab, "erasure")
+    story, draw, began = Story(), drawn(lab, "erasure"), time.time()
     credit, model = await served(lab, 10)
     one, other = map(fresh, picked(draw, model, 2, now()))
     if draw.random() < 0.5:
@@ -94,7 +94,7 @@ async def erased(lab: Lab, *, thorough: bool) -> Story:
                        "nothing of the person in the pod's volumes, /tmp and log")  # fmt: skip
     after = await credit.trail(before.first)
     story.lines = grown(before, after, "after the erasure")
-    story.recorded = erasures(after.since(before), person, officer.name)
+    story.recorded = erasures(after.since(before), person, officer.name, began)
     story.kept = await still_there(credit, stays)
     if story.kept.ok:
         story.others = await same(credit, stays.kept, "after another one's erasure")
@@ -203,15 +203,20 @@ async def without_records(credit: Credit, person: Person, never: str, when: str 
     is_status(answer, 404, f"GET /decisions/ID of a decision that never was{when}", "410 is for those that were")
 
 
-def erasures(added: list[Object], person: Person, by: str) -> Observation:
-    """Whether each record that went has its line."""
+def erasures(added: list[Object], person: Person, by: str, began: float) -> Observation:
+    """Whether each record that went has its line, with who erased it and when.
+
+    Args:
+        began: when that was at the earliest, seconds since 1970.
+    """
     lines = only(added, "erasure")
     wanted = sorted(each.made.id for each in person.kept)
     given = sorted(str(each.get("decision")) for each in lines)
     names = {str(each.get("by"))[:60] for each in lines}
     expected = f"an erasure's line for each of {len(wanted)} decisions, by {by}"
     seen = f"{len(lines)} lines, by {', '.join(sorted(names)) or 'nobody'}"
-    return Observation(given == wanted and names == {by}, expected, seen, timed=False)
+    wrong = wrong_times(lines, began)
+    return Observation(given == wanted and names == {by} and not wrong, expected, wrong or seen, timed=False)
 
 
 async def still_there(credit: Credit, stays: Person) -> Observation:
