@@ -13,6 +13,7 @@ import time
 import tomllib
 import uuid
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -225,6 +226,18 @@ def test_a_salt_that_is_computed_from_what_is_known_is_none() -> None:
         assert checker.derived(kept(checker.digest(text.encode()))) != ""
         assert text == "" or checker.derived(kept(checker.digest(text.encode())[:32])) != ""
     assert checker.derived(kept("0" * 32)) != ""
+    assert checker.derived(kept(uuid.uuid5(uuid.NAMESPACE_OID, "id-1").hex)) != ""
+
+
+def test_salts_by_the_clock_or_a_counter_are_alike_and_drawn_ones_are_not() -> None:
+    alike, draw = loaded("27").alike, Random(1)
+    for one, two in (
+        (uuid.uuid1().hex, uuid.uuid1().hex), (f"{7:032x}", f"{8:032x}"), (f"{time.time_ns():032x}", f"{1 << 60:032x}"),
+    ):  # fmt: skip
+        assert alike(one, two)
+    drawn = [f"{draw.getrandbits(128):032x}" for _ in range(400)]
+    assert not any(alike(one, two) for one, two in pairwise(drawn))
+    assert not alike("a" * 32, "a" * 48)
 
 
 @pytest.mark.parametrize("made", [json.dumps, lambda fields: json.dumps(fields, sort_keys=True, separators=(",", ":"))])

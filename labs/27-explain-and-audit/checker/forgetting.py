@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation
@@ -21,6 +22,7 @@ from .service import Trail, digest
 
 SEARCHED, LOGGED = 64 << 20, 8 << 20  # bytes of files, and of a log, that are looked through
 SIGNS = ("", ":", "|", "-", " ", "/")  # between what a digest is made of
+APART = 16  # digits of 32 or more in which two salts differ at least
 SHORT = 4  # characters below which a value says nothing about anybody
 # Prints what is found where, a line each. Words and folders come in the command, since nothing of it stays anywhere.
 _LOOK = """
@@ -152,12 +154,17 @@ def recognised(old: Object, new: Object, others: list[Object]) -> Observation:
 def guessable(person: Person, others: list[Kept]) -> Observation:
     """Whether a salt is one: each another, and not made of what else is known."""
     salts = [str(each.fields["salt"]).lower() for each in (*person.kept, *others)]
-    twice = len(set(salts)) < len(salts)
-    said = "two decisions with the same salt" if twice else ""
+    near = next(((one, two) for one, two in combinations(salts, 2) if alike(one, two)), None)
+    said = f"two decisions with the same salt, or nearly: {near[0][:40]} and {near[1][:40]}" if near else ""
     for each in (*person.kept, *others):
         if made_of := derived(each):
             said = made_of
     return Observation(not said, "a salt that is drawn for each decision", said or f"{len(salts)} salts, all others")
+
+
+def alike(one: str, two: str) -> bool:
+    """Do two salts differ in few digits only, as those of a clock or a counter? Drawn ones do so once in 10^9 times."""
+    return len(one) == len(two) and sum(a != b for a, b in zip(one, two, strict=True)) < APART
 
 
 def derived(kept: Kept) -> str:
@@ -174,6 +181,9 @@ def derived(kept: Kept) -> str:
         for ordered, apart in product((False, True), (None, (",", ":"))):
             joined.append(json.dumps(whole, sort_keys=ordered, separators=apart))
     salt = str(fields["salt"]).lower()
+    for space, text in product((uuid.NAMESPACE_OID, uuid.NAMESPACE_URL, uuid.NAMESPACE_DNS), parts):
+        if salt in (uuid.uuid5(space, text).hex, uuid.uuid3(space, text).hex):
+            return f"a salt that is the UUID of what the record or the trail says: {text[:50]}"
     for text in (*parts, *joined):
         for kind in ("sha256", "md5", "sha1", "sha512", "blake2b"):
             made = hashlib.new(kind, text.encode()).hexdigest()
