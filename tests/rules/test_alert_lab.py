@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,16 @@ def test_a_day_is_drawn_and_drawn_again() -> None:
     slow = one.trials["slow"]
     assert slow.moment(plan.LEAD + 60).slow < 0.2 and slow.moment(plan.LEAD + plan.FAULT).slow > 0.8
     assert 0.03 <= shares["failing"] < 0.05 and 0.07 <= shares["sluggish"] < 0.1
+
+
+def test_of_each_kind_of_fault_one_is_at_a_weekend_and_another_is_not() -> None:
+    for seed in range(20):
+        trials = planned(seed).trials
+        assert sorted(trials) == sorted(name for kind in plan.KINDS for name in kind)
+        for kind in plan.KINDS:
+            days = [datetime.fromtimestamp(trials[name].begins, UTC).strftime("%A") for name in kind]
+            assert sum(each in plan.WEEKEND.values() for each in days) == 1
+            assert [each in trials[name].what for each, name in zip(days, kind, strict=True)].count(True) == 1
 
 
 def test_what_always_fires_is_seen_as_one_alert_from_midnight_on(tmp_path: Path) -> None:

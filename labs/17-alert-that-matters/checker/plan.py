@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 STEP = 10  # s between two scrapes, and between two evaluations
 MINUTE, HOUR = 60, 3600
 DAY = 24 * HOUR
+WEEKEND = {2: "Saturday", 3: "Sunday"}  # days after the first one, 1 January 1970, which was a Thursday
+WORKING = (0, 1, 4, 5, 6)
 NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from when on fewer and fewer do
 RARE = 2 * MINUTE  # from one request to the next at night
 LEAD, FAULT = 20 * MINUTE, 6 * MINUTE  # before a fault, and how long it lasts
@@ -28,6 +30,7 @@ SLOTS = range(7, 19)  # hours of the day in which something happens, at most one
 USUAL, OTHERS = ("500", "502", "503", "504"), ("501", "505", "507", "511", "520", "524", "599")
 AFTER = 5 * MINUTE  # for so long what happened may still be seen
 RUSH_MEMORY, RUSH_AT_WORK = 3.8e8, 24  # of each pod at the rush hour: bytes of a limit of 4e8, and requests
+KINDS = ("errors", "errors-few", "errors-all"), ("slow", "slow-few"), ("gone", "hanging")  # of faults
 OF_THE_TAKEN = 0.054  # of what is not refused so much fails while a partner sends rubbish: about 2 % of all
 
 
@@ -271,7 +274,7 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
     """The seven faults."""
 
     def by_day() -> int:
-        return chance.randrange(6, 20) * HOUR
+        return chance.randrange(5, 24) * HOUR
 
     def at_night() -> int:
         return chance.randrange(0, NIGHT // HOUR) * HOUR
@@ -284,7 +287,7 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
     slow_few, away, lost = share(0.13, 0.18), chance.randrange(PODS), chance.randrange(PODS)
     most, crawl = share(0.85, 0.97), round(chance.uniform(2, 8), 1)
     quiet, whole = Moment(1, errors=0, cpu=0.03), _status(chance)
-    return {
+    found = {
         "errors": Trial("critical", f"{many:.1%} of the answers are {first} and {also}, at 10 requests a second, while "
                         "one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=(lost,)),
                         Moment(10, errors=many, status=first, also=also, lost=(lost,))),
@@ -303,3 +306,17 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
         "hanging": Trial("critical", "one pod is gone, and the others are there and answer nothing, not even a scrape",
                          by_day(), calm, Moment(0, up=0, away=away)),
     }  # fmt: skip
+    days = {name: day for kind in KINDS for name, day in zip(kind, _days(chance, len(kind)), strict=True)}
+    return {name: _on(trial, days[name]) for name, trial in found.items()}
+
+
+def _days(chance: random.Random, count: int) -> list[int]:
+    """So many days, of which one is of a weekend, and one is not."""
+    days = [chance.choice([*WEEKEND]), *(chance.choice(WORKING) for _ in range(count - 1))]
+    return chance.sample(days, count)
+
+
+def _on(trial: Trial, day: int) -> Trial:
+    """A fault on another day than the first."""
+    what = f"{trial.what}, on a {WEEKEND[day]}" if day in WEEKEND else trial.what
+    return replace(trial, what=what, begins=day * DAY + trial.begins)
