@@ -73,6 +73,28 @@ def test_an_autoscaler_alone_takes_the_pods_away(
         asyncio.run(getattr(checks, check).run(lab))
 
 
+def test_pods_that_run_on_for_minutes_have_not_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Deployment does not count them."""
+    checks, own = loaded("23"), wanting(1, OWN)
+
+    async def runs_on(*given: Any, **more: Any) -> Observation:
+        return Observation(False, "pods that are told to go have ended", "1 of 2 pods are being deleted")
+
+    async def present() -> Object:
+        return own
+
+    async def once(function: Any) -> Any:
+        return SimpleNamespace(hands=Hands(), ended=0.0)
+
+    checks.ended = runs_on
+    monkeypatch.setattr(deployments, "followed", lambda *given, **more: alone())
+    monkeypatch.setattr(autoscalers, "back_at_one", well)
+    lab = made_up_lab("23", objects=NothingThere(deployment=lambda name: SimpleNamespace(present=present)))
+    lab.once = once  # type: ignore[method-assign]
+    with pytest.raises(Failure, match="being deleted"):
+        asyncio.run(checks.scales_in.run(lab))
+
+
 @pytest.mark.parametrize("number", ["10", "11"])
 def test_a_server_beside_the_deployments_is_over_the_budget(number: str) -> None:
     async def once(function: Any) -> Any:

@@ -13,10 +13,23 @@ from mlops_lab.kit import autoscaler_tolerance, autoscalers, deployments, presen
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.makers import answers_alone
+from mlops_lab.kit.paid_for import ended
 from mlops_lab.kit.prerequisites import must
 
 from . import server, share, why
-from .scenario import FIGURES_WITHIN, IN_WITHIN, KIND, computes, moves, release, storm, target, window, without_figures
+from .scenario import (
+    ENDED_WITHIN,
+    FIGURES_WITHIN,
+    IN_WITHIN,
+    KIND,
+    computes,
+    moves,
+    release,
+    storm,
+    target,
+    window,
+    without_figures,
+)
 
 ARRIVED_WITHIN = 60  # s, for pods that were changed just before
 REPORTS_WITHIN = 20  # s
@@ -132,7 +145,8 @@ async def scales_out(lab: Lab) -> None:
 async def scales_in(lab: Lab) -> None:
     """Within 100 s of the storm's end there is exactly one pod of `model` again.
 
-    It is as agreed that its autoscaler takes pods away: once they were not needed for 15 s.
+    The pods that were told to go have ended 40 s later. It is as agreed that its autoscaler takes pods away: once they
+    were not needed for 15 s.
     """
     if not lab.thorough(scales_out, scales_in):
         return
@@ -141,6 +155,7 @@ async def scales_in(lab: Lab) -> None:
     async with deployments.followed(lab, found.hands.take, within=IN_WITHIN):
         back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because("" if back.ok else await why_not_one(lab, "the metrics need up to 30 s more to fall"))
+    must(await ended(lab, within=ENDED_WITHIN), why.RUN_ON)
     expect(found.hands.seen()).because(autoscalers.BY_HAND)
     for hpa in await autoscalers.autoscalers_of(lab):
         seen = observe(f"s that {hpa.name} waits before it takes pods away", window(hpa), equal_to(WINDOW), timed=False)
