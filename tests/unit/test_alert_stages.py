@@ -305,6 +305,10 @@ def test_the_gateways_own_log_has_the_line_that_is_asked_for() -> None:
     assert (request.logged, request.foreign) == (True, 0)
     checks.compared(request, [line, "POST /predict was answered"], ["POST /predict was answered", "request_id=a.b"])
     assert (request.logged, request.foreign) == (False, 1)
+    assert request.of_gateway == 1
+    came = json.dumps({"request_id": "a.b", "event": "received"})
+    checks.compared(request, [line], [came, line, line.replace("a.b", "a.c")])
+    assert (request.logged, request.of_gateway) == (True, 2)
 
 
 class World:
@@ -583,6 +587,21 @@ def test_of_a_request_that_fails_both_lines_of_the_model_are_asked_for() -> None
     with pytest.raises(Failure, match="2 lines of model"):
         asyncio.run(checks.finds_a_request.run(lab))
     request.lines.append({"request_id": "a", "service": "model", "error": "TypeError"})
+    asyncio.run(checks.finds_a_request.run(lab))
+
+
+def test_all_lines_of_a_gateway_that_logs_two_are_asked_for() -> None:
+    lab, line = made_up_lab("17"), {"request_id": "a", "service": "gateway", "status": 200}
+    request = checks.Request("with an id", 200, answered=200, id="a", of_gateway=2, logged=True)
+    request.lines = [line, {**line, "service": "model"}]
+
+    async def once(stage: Any) -> Any:
+        return [request] if stage.__name__ == "requested" else [(request, checks.Observation(True, "", ""))]
+
+    lab.once = once  # type: ignore[method-assign,assignment]
+    with pytest.raises(Failure, match="2 lines of gateway"):
+        asyncio.run(checks.finds_a_request.run(lab))
+    request.lines.append({"request_id": "a", "service": "gateway", "event": "received"})
     asyncio.run(checks.finds_a_request.run(lab))
 
 

@@ -200,7 +200,7 @@ async def finds_a_request(lab: Lab) -> None:
         must(how, "it has to end by itself, and soon: each log is read once. kubectl logs --follow never ends")
         for service in ("gateway", "model"):
             lines = [each for each in request.lines if each.get("service") == service]
-            least = request.of_model if service == "model" else 1
+            least = request.of_model if service == "model" else request.of_gateway
             must(
                 Observation(
                     len(lines) >= least,

@@ -69,7 +69,7 @@ class Request:
 
     Attributes:
         others: the ids that came back to requests alike, each sent without one.
-        of_model: how many lines the model logs about it.
+        of_model, of_gateway: how many lines the model logs about it, and the gateway has at least.
         sentences: what ./trace wrote to its standard output that is no JSON object.
         after: the ids of requests that came after it, several at once, each with the one that came back.
         unlogged: of these ids, those that the gateway's log lacks.
@@ -85,6 +85,7 @@ class Request:
     logged: bool = False  # a JSON object with its id and status is in the gateway's own log
     printed: tuple[str, ...] = ()
     of_model: int = 1
+    of_gateway: int = 1
     sentences: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     after: tuple[tuple[str, str], ...] = ()
@@ -235,14 +236,13 @@ async def standard_output(lab: Lab, request_id: str) -> list[str]:
 
 
 def compared(request: Request, printed: Sequence[str], log: Sequence[str]) -> None:
-    """Note whether the gateway's own log has JSON about a request, and count its sentences among what was printed.
+    """Note what JSON the gateway's own log has about a request, and count its sentences among what was printed.
 
     What else is printed and is no JSON may be of standard error.
     """
-    request.logged = any(
-        each.get("request_id") == request.id and str(each.get("status")) == str(request.answered)
-        for each in json_objects(log)
-    )
+    own = [each for each in json_objects(log) if each.get("request_id") == request.id]
+    request.logged = any(str(each.get("status")) == str(request.answered) for each in own)
+    request.of_gateway = max(1, len(own))
     # Threads that print at once may put two objects into one line.
     text = "\n".join(log)
     request.unlogged = tuple(sent for sent, _ in request.after if f'"{sent}"' not in text)

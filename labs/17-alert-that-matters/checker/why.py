@@ -138,8 +138,8 @@ BARE = (
 
 
 HALF = (
-    "of a request that fails the model logs two lines, what was wrong and how it ended: print all lines that have the "
-    "request's id, not the first one, nor those of one event alone"
+    "of a request that fails the model logs two lines, what was wrong and how it ended, and a gateway may log several, "
+    "too: print all lines that have the request's id, not the first one, nor those of one event alone"
 )
 
 
