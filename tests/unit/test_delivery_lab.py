@@ -141,11 +141,12 @@ def test_hands_change_and_delete_both_what_pods_are_given_and_what_leads_to_them
     wanted = {"weights": "w", "program": "p", "key": "k", "image": "x:v1"}
     for seed in range(30):
         found = changes(Random(seed), wanted)
-        assert len(found) == 8  # README says so
-        for kind in ("Deployment", "Service", "Secret"):
+        assert len(found) == 9  # README says so
+        for kind in ("Deployment", "Service", "Secret", "ConfigMap"):
             assert ["deleted" in each.what for each in found if each.kind == kind].count(True) == 1
         assert [each.kind for each in found].count("Deployment") == 3
-        assert sorted(each.kind for each in found).count("Secret") == 2
+        for kind in ("Service", "Secret", "ConfigMap"):
+            assert [each.kind for each in found].count(kind) == 2
 
 
 def test_a_slow_gate_gets_one_fault_of_each_word_first() -> None:

@@ -49,8 +49,8 @@ async def follows(lab: Lab) -> None:
 async def puts_back(lab: Lab) -> None:
     """What is changed by hand is as in the repository again within 60 s.
 
-    Eight changes: one of Deployment `model` (pods or image), one of another field of it, one of Service `model` (port
-    or selector), one of the Secret; and Deployment, Service, Secret and a ConfigMap are deleted.
+    Nine changes: one of Deployment `model` (pods or image), one of another field of it, one of Service `model` (port
+    or selector), one of the Secret and one of a ConfigMap; and Deployment, Service, Secret and a ConfigMap are deleted.
     """
     for seen in await by_hand(lab):
         expect(seen).because(why.PUT_BACK)

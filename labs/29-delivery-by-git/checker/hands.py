@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, LabError
 from mlops_lab.kube.client import Object
 
 Seen = dict[str, Any]
+_TIMES = 3  # in which another object is made in place of an immutable one
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Change:
 
 
 def changes(draw: random.Random, wanted: Seen) -> list[Change]:
-    """Two changes of the Deployment, one each of the Service and the Secret; all three and a ConfigMap are deleted.
+    """Two changes of the Deployment, one each of the Service, the Secret and a ConfigMap; one of each kind is deleted.
 
     In any order. What is deleted is made anew by who knows no more than how to make it; what is changed has to be
     compared.
@@ -58,6 +60,7 @@ def changes(draw: random.Random, wanted: Seen) -> list[Change]:
         _deleted("Service", "model", _service),
         draw.choice((_probe(draw), _patience(draw))),
         _deleted("ConfigMap", given, _data),
+        _other_program(draw, wanted["program"]),
         _deleted("Secret", key, _data),
         _other_key(draw, key),
     ]  # fmt: skip
@@ -169,16 +172,34 @@ def _other_key(draw: random.Random, name: str) -> Change:
     value = base64.b64encode(f"{draw.randrange(1 << 64):x}".encode()).decode()
 
     async def do(lab: Lab) -> None:
-        found = await lab.objects.named("Secret", name).now()
-        if found and found.get("immutable"):  # it can't be changed: another one takes its place
-            other: Object = {key: found[key] for key in ("apiVersion", "kind", "type") if key in found}
-            other |= {"metadata": {"name": name}, "data": found["data"] | {"API_KEY": value}}
-            await lab.objects.delete("Secret", name)
-            await lab.objects.apply([other])
-            return
-        await lab.objects.patch("Secret", name, {"data": {"API_KEY": value}})
+        await _with(lab, "Secret", name, {"API_KEY": value})
 
     return Change(f"another value in Secret {name} by hand", "Secret", name, do, _data)
+
+
+def _other_program(draw: random.Random, name: str) -> Change:
+    mark = f"# hotfix-{draw.randrange(0x1000, 0x10000):x}\n"
+
+    async def do(lab: Lab) -> None:
+        found = await lab.objects.named("ConfigMap", name).present()
+        await _with(lab, "ConfigMap", name, {each: text + mark for each, text in found["data"].items()})
+
+    return Change(f"another text in ConfigMap {name} by hand", "ConfigMap", name, do, _data)
+
+
+async def _with(lab: Lab, kind: str, name: str, data: dict[str, str]) -> None:
+    """Give an object other data; where it is immutable, another one takes its place."""
+    found = await lab.objects.named(kind, name).now()
+    if not found or not found.get("immutable"):
+        await lab.objects.patch(kind, name, {"data": data})
+        return
+    other: Object = {key: found[key] for key in ("apiVersion", "kind", "type") if key in found}
+    other |= {"metadata": {"name": name}, "data": found["data"] | data}
+    for _ in range(_TIMES):
+        await lab.objects.delete(kind, name)
+        with contextlib.suppress(LabError):  # who puts it back at once was sooner, and it can't be changed again
+            await lab.objects.apply([other])
+            return
 
 
 def _deleted(kind: str, name: str, part: Callable[[Object], Any]) -> Change:
