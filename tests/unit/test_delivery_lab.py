@@ -132,8 +132,9 @@ def test_two_of_six_changes_for_ci_have_a_key_in_clear_and_each_in_another_field
     assert len(checker.KINDS) == 6 and [*checker.KINDS.values()].count(True) == 2  # README says so
     for kind, field in (("a Secret in clear", "stringData"), ("a Secret in base64", "data")):
         for seed in range(6):
-            (name,) = checker._how(Random(seed), kind, "m-1")["clear"]["values"]
-            assert name == field and not checker.KINDS[kind]
+            clear = checker._how(Random(seed), kind, "m-1")["clear"]
+            assert [*clear["values"]] == [field] and not checker.KINDS[kind]
+            assert clear["json"] is (field == "data")
 
 
 def test_hands_change_and_delete_both_what_pods_are_given_and_what_leads_to_them() -> None:

@@ -123,11 +123,11 @@ def _version(draw: Any) -> str:
 
 
 def _clear(draw: Any, *, coded: bool) -> dict[str, Any]:
-    """A Secret with a key, as people write it, somewhere in `service/`."""
+    """A Secret with a key, as people write it, or as `kubectl create secret -o json` does, somewhere in `service/`."""
     key, file = f"{draw.randrange(1 << 128):032x}", draw.choice(("access", "key", "partners", "settings"))
     data = {"API_KEY": base64.b64encode(key.encode()).decode()}
     values = {"data": data} if coded else {"stringData": {"API_KEY": key}}
-    return {"file": f"service/{file}.yaml", "values": values}
+    return {"file": f"service/{file}.yaml", "values": values, "json": coded}
 
 
 def _lines(said: Any) -> list[str]:

@@ -78,13 +78,15 @@ class Team:
         """The files of a change that nobody pushes, and the commit of it, which another one can be based on.
 
         Args:
-            clear: a key that stands in a Secret of the repository: {"file": its path, "values": data or stringData}.
+            clear: a key that stands in a Secret of the repository: {"file": its path, "values": data or stringData,
+                "json": whether it is written as JSON, which is YAML, too}.
         """
         self._repository.newest()
         files = self._laid(base, seed, **how)
         if clear:
-            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "model-key"}}
-            files[clear["file"]] = {**secret, **clear["values"]}
+            secret: Said = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "model-key"}}
+            secret |= clear["values"]
+            files[clear["file"]] = json.dumps(secret, indent=4) + "\n" if clear["json"] else secret
         self._repository.commit("A change for CI", files)
         commit = self._repository.git("rev-parse", "HEAD").strip()
         found = {
