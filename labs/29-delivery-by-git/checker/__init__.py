@@ -1,6 +1,6 @@
 """Lab 29: the checker is the team that commits to the repository, its passengers, and somebody with kubectl.
 
-Two good commits first; then hands, fifteen faults, models that are worse, a revert, another key. Each check that
+Two good commits first; then hands, sixteen faults, models that are worse, a revert, another key. Each check that
 follows begins where those two ended, and the service is at the end as it was at the beginning.
 """
 
@@ -60,7 +60,7 @@ async def puts_back(lab: Lab) -> None:
 async def stops_broken(lab: Lab) -> None:
     """A commit with a fault is refused within 120 s, and no passenger ever gets an answer by it.
 
-    Fifteen, one for each thing that the words manifest, start, ready and answers stand for; the note says which, and
+    Sixteen, one for each thing that the words manifest, start, ready and answers stand for; the note says which, and
     why. One of each word comes first, then what else is about answers, then the rest, and none after five minutes. One
     of the first four is pushed together with a commit before it that is right, and is not the newest. While one of
     them is tried, Deployment `model` is scaled by hand, and is as before within 60 s. While the last one is the newest

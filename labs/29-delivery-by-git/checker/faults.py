@@ -44,6 +44,10 @@ def no_yaml(files: Files, draw: random.Random) -> None:
     files[SERVICE] = f"apiVersion: v1\nkind: Service\nmetadata: {{name: model, labels: {{a: {word(draw)}}}\n"
 
 
+def no_sealed_yaml(files: Files, draw: random.Random) -> None:
+    files[KEY] = f"kind: Sealed\nmetadata: {{name: model-key-{word(draw)}\nsealed: {{}}\n"
+
+
 def no_kind(files: Files, draw: random.Random) -> None:
     files[DEPLOYMENT]["apiVersion"] = draw.choice(("apps/v2", "extensions/v1beta1", "app/v1"))
 
@@ -117,7 +121,7 @@ def other_status(files: Files, draw: random.Random) -> None:
 
 # By word, and of each word what its sentence names: one of each is played.
 FAULTS: dict[str, tuple[tuple[Fault, ...], ...]] = {
-    "manifest": ((no_yaml,), (no_kind,), (no_port,), (no_key,)),
+    "manifest": ((no_yaml,), (no_sealed_yaml,), (no_kind,), (no_port,), (no_key,)),
     "start": ((no_image, no_command), (no_secret,), (ends_at_once,)),
     "ready": ((other_probe, never_ready, other_port),),
     "answers": (

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .faults import DEPLOYMENT, NAMES, SERVICE, Files, container
+from .faults import DEPLOYMENT, NAMES, Files, container
 from .models import Model, best, loss, worse_by
 from .passengers import Crowd, asked
 from .repository import WEIGHTS, Repository, in_clear, named_by_content, with_extra, with_key, with_more
@@ -72,7 +72,7 @@ class Team:
             self._repository.commit(f"{message}, to begin with", self._laid(base, seed, **after))
         files = self._laid(base, seed, **how)
         commit = self._repository.push(message, files)
-        return {"commit": commit, **({} if isinstance(files[SERVICE], str) else self._wanted())}
+        return {"commit": commit, **({} if any(isinstance(each, str) for each in files.values()) else self._wanted())}
 
     def propose(self, base: str, seed: int, clear: Said | None = None, **how: Any) -> Said:
         """The files of a change that nobody pushes, and the commit of it, which another one can be based on.
