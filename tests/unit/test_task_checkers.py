@@ -657,7 +657,7 @@ def test_a_probe_without_times_of_its_own_takes_out_a_pod_in_time(
         return READY
 
     it.leaves_when_not_ready, it.some_pod = leaves, gives("a-pod")
-    it.waited_for_the_store = it.replaced = gives(READY)
+    it.waited_for_the_store = it.replaced = it.by_the_template = gives(READY)
     asyncio.run(getattr(it, check).run(lab()))
     assert min(given) > 3 * 10 + 5
 
