@@ -657,8 +657,10 @@ def test_a_probe_without_times_of_its_own_takes_out_a_pod_in_time(
         return READY
 
     it.leaves_when_not_ready, it.some_pod = leaves, gives("a-pod")
-    it.waited_for_the_store = it.replaced = it.by_the_template = gives(READY)
-    asyncio.run(getattr(it, check).run(lab()))
+    it.waited_for_the_store = it.replaced = gives(READY)
+    it.by_the_template = lambda *given: READY
+    deployment = SimpleNamespace(present=gives({}))
+    asyncio.run(getattr(it, check).run(lab(objects=Room(service=gives({}), deployment=lambda name: deployment))))
     assert min(given) > 3 * 10 + 5
 
 
@@ -811,48 +813,6 @@ def test_a_step_may_come_from_the_cache_inside_of_a_condition(
     )
     spec = {"root": evaluate, "components": {"comp-condition-1": register, "comp-register": {"executorLabel": "e"}}}
     assert list(checker("gate-the-registration")._cached(spec)) == [cached]
-
-
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [({}, ""), ({"pod-template-hash": "5d8f"}, "pod-template-hash=5d8f"), ({"track": "past"}, "track=past")],
-)
-def test_a_selector_has_labels_of_the_template_alone(checker: Callable[[str], Any], more: Any, said: str) -> None:
-    it = checker("expose-a-deployment")
-    given = in_manifests(it.start, "Deployment", it.D.app)
-
-    async def present() -> Any:
-        return given
-
-    made = lab(objects=Room(deployment=lambda name: SimpleNamespace(present=present)))
-    seen = asyncio.run(it.by_the_template(made, {"selector": {"app": it.D.label, **more}}))
-    assert seen.ok is not bool(said) and said in seen.seen
-    assert not asyncio.run(it.by_the_template(made, {})).ok
-
-
-@pytest.mark.parametrize(
-    ("selector", "said"),
-    [
-        ({"app": "a"}, ""),
-        ({"app": "a", "tier": "back"}, ""),
-        ({"app": "a", "pod-template-hash": "5d8f"}, "pod-template-hash=5d8f is not in it"),
-        ({"app": "b"}, "app=b is not in it"),
-        ({}, "it has no selector"),
-    ],
-)
-@pytest.mark.parametrize(
-    ("task", "look"), [("service-without-answer", "by_the_template"), ("serve-the-model", "_by_the_template")]
-)
-def test_a_service_leads_to_the_next_releases_pods_as_well(
-    checker: Callable[[str], Any], task: str, look: str, selector: Any, said: str
-) -> None:
-    it = checker(task)
-    labels = {"metadata": {"labels": {"app": "a", "tier": "back"}}}
-    deployment = SimpleNamespace(present=gives({"spec": {"template": labels}}))
-    rooms = Room(deployment=lambda name: deployment, service=gives({"spec": {"selector": selector}}))
-    given = [it.D.service] if task == "service-without-answer" else []
-    seen = asyncio.run(getattr(it, look)(lab(objects=rooms), *given))
-    assert seen.ok is not bool(said) and said in seen.seen
 
 
 @pytest.mark.parametrize(

@@ -577,13 +577,13 @@ def test_a_default_class_by_either_annotation_is_one(checker: Loaded, kind: str)
     ("selector", "said"),
     [
         ({"app": "db"}, ""),
-        ({"app": "db", "controller-revision-hash": "db-5d8f"}, "it selects by controller-revision-hash"),
+        ({"app": "db", "controller-revision-hash": "db-5d8f"}, "controller-revision-hash=db-5d8f is not in it"),
         ({}, "it has no selector"),
     ],
 )
 def test_members_are_found_by_labels_of_their_template(checker: Loaded, selector: Any, said: str) -> None:
     it, members = checker("stable-names"), {"spec": {"template": {"metadata": {"labels": {"app": "db"}}}}}
-    service = gives({"spec": {"selector": selector}})
+    service = gives({"metadata": {"name": "group"}, "spec": {"selector": selector}})
     seen = asyncio.run(it._by_labels(lab(objects=Room(service=service, named=found(members))), "group"))
     assert seen.ok is not bool(said) and said in seen.seen
 

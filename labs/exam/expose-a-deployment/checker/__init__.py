@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from mlops_lab.checks import Observation, at_least, check, equal_to, expect, holds, observe
+from mlops_lab.checks import at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit import given, presence
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, judged, tried
+from mlops_lab.kit.service_selectors import by_the_template
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
@@ -52,14 +53,15 @@ async def inside_by_name(lab: TaskLab) -> None:
         await unchanged(lab, _START, "Deployment", D.old),
         "the predecessor was to be left alone: what keeps requests from it is the Service's selector",
     )
-    spec = (await lab.objects.service(D.inside))["spec"]
+    service = await lab.objects.service(D.inside)
+    spec = service["spec"]
     ports = {each["port"]: each.get("targetPort") for each in spec.get("ports") or []}
     seen = f"port {D.service_port} leads to {ports.get(D.service_port, 'nothing')}"
     named = f"port {D.service_port} leads to {D.name}"
     expect(holds(ports.get(D.service_port) == D.name, named, otherwise=seen)).because(
         "with the port's name as targetPort a Service follows whatever number the pods give it"
     )
-    expect(await by_the_template(lab, spec)).because(_NEXT)
+    expect(by_the_template(service, await lab.objects.deployment(D.app).present())).because(_NEXT)
     policy = spec.get("internalTrafficPolicy", "Cluster")
     expect(observe("internalTrafficPolicy", policy, equal_to("Cluster"))).because(
         "Local leads only to pods of the node from which somebody asks, and to nothing where there are none"
@@ -86,12 +88,13 @@ async def inside_by_name(lab: TaskLab) -> None:
 @check(points=2, domains=_DOMAINS)
 async def at_each_node(lab: TaskLab) -> None:
     """On every node's address the port leads to the Deployment's pods."""
-    spec = (await lab.objects.service(D.gate))["spec"]
+    service = await lab.objects.service(D.gate)
+    spec = service["spec"]
     found = [str(each["nodePort"]) for each in spec.get("ports") or [] if each.get("nodePort")]
     expect(observe("ports on nodes", ", ".join(found) or "none", equal_to(str(D.node_port)))).because(
         "type NodePort opens a port on each node; which one, the field nodePort says, else the cluster chooses"
     )
-    expect(await by_the_template(lab, spec)).because(_NEXT)
+    expect(by_the_template(service, await lab.objects.deployment(D.app).present())).because(_NEXT)
     await must_answer(lab, D.gate, D.app, port=spec["ports"][0]["port"])
     probe = Probe(lab.objects, "trial-caller")
     ways = [
@@ -103,15 +106,6 @@ async def at_each_node(lab: TaskLab) -> None:
         "a node hands what comes to the port to any of the pods, wherever they run, unless externalTrafficPolicy is "
         "Local"
     )
-
-
-async def by_the_template(lab: TaskLab, service: Object) -> Observation:
-    """Whether a Service selects by labels that the Deployment's template gives all its pods, also those to come."""
-    template = (await lab.objects.deployment(D.app).present())["spec"]["template"]
-    labels, selector = template["metadata"].get("labels") or {}, service.get("selector") or {}
-    other = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()) if labels.get(key) != value)
-    expected = "a selector of labels that are in the Deployment's template"
-    return holds(bool(selector) and not other, expected, f"{other} is not in it" if other else "no selector")
 
 
 async def _nodes(lab: TaskLab) -> list[tuple[str, str]]:

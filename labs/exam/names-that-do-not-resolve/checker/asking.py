@@ -7,6 +7,7 @@ from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import is_running, leaving, newest, ready
 from mlops_lab.kit.pods import name as name_of
+from mlops_lab.kit.service_selectors import beside_the_template
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
@@ -42,8 +43,6 @@ async def goes_by_a_name(lab: TaskLab, drawn: Drawn) -> Observation:
     """
     service = await lab.objects.named("Service", drawn.store).now() or {"spec": {}}
     store = await lab.objects.deployment(drawn.store).present()
-    labels = store["spec"]["template"]["metadata"].get("labels") or {}
-    selector = service["spec"].get("selector") or {}
     client = await lab.objects.deployment(drawn.client).present()
     pod = client["spec"]["template"]["spec"]
     urls = [
@@ -51,11 +50,7 @@ async def goes_by_a_name(lab: TaskLab, drawn: Drawn) -> Observation:
     ]
     said = [
         *(["the Service has a cluster IP, or is gone"] if service["spec"].get("clusterIP") != "None" else []),
-        *(
-            f"it selects {key}={value}, which no template says"
-            for key, value in selector.items()
-            if labels.get(key) != value
-        ),
+        *(f"it selects {each}, which no template says" for each in beside_the_template(service, store)),
         *(f"URL is {url}" for url in urls if _ADDRESS.match(url)),
         *(f"hostAliases for {each['ip']}" for each in pod.get("hostAliases") or []),
     ]

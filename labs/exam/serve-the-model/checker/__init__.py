@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 
-from mlops_lab.checks import Observation, check, equal_to, expect, holds, observe
+from mlops_lab.checks import check, equal_to, expect, holds, observe
 from mlops_lab.kit import deployments
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.service_selectors import by_the_template
 from mlops_lab.kit.volumes import config_maps
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
@@ -38,7 +39,7 @@ async def answers(lab: TaskLab) -> None:
     expect(said.values(D.version)).because("the model gives the same numbers wherever it runs; another one answers")
     await must_answer(lab, D.service, D.model)
     must(
-        await _by_the_template(lab),
+        by_the_template(await lab.objects.service(D.service), await lab.objects.deployment(D.model).present()),
         "pods that come later have the labels that stand in the template, and with the next release another "
         "pod-template-hash",
     )
@@ -75,16 +76,6 @@ async def waits_for_its_model(lab: TaskLab) -> None:
         "how long a model loads is not known beforehand: a delay that is long enough here is too short where the "
         "machine is busy, or the model larger. /readyz tells, also an exec probe or a startupProbe that asks it"
     )
-
-
-async def _by_the_template(lab: TaskLab) -> Observation:
-    """Does the Service select by labels that the Deployment's template gives all its pods, also those to come?"""
-    template = (await lab.objects.deployment(D.model).present())["spec"]["template"]
-    labels = template["metadata"].get("labels") or {}
-    selector = (await lab.objects.service(D.service))["spec"].get("selector") or {}
-    other = ", ".join(f"{key}={value}" for key, value in sorted(selector.items()) if labels.get(key) != value)
-    expected = f"Service {D.service} selects by labels that are in the Deployment's template"
-    return holds(bool(selector) and not other, expected, f"{other} is not in it" if other else "it has no selector")
 
 
 def asks_the_server(container: Object, mounted: Sequence[Object] = ()) -> bool:

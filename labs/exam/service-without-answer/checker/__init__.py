@@ -5,12 +5,13 @@ from pathlib import Path
 from mlops_lab.checks import check, equal_to, expect, observe
 from mlops_lab.kit import deployments
 from mlops_lab.kit.endpoints import answered_by, leaves_when_not_ready, some_pod
+from mlops_lab.kit.service_selectors import by_the_template
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import by_the_template, replaced
+from .trial import replaced
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
@@ -44,7 +45,8 @@ async def only_ready_pods_are_asked(lab: TaskLab) -> None:
     expect(await replaced(lab, D, one)).because(
         "what is changed in pods that run is gone with them: a Deployment makes its pods of its template"
     )
-    expect(await by_the_template(lab, D.service)).because(
+    service, deployment = await lab.objects.service(D.service), await lab.objects.deployment(D.service).present()
+    expect(by_the_template(service, deployment)).because(
         "the next rollout's pods have the labels that stand in the template, and a pod-template-hash of their own"
     )
 

@@ -7,6 +7,7 @@ from mlops_lab.kit import presence
 from mlops_lab.kit.answering import detours
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probes import Probe, Way, judged, tried
+from mlops_lab.kit.service_selectors import by_the_template
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -85,8 +86,5 @@ async def clients_get_ready_ones(lab: TaskLab) -> None:
 
 async def _by_labels(lab: TaskLab, service: str) -> Observation:
     """Does a Service select members by labels of their template alone?"""
-    selector = (await lab.objects.service(service))["spec"].get("selector") or {}
-    own = (await lab.objects.named("StatefulSet", D.members).present())["spec"]["template"]["metadata"]["labels"]
-    said = ", ".join(sorted(key for key, value in selector.items() if own.get(key) != value))
-    expected = f"Service {service} selects by labels of the members' template"
-    return holds(bool(selector) and not said, expected, f"it selects by {said}" if said else "it has no selector")
+    members = await lab.objects.named("StatefulSet", D.members).present()
+    return by_the_template(await lab.objects.service(service), members)
