@@ -14,7 +14,7 @@ from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.manifests import replicas_applied
-from mlops_lab.kit.paid_for import ended, no_other_server
+from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
 from .scenario import IN_WITHIN, P99, surge
@@ -25,7 +25,6 @@ from .why import NO_CPU
 ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 75  # seconds for all autoscalers of the Deployment
 MOST_PODS = 4
-ENDED_WITHIN = 40  # seconds for a pod that is told to go; Kubernetes gives it 30, if nothing else is said
 
 
 @check(points=1, domains=("ckad/services-and-networking",))
@@ -145,11 +144,7 @@ async def scales_in_again(lab: Lab) -> None:
     async with under_load.specs.followed(), followed(lab, under_load.hands.take, within=IN_WITHIN):
         back = await autoscalers.back_at_one(lab, ended=under_load.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
-    expect(await ended(lab, within=ENDED_WITHIN)).because(
-        "a Deployment does not count pods that are ending, but they run, and are paid for: as long as preStop and the "
-        "program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes to take a pod off "
-        "their lists"
-    )
+    expect(await ended(lab, within=ENDED_WITHIN)).because(RUN_ON)
     expect(under_load.hands.seen()).because(autoscalers.BY_HAND)
     expect(under_load.specs.left_alone()).because(WRITTEN)
     expect(await comes_down(lab, IN_WITHIN)).because(

@@ -18,7 +18,7 @@ from mlops_lab.kit.autoscaler_tolerance import USUAL
 from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.given import must_be_given
 from mlops_lab.kit.manifests import replicas_applied
-from mlops_lab.kit.paid_for import ended, no_other_server
+from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
 from .counted import NOT_ITS_REQUESTS, no_fewer_than_counted, no_more_than_counted
@@ -32,7 +32,6 @@ ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 25  # seconds for all autoscalers of the Deployment: each looks every 15 s
 MEASURED_WITHIN = 50  # seconds: discovery, two scrapes, and the custom metrics API's own list of series
 IN_WITHIN = 100  # seconds from the load's end
-ENDED_WITHIN = 40  # seconds for a pod that is told to go; Kubernetes gives it 30, if nothing else is said
 REFUSED = 422, 405  # the statuses where no flights are in a request, and of a GET
 MOST_AT_ONCE = 9  # requests for one look
 
@@ -208,11 +207,7 @@ async def scales_in_again(lab: Lab) -> None:
     async with found.specs.followed(), followed(lab, found.hands.take, within=IN_WITHIN):
         back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
-    expect(await ended(lab, within=ENDED_WITHIN)).because(
-        "a Deployment does not count pods that are ending, but they run, and are paid for: as long as preStop and the "
-        "program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes to take a pod off "
-        "their lists"
-    )
+    expect(await ended(lab, within=ENDED_WITHIN)).because(RUN_ON)
     expect(found.hands.seen()).because(autoscalers.BY_HAND)
     expect(found.specs.left_alone()).because(WRITTEN)
 

@@ -13,23 +13,11 @@ from mlops_lab.kit import autoscaler_tolerance, autoscalers, deployments, presen
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.makers import answers_alone
-from mlops_lab.kit.paid_for import ended
+from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended
 from mlops_lab.kit.prerequisites import must
 
 from . import server, share, why
-from .scenario import (
-    ENDED_WITHIN,
-    FIGURES_WITHIN,
-    IN_WITHIN,
-    KIND,
-    computes,
-    moves,
-    release,
-    storm,
-    target,
-    window,
-    without_figures,
-)
+from .scenario import FIGURES_WITHIN, IN_WITHIN, KIND, computes, moves, release, storm, target, window, without_figures
 
 ARRIVED_WITHIN = 60  # s, for pods that were changed just before
 REPORTS_WITHIN = 20  # s
@@ -155,7 +143,7 @@ async def scales_in(lab: Lab) -> None:
     async with deployments.followed(lab, found.hands.take, within=IN_WITHIN):
         back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because("" if back.ok else await why_not_one(lab, "the metrics need up to 30 s more to fall"))
-    must(await ended(lab, within=ENDED_WITHIN), why.RUN_ON)
+    must(await ended(lab, within=ENDED_WITHIN), RUN_ON)
     expect(found.hands.seen()).because(autoscalers.BY_HAND)
     for hpa in await autoscalers.autoscalers_of(lab):
         seen = observe(f"s that {hpa.name} waits before it takes pods away", window(hpa), equal_to(WINDOW), timed=False)

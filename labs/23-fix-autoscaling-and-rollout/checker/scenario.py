@@ -23,7 +23,6 @@ LATE = 2.0  # s that requests may leave late while pods start on a small machine
 FIGURES_WITHIN = 75  # s for the autoscalers of both Deployments together
 OUT_WITHIN = 90  # s from the storm's start to the second ready pod
 IN_WITHIN = 100  # s from the storm's end
-ENDED_WITHIN = 40  # s for a pod that is told to go
 ROLLED_OUT_WITHIN = 90  # s from the checker's release until all pods are new
 BEFORE, AFTER = 3, 4  # s of requests before the release, and after it
 USUAL_WINDOW = 300  # s, of an autoscaler that names none

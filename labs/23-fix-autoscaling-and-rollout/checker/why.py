@@ -37,11 +37,6 @@ IT_IS_NOT_THE_LOAD = (
     "a second pod must come because an autoscaler that looks at cpu has asked for it, and not because there are always "
     "two: kubectl describe hpa"
 )
-RUN_ON = (
-    "a Deployment does not count pods that are ending, but they run, and the quota counts what they request: for as "
-    "long as preStop and the program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes "
-    "to take a pod off their lists"
-)
 CAPPED = "maxReplicas bounds what a storm, or a bug, can cost"
 
 

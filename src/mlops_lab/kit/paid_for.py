@@ -17,6 +17,12 @@ from mlops_lab.kit.volumes import config_maps
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.objects import over
 
+ENDED_WITHIN = 40  # s for a pod that is told to go; Kubernetes gives it 30, if nothing else is said
+RUN_ON = (
+    "a Deployment does not count pods that are ending, but they run, are paid for and count in a quota: as long as "
+    "preStop and the program take, up to terminationGracePeriodSeconds. A few seconds are enough for all nodes to take "
+    "a pod off their lists"
+)
 _IMAGES = ("flight-delay", "flight-delay-pytorch")
 # How the images start it, and other ways to; a command with none of these is another program.
 _STARTS = re.compile(
