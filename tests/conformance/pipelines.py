@@ -71,6 +71,11 @@ def read(data: dsl.Input[dsl.Dataset]) -> str:
 
 
 @component
+def length(metrics: dsl.Input[dsl.Metrics]) -> int:
+    return int(metrics.metadata["length"])
+
+
+@component
 def where(data: dsl.Input[dsl.Dataset]) -> str:
     return data.uri
 
@@ -183,6 +188,12 @@ def dollars(said: dsl.OutputPath(str)):
 def two_steps(text: str = "hello"):
     written = write(text=text)
     expect(seen=read(data=written.outputs["data"]).output, wanted=text)
+
+
+@dsl.pipeline(name="metadata-alone")
+def metadata_alone():
+    written = write(text="hello")
+    expect_number(seen=length(metrics=written.outputs["metrics"]).output, wanted=5)
 
 
 @dsl.pipeline(name="numbers")

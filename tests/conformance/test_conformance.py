@@ -32,6 +32,7 @@ def package(pipeline: Any, folder: Path) -> str:
     ("name", "arguments"),
     [
         ("two_steps", {"text": "other"}),
+        ("metadata_alone", {}),
         ("numbers", {}),
         ("folder", {}),
         ("loop", {}),

@@ -85,6 +85,15 @@ func place(given spec, name string) placed {
 	return placed{Name: name, URI: path, Path: path}
 }
 
+func TestAnInputWithoutContentIsLeftAway(t *testing.T) {
+	held, given, to := setUp(t)
+	given.Inputs = []placed{place(given, "metrics")}
+	code, err := perform(given, to, []string{"sh", "-c", `test ! -e "$0"`, given.Inputs[0].Path})
+	if code != 0 || err != nil || held.result.Error != "" {
+		t.Fatal(code, err, held.result)
+	}
+}
+
 func TestATaskFromItsInputsToItsReport(t *testing.T) {
 	held, given, to := setUp(t)
 	held.objects["in/data with space"] = []byte("hello")
@@ -161,8 +170,9 @@ func TestAFailureIsReportedWithItsReason(t *testing.T) {
 		t.Error(code, held.result.Error)
 	}
 	held, given, to = setUp(t)
-	given.Inputs = []placed{{URI: filepath.Join(given.Prefix, "gone"), Path: filepath.Join(given.Prefix, "gone")}}
-	if code, _ := perform(given, to, []string{"true"}); code != exitLauncher || !strings.Contains(held.result.Error, "artifact gone not found") {
+	given.Inputs = []placed{place(given, "secret")}
+	held.answers = []int{http.StatusOK, http.StatusForbidden} // to the start, and to who asks for the input
+	if code, _ := perform(given, to, []string{"true"}); code != exitLauncher || held.result.Error != "its inputs could not be fetched: told so" {
 		t.Error(code, held.result.Error)
 	}
 }

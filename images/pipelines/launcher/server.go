@@ -16,6 +16,9 @@ import (
 // errUnneeded means that the server does not wait for this attempt any more.
 var errUnneeded = errors.New("nobody waits for this task any more")
 
+// errNothing means that nothing is kept there.
+var errNothing = errors.New("nothing is kept there")
+
 // refused is an answer that would be the same if asked again.
 type refused struct{ reason string }
 
@@ -53,7 +56,7 @@ func (s *server) ask(
 	for {
 		err := s.once(method, path, kind, body, take)
 		var final refused
-		if err == nil || errors.Is(err, errUnneeded) || errors.As(err, &final) {
+		if err == nil || errors.Is(err, errUnneeded) || errors.Is(err, errNothing) || errors.As(err, &final) {
 			return err
 		}
 		if end.IsZero() {
@@ -112,6 +115,8 @@ func (s *server) once(
 	switch {
 	case answer.StatusCode == http.StatusConflict:
 		return errUnneeded
+	case answer.StatusCode == http.StatusNotFound && method == http.MethodGet:
+		return errNothing
 	case answer.StatusCode == http.StatusInsufficientStorage || answer.StatusCode < 500:
 		return refused{message}
 	}

@@ -17,8 +17,9 @@ const archive = "application/x-tar"
 
 var notFinite = regexp.MustCompile(`^(NaN|Infinity)`) // as Python's json writes them
 
-// fetchInputs puts the input artifacts where the command looks for them. One that the server does not keep is left to
-// the command, which knows its URI.
+// fetchInputs puts the input artifacts where the command looks for them. One that is kept elsewhere is left to the
+// command, which knows its URI. One that has no content, as Metrics have none, is its metadata alone, as with Kubeflow
+// Pipelines (backend/src/v2/objectstore/object_store.go, DownloadBlob).
 func fetchInputs(given spec, from *server) error {
 	fetched := map[placed]bool{} // an artifact may be several inputs
 	for _, input := range given.Inputs {
@@ -27,7 +28,7 @@ func fetchInputs(given spec, from *server) error {
 			continue
 		}
 		fetched[input] = true
-		if err := fetchOne(key, input.Path, from); err != nil {
+		if err := fetchOne(key, input.Path, from); err != nil && !errors.Is(err, errNothing) {
 			return err
 		}
 	}
