@@ -19,8 +19,8 @@ from mlops_lab.images.work import Work, link
 _FOLDER = project() / "images"
 _NOBODY = "65534"
 _STAMP = "github.com/prometheus/common/version.Version"
-# Every service discovery but Kubernetes' would make it four times as long to compile.
-_TAGS = "remove_all_sd,enable_kubernetes_sd"
+# Those of clouds would make it four times as long to compile; files and HTTP need no tag.
+_TAGS = "remove_all_sd,enable_dns_sd,enable_kubernetes_sd"
 _PAGE = "<!doctype html><title>{0}</title><p>{0} is built without its pages here: ask its API, or run lab dashboard.\n"
 
 
