@@ -22,6 +22,7 @@ from mlops_lab.cluster.kubectl import Kubectl
 _FORWARDING = re.compile(rb"Forwarding from 127\.0\.0\.1:(\d+)")
 _START = 20.0  # s that kubectl may take to listen
 _HINT = "see what is wrong with it: lab status"
+_BUSY = "if nothing is, this machine is too busy: close other programs, and try again"
 
 
 class ForwardFailed(LabError):
@@ -147,8 +148,10 @@ def forwarding(
             more = child.stdout.read1(4096) if ready else b""  # type: ignore[attr-defined]
             said += more
             if not more:
-                text = said.decode(errors="replace").strip()
-                raise ForwardFailed(f"{target} can't be reached: {text or 'no answer'}", hint)
+                if text := said.decode(errors="replace").strip():
+                    raise ForwardFailed(f"{target} can't be reached: {text}", hint)
+                silent = f"kubectl port-forward {'ended' if ready else f'took {within:.0f} s'} and said nothing"
+                raise ForwardFailed(f"{target} can't be reached: {silent}", f"{hint}; {_BUSY}")
         # It tells of every connection; unread, that would fill the pipe and hold it up.
         threading.Thread(target=_discard, args=(child.stdout,), daemon=True).start()
         yield child, int(found.group(1))
