@@ -302,6 +302,18 @@ def test_an_unusual_flight_has_the_same_probability_without_the_rest(temp: list[
     asyncio.run(check) if right else refuses(check)
 
 
+def test_the_most_unusual_flights_are_told_of_once_or_by_the_column_that_is_wrong() -> None:
+    checker = lab_globals("01")
+    same = {name: {"rows": 12, "others": 0} for name in (*checker["FARTHEST"], "few")}
+    few, all_of_them = checker["asked_alone"](same)
+    assert str(few) == "30 flights of that week without the rest: others for 0 of 12"
+    assert str(all_of_them).endswith("others for 0 by distance, 0 by temp, 0 by wind_speed, 0 by precip, 0 by visib")
+    _, wrong = checker["asked_alone"](same | {"farthest_temp": {"rows": 12, "others": 9}})
+    assert (wrong.ok, "whose temp is farthest" in wrong.expected, wrong.seen) == (False, True, "others for 9 of 12")
+    assert checker["asked_alone"]({"farthest_precip": {"error": "it is slow"}})[0].seen == "it is slow"
+    assert checker["asked_alone"]({}) == []
+
+
 def test_the_most_unusual_flights_are_those_farthest_from_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
     farthest = module("01", "prepare", monkeypatch).farthest
     column = pd.Series([10.0, float("nan"), *[10.0] * 60, *[3.0] * 8, *[20.0] * 4, *[11.0] * 20])

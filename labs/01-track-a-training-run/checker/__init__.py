@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
 from mlops_lab.kit import jobs
 from mlops_lab.kit.presence import exists
+from mlops_lab.kube.client import Object
 
 from .parameters import parameters
 from .recorded import before_or_after, context, same, size, started_beside, text_values
@@ -140,26 +141,11 @@ async def metric_is_true(lab: Lab) -> None:
             f"{METRIC}: within 1e-6 of {own:.7f}, which the logged model gives",
             f"{logged:.7f}, {abs(logged - own):.1e} away",
             logged,
+            what=METRIC,
         )
     ).because(why_apart(logged, answer))
-    unusual = (
-        (name, f"the 12 flights of that week whose {column} is farthest from its median", ALIKE)
-        for name, column in FARTHEST.items()
-    )
-    for name, which, most in (
-        ("few", "30 flights of that week", TIES),
-        ("gaps", "30 flights of the training days, half of them without weather,", TIES),
-        *unusual,
-    ):
-        if not (alone := answer.get(name)):  # none where the model has no answer for all of these days
-            continue
-        expect(
-            Observation(
-                "error" not in alone and alone["others"] <= most * alone["rows"],
-                f"the same probabilities for {which} when they are asked about without the rest",
-                alone.get("error") or f"others for {alone['others']} of {alone['rows']}",
-            )
-        ).because(
+    for seen in asked_alone(answer):
+        expect(seen).because(
             "what the model says of a flight hangs on those that are asked about with it: a step makes numbers of the "
             "rows that come, such as pandas' codes of a category, their rank, or their mean, perhaps only for what is "
             "missing, or bounds at which it cuts what is unusual. Whoever asks about one flight gets something else "
@@ -185,6 +171,7 @@ async def metric_is_true(lab: Lab) -> None:
             own <= honest + ABOVE["held_out"],
             f"at most {ABOVE['held_out']} above {honest:.3f}, which the same estimator has, fitted to 1 to 21 January",
             f"{own:.3f}",
+            what=f"AUC on the held-out week, where the same estimator, fitted to 1 to 21 January, has {honest:.3f}",
         )
     ).because(
         "the logged model knows the held-out week: it was fitted to it too, or a part of it has the labels in it. Such "
@@ -198,6 +185,7 @@ async def metric_is_true(lab: Lab) -> None:
             f"on 29 January to 11 February at most {ABOVE['after']} above {there:.3f}, which the same estimator has "
             "there, fitted to 1 to 21 January",
             f"{after:.3f}",
+            what=f"AUC on 29 January to 11 February, where that estimator has {there:.3f}",
         )
     ).because(
         "the logged model knows these days: it was fitted to them too, or a part of it has their labels in it. The "
@@ -212,6 +200,7 @@ async def metric_is_true(lab: Lab) -> None:
                 not (away["honest"] > SEEN and away["suspect"] <= part * away["honest"]),
                 f"for the held-out week not the answers of the same estimator, {learnt}",
                 f"{away['suspect']:.4f} away from these, and {away['honest']:.4f} from those of 1 to 21 January alone",
+                what=f"the model's answers for that week, beside those of the same estimator, {learnt}",
             )
         ).because(why)
     count, rows = answer["counted"], answer["rows"]["training"]
@@ -220,6 +209,7 @@ async def metric_is_true(lab: Lab) -> None:
             count <= rows,
             f"no step of the model was fitted to more than the {rows} flights of 1 to 21 January",
             f"one was fitted to {count:.0f}" if count else "none counts its flights",
+            what="steps of the model",
         )
     ).because(
         "what prepares the columns learns, too: a scaler's means and an encoder's categories are those of the rows "
@@ -236,6 +226,7 @@ async def metric_is_true(lab: Lab) -> None:
                 own <= seen + UNHEARD_OF,
                 f"on the held-out week at most {UNHEARD_OF} above {seen:.3f}, its AUC on {where}",
                 f"{own:.3f}",
+                what=f"AUC on the held-out week, beside {seen:.3f} on {where}",
             )
         ).because(
             f"no honest model is so much better {why}: the labels of the held-out week are in it, perhaps by a table "
@@ -371,9 +362,15 @@ async def answers_for_other_days(lab: Lab) -> None:
         "to one that was fitted to complete rows alone"
     )
     auc = answer["other"]["auc"]
-    expect(Observation(auc > COIN, f"AUC on 30 days of summer: more than {COIN}", f"{auc:.3f}", auc)).because(
-        "a coin gives 0.5, and by luck 0.51: this model has learnt nothing that holds for other days"
-    )
+    expect(
+        Observation(
+            auc > COIN,
+            f"AUC on 30 days of summer: more than {COIN}",
+            f"{auc:.3f}",
+            auc,
+            what="AUC on 30 days of summer",
+        )
+    ).because("a coin gives 0.5, and by luck 0.51: this model has learnt nothing that holds for other days")
     honest = answer["fitted"]["other"].get("auc", auc)  # none where fitting takes long
     expect(
         Observation(
@@ -382,13 +379,53 @@ async def answers_for_other_days(lab: Lab) -> None:
             "January",
             f"{auc:.3f}",
             auc,
+            what=f"AUC there, where the same estimator, fitted to 1 to 21 January, has {honest:.3f}",
         )
     ).because(
         "the logged model knows the summer: it was fitted to days of it, too, and the task is three weeks of January. "
         "Whoever fits it again, to the days that are agreed, gets another model"
     )
-    expect(Observation(auc <= JANUARY, f"AUC on 30 days of summer: at most {JANUARY}", f"{auc:.3f}", auc)).because(
+    known = Observation(
+        auc <= JANUARY, f"AUC on 30 days of summer: at most {JANUARY}", f"{auc:.3f}", auc,
+        what=f"AUC there, of at most {JANUARY}",
+    )  # fmt: skip
+    expect(known).because(
         "what is fitted to three weeks of January has 0.6 to 0.7 there, and at best 0.735. Something in this model "
         "knows more, and it is no product of fit: a table or an average, made of other days' labels, that a step was "
         "given"
+    )
+
+
+def asked_alone(answer: Object) -> list[Observation]:
+    """Whether flights get the same probabilities without the rest; not asked where the model has none for these days.
+
+    Of the unusual ones there is one observation: of the first that do not, else of all.
+    """
+    drawn = {"few": "30 flights of that week", "gaps": "30 flights of the training days, half of them without weather,"}
+    found = [same_alone(answer[name], which, TIES) for name, which in drawn.items() if answer.get(name)]
+    unusual = {
+        column: same_alone(
+            answer[name], f"the 12 flights of that week whose {column} is farthest from its median", ALIKE
+        )
+        for name, column in FARTHEST.items()
+        if answer.get(name)
+    }
+    if wrong := next((each for each in unusual.values() if not each.ok), None):
+        return [*found, wrong]
+    if unusual:
+        which = "the 12 flights of that week that are farthest from the median"
+        counts = ", ".join(f"{each.value} by {column}" for column, each in unusual.items())
+        found.append(Observation(True, which, f"others for {counts}", what=f"{which}, without the rest"))
+    return found
+
+
+def same_alone(alone: Object, which: str, most: float) -> Observation:
+    """Whether at most this part of some flights gets other probabilities without the rest."""
+    others = alone.get("others")
+    return Observation(
+        "error" not in alone and alone["others"] <= most * alone["rows"],
+        f"the same probabilities for {which} when they are asked about without the rest",
+        alone.get("error") or f"others for {others} of {alone['rows']}",
+        others,
+        what=f"{which} without the rest",
     )

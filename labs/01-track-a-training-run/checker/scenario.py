@@ -162,8 +162,9 @@ def answered(found: Object, rows: int, of: str) -> Observation:
     """There is a probability for each row."""
     whole = "error" not in found and found["rows"] == rows
     return Observation(
-        whole, f"probabilities for {rows} flights of {of}", found.get("error") or f"{found['rows']} of them"
-    )
+        whole, f"probabilities for {rows} flights of {of}", found.get("error") or f"{found['rows']} of them",
+        what=f"probabilities for {of}",
+    )  # fmt: skip
 
 
 def of_summer(draw: random.Random) -> list[str]:
