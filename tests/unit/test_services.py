@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import pytest
 from mlops_lab.base.errors import Failure, LabError
 from mlops_lab.checks.rooms.work import Work
 from mlops_lab.cluster import port_forward
+from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.kube.client import Kube
 from mlops_lab.labs import parts
 from mlops_lab.measure.cluster import environment
@@ -114,6 +116,24 @@ def test_nobody_there_is_the_environments_fault() -> None:
     assert caught.value.transient  # it may be about to start again
 
 
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [("sleep 9", "took 1 s and said nothing"), ("exit 1", "ended and said nothing"), ("echo no pod", "no pod")],
+)
+def test_a_port_forward_that_is_not_made_says_what_kubectl_did(program: str, said: str) -> None:
+    def start(*_: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sh", "-c", program], stdout=subprocess.PIPE)
+
+    kubectl = cast(Kubectl, SimpleNamespace(start=start))
+    with (
+        pytest.raises(port_forward.ForwardFailed) as failed,
+        port_forward.forwarding(kubectl, "a", "b", 1, 0, within=1),
+    ):
+        pass
+    assert failed.value.message == f"b can't be reached: {'' if said == 'no pod' else 'kubectl port-forward '}{said}"
+    assert ("too busy" in failed.value.hint) == (said != "no pod")
+
+
 def test_a_port_forward_that_another_thread_made_anew_stays_and_none_is_left_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -148,7 +168,7 @@ def test_a_kubectl_that_an_outage_holds_up_is_given_up(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     kube = SimpleNamespace(context="c", kubeconfig="k", timeout=0.3, version=lambda: "v1")
     began = time.monotonic()
-    with pytest.raises(LabError, match="can't be reached: no answer"):
+    with pytest.raises(LabError, match="can't be reached: kubectl port-forward took 1 s and said nothing"):
         PortForwards(cast(Kube, kube)).address("mlflow")
     assert time.monotonic() - began < 10
 

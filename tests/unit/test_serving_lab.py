@@ -182,6 +182,26 @@ def test_a_refusal_that_is_the_same_for_two_fields_names_neither(says: Callable[
     assert checks.silent(refusals) == ([] if tells else refusals)
 
 
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        (lambda what: "\\n" in what, "re.fullmatch"),
+        (lambda what: "\\n" in what or what.startswith('dest "U-"'), "codes were taken that are none"),
+        (lambda what: what.startswith("dest") and "row" in what, "codes were taken that are none"),
+        (lambda what: "\\n" in what or what.startswith("month 13"), "the 13th month"),
+        (lambda what: "401 digits" in what, "values out of range"),
+    ],
+)
+def test_why_a_value_was_taken_goes_by_which_were(taken: Callable[[str], bool], said: str) -> None:
+    checks = loaded("02")
+    wrong = [
+        checks.Refusal(bad, answer(200, RIGHT))
+        for bad in loaded("02", "bodies").bad_bodies(ROW, ROW)
+        if taken(bad.what)
+    ]
+    assert wrong and said in checks.why_not_refused(wrong)
+
+
 def test_a_refusal_of_one_long_word_is_read_at_once() -> None:
     checks, began = loaded("02"), time.process_time()
     refusal = checks.Refusal(checks.Bad("missing", "month", {"rows": [{}]}, "month", 1), answer(422, "x" * 60_000))

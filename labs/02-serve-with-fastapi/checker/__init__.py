@@ -153,7 +153,9 @@ async def answers_the_unusual(lab: Lab) -> None:
         "weather that must be there or has limits, turns flights away that it could judge; and nothing has to be "
         "filled in for it. "
         "Where a status is 413, something limits the size of a body; where values are others and the status is 200, "
-        "look whether answers are kept by a key that leaves something of the flight out"
+        "look whether answers are kept by a key that leaves something of the flight out, or whether requests at the "
+        "same time share something, such as a list of the module's or of an object's (then there may be more or fewer "
+        "than rows)"
     )
 
 

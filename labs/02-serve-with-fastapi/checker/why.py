@@ -11,7 +11,7 @@ from typing import Any
 from mlops_lab.kit.probabilities import Likeness, likeness
 from mlops_lab.measure.traffic.http import Answer
 
-from .bodies import FIELDS
+from .bodies import CODES, FIELDS, Bad
 from .latency import ROWS_EACH, Costs, milliseconds
 from .scenario import ANSWER_WITHIN, Refusal
 
@@ -85,7 +85,7 @@ def why_not_refused(wrong: Sequence[Refusal]) -> str:
             "it is null, where nulls are left out before the names are looked at"
         )
     if "range" in taken:
-        reasons.append("values out of range were taken: the model gives a number for the 13th month, too")
+        reasons.append(_why_out_of_range([each.bad for each in wrong if each.answer.status == 200]))
     if taken & {"missing", "type"}:
         reasons.append(
             "a field that is missing or of a wrong type was taken. The model is no judge of that: it takes its default "
@@ -99,6 +99,19 @@ def why_not_refused(wrong: Sequence[Refusal]) -> str:
             "meant, and the next one guesses otherwise: json.loads, and pydantic, take JSON and nothing else"
         )
     return "; ".join(reasons) or "the contract says 422 for each of them; see the evidence"
+
+
+def _why_out_of_range(taken: Sequence[Bad]) -> str:
+    """What is behind values that were taken: codes alone, those with a line break at their end alone, or others."""
+    values = [(each.names, each.body["rows"][each.row - 1].get(each.names)) for each in taken if each.kind == "range"]
+    if any(name not in CODES for name, _ in values):
+        return "values out of range were taken: the model gives a number for the 13th month, too"
+    if all(str(value).endswith("\n") for _, value in values):
+        return (
+            "a code with a line break at its end was taken: in Python's re `$` is also before the last line break. "
+            "re.fullmatch looks at the whole text, and so does a pattern that ends with \\Z"
+        )
+    return "codes were taken that are none: 2 to 4 signs, each one of A to Z or 0 to 9, from the first to the last"
 
 
 def silent(refusals: Sequence[Refusal]) -> list[Refusal]:
