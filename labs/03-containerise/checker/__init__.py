@@ -9,7 +9,18 @@ from __future__ import annotations
 from mlops_lab.checks import Lab, Observation, at_least, at_most, check, equal_to, expect, holds, observe
 from mlops_lab.kit.predictions import Predictions
 
-from .contents import MB, as_given, command, fetches, installs, largest, made_image, moved_layers, nothing_of
+from .contents import (
+    MB,
+    as_given,
+    command,
+    fetches,
+    installs,
+    largest,
+    made_image,
+    moved_layers,
+    nothing_of,
+    ran_anew,
+)
 from .drain import LOOK_UP, QUICKEST
 from .planting import REST, SECRETS, not_as_given
 from .scenario import BUILT_WITHIN, LARGEST, dockerfile, inside_the_image, measured, said
@@ -157,11 +168,12 @@ async def installs_once(lab: Lab) -> None:
     )
     anew = tuple(" ".join(step.split())[:160] for step in again.ran if installs(step))
     moved = moved_layers(inside.content, again)
+    seen = f"{len(anew) or 'no'} installation ran again, {len(moved) or 'no'} layer with packages is another one"
     expect(
         Observation(
             not anew and not moved,
             "the layers with the packages are those of the first build",
-            f"{len(anew) or 'no'} installation ran again, {len(moved) or 'no'} layer with packages is another one",
+            seen if ran_anew(again) else "no RUN was carried out anew",
             evidence=(*anew, *moved),
             timed=False,
         )

@@ -121,13 +121,18 @@ def largest(content: Content) -> tuple[str, ...]:
     return tuple(f"{layer.size / MB:.0f} MB: {layer.made_by[:120] or 'no instruction is known'}" for layer in most)
 
 
+def ran_anew(build: Build) -> bool:
+    """Whether a build carried out a RUN, and did not take each from its cache."""
+    return any(step.upper().startswith("RUN") for step in build.ran)
+
+
 def moved_layers(content: Content, again: Build) -> tuple[str, ...]:
     """The instructions whose layers hold packages and are others in a second build.
 
     None where that carried out no RUN anew: then nothing can have been installed, and what was installed before has
     only been copied together with the source.
     """
-    if not any(step.upper().startswith("RUN") for step in again.ran):
+    if not ran_anew(again):
         return ()
     holds = [layer for layer in content.layers if any(path.endswith(MODULES) for path in layer.files)]
     return tuple(f"another layer: {each.made_by[:140]}" for each in holds if each.digest not in again.digests)
