@@ -236,7 +236,7 @@ async def busy_pod_is_left_alone(lab: Lab) -> None:
     found = await lab.once(incidents)
     expect(found.busy.begun).because(found.busy.why)
     expect(found.busy.restarted(f"while the pod computes for {BUSY} s", found.probes)).because(ONLY_TIME_TELLS)
-    expect(observe("restarts of the Deployment's own pods meanwhile", found.others, equal_to(0))).because(
+    expect(observe("restarts of the Deployment's own pods meanwhile", found.others, equal_to(0), timed=True)).because(
         "nothing was done to these pods: the liveness probe fails although the server answers. Does it ask a path "
         "and a port that are there? kubectl describe pod shows among the events what the probe got"
     )

@@ -20,7 +20,7 @@ async def it_has_its_time(lab: TaskLab) -> None:
     expect(observe("startup probe", found, equal_to(f"GET {D.live} on {D.port}, every 1 s, {D.tries} times"))).because(
         "failureThreshold times periodSeconds is how long a program may take; the other probes begin after that"
     )
-    expect(observe("restarts of a new pod", await restarts_until_ready(lab), equal_to(0))).because(
+    expect(observe("restarts of a new pod", await restarts_until_ready(lab), equal_to(0), timed=True)).because(
         "who asks too early, and restarts for it, makes the program begin again and again"
     )
 

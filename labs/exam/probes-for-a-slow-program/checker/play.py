@@ -70,9 +70,8 @@ async def busy(lab: Lab) -> Busy:
     more = restarts(*await _pods(lab)) - before
     if more:
         await _anew(lab)
-    return Busy(
-        out, back, Observation(not more, "no restart while it is busy", f"{more or 'no'} restart while it was busy")
-    )
+    seen = f"{more or 'no'} restart while it was busy"
+    return Busy(out, back, Observation(not more, "no restart while it is busy", seen, timed=True))
 
 
 async def deaf(lab: Lab) -> Observation:
