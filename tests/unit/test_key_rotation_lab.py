@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -391,6 +391,79 @@ def test_who_looks_only_at_ascii_is_told_of_bytes(lab07: Any) -> None:
     assert "bytes alone" in lab07.why_let_in({other: 500}) and "compare for equality" in lab07.why_let_in({other: 200})
 
 
+def test_who_takes_keys_of_other_case_is_told_of_that_and_who_takes_parts_of_parts(lab07: Any) -> None:
+    case, part = "the right key in other case", "the right key's first half"
+    assert "lower()" in lab07.why_let_in({case: 200, "the right key and a letter that is not ASCII": 500})
+    assert "a part is enough" in lab07.why_let_in({part: 200}) and "a part" in lab07.why_let_in({case: 200, part: 200})
+
+
+@pytest.mark.parametrize(
+    ("valid", "let_in", "right"),
+    [
+        (lambda key, given: given == key, 0, True),
+        (lambda key, given: given[:64] == key[:64], 3, False),
+        (lambda key, given: given[:72] == key[:72], 1, False),
+        (lambda key, given: key.startswith(given), 1, True),  # keeps_others_out fails for that
+    ],
+)
+def test_a_key_that_is_cut_before_it_is_compared_shows_by_a_long_one_that_differs_at_its_end(
+    valid: Callable[[str, str], bool], let_in: int, right: bool
+) -> None:
+    lab07 = loaded("07")
+    keys = SimpleNamespace(current=KEY, new="n" * 16, longer="k" * 72)
+    served = [KEY]
+
+    async def known(lab: Any) -> Any:
+        return keys
+
+    async def patch(kind: str, name: str, change: Object) -> None:
+        served.append(base64.b64decode(change["data"]["key"]).decode())
+
+    async def answered(lab: Any, body: Any, key: str) -> Answer:
+        return Answer(200 if valid(served[-1], key) else 401, {}, b"", 0.01, "", "http://model")
+
+    async def statuses(lab: Any, key: str) -> Counter[int]:
+        return Counter({200 if key == served[-1] else 401: 20})
+
+    async def turned(*given: Any, **more: Any) -> Any:
+        return lab07.Turn(1.0, 1.0, Counter(), Counter())
+
+    async def put_back(*given: Any) -> bool:
+        served.append(KEY)
+        return True
+
+    async def shown(*given: Any) -> tuple[list[str], list[str]]:
+        return [], []
+
+    async def present() -> Object:
+        return {}
+
+    @contextlib.asynccontextmanager
+    async def watching(*given: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(result=list)
+
+    @contextlib.asynccontextmanager
+    async def load(*given: Any, **more: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(report=report({200: 3}))
+
+    lab07.read_keys, lab07.answered, lab07.statuses, lab07.turned = known, answered, statuses, turned
+    lab07.put_back, lab07.shown, lab07.watching, lab07.load = put_back, shown, watching, load
+    lab = with_objects(named=lambda kind, name: SimpleNamespace(present=present), patch=patch)
+    rotation = asyncio.run(lab07.rotated(lab))
+    assert served == [KEY, keys.new, keys.longer, KEY]
+    assert rotation.served_again.ok and rotation.refused.ok
+    assert (rotation.not_quite.ok, len(rotation.not_quite.value)) == (not let_in, let_in)
+
+    async def once(function: Any) -> Any:
+        return keys if function is known else rotation
+
+    lab.once = once
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="longer key"):
+        asyncio.run(lab07.refuses_the_old_key.run(lab))
+    if let_in:
+        assert "cuts keys" in lab07.why_let_in(rotation.not_quite.value)
+
+
 def test_a_key_comes_with_what_cannot_be_read_and_to_where_nobody_is(lab07: Any) -> None:
     asked: list[tuple[str, str, Any]] = []
 
@@ -454,6 +527,7 @@ def test_a_pod_is_not_ready_while_its_model_loads(readyz: list[int], predicts: i
     lab07.copied, lab07.answered, lab07.read_keys = copied, answered, known
     seen = asyncio.run(lab07.not_ready_yet(made_up_lab()))
     assert (seen.ok, len(given)) == (right, asked) and seen.seen
+    assert not right or str(seen).startswith("GET /readyz of a copy that still loads: ")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, at_least, equal_to, expect, holds, observe
+from mlops_lab.checks import Lab, Observation, at_least, equal_to, expect, holds, observe
 from mlops_lab.kit.presence import exists
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
@@ -83,12 +83,10 @@ async def read_keys(lab: Lab) -> Keys:
         "the right key's first character": key[0],
         "the right key's first half": key[: len(key) // 2],
         "the right key's second half": key[len(key) // 2 :],
-        "the right key without its last character": key[:-1],
         "the right key without its first character": key[1:],
-        "the right key and a character more": f"{key}x",
         "the right key behind another character": f"x{key}",
         "the right key behind another one and a comma": f"{stranger},{key}",
-        "the right key with another last character": with_another(key, len(key) - 1),
+        **nearly("the right key", key),
         "the right key with another first character": with_another(key, 0),
         "the right key with another character in the middle": with_another(key, len(key) // 2),
         "the right key in base64": base64.b64encode(key.encode()).decode(),
@@ -99,6 +97,15 @@ async def read_keys(lab: Lab) -> Keys:
     if key.swapcase() != key:
         others["the right key in other case"] = key.swapcase()
     return Keys(key, stored, new, longer, stranger, others)
+
+
+def nearly(name: str, key: str) -> dict[str, str]:
+    """Keys that are another one at the end of a key alone, by what they are."""
+    return {
+        f"{name} with another last character": with_another(key, len(key) - 1),
+        f"{name} without its last character": key[:-1],
+        f"{name} and a character more": f"{key}x",
+    }
 
 
 def with_another(key: str, at: int) -> str:
@@ -152,6 +159,20 @@ async def answered(lab: Lab, body: Any, key: str | None, *, service: str = "mode
             break
         answer = await lab.traffic.post(service, "/predict", body, headers=headers)
     return answer
+
+
+async def asked_with(lab: Lab, others: Mapping[str, str | None]) -> dict[str, Answer]:
+    """The answers to requests with keys, by what each key is."""
+    body = lab.traffic.hidden_rows(1).body
+    given = await asyncio.gather(*(answered(lab, body, key) for key in others.values()))
+    return dict(zip(others, given, strict=True))
+
+
+def all_refused(answers: Mapping[str, Answer], expected: str) -> Observation:
+    """Whether all of these are refusals; its value is the status of each that is none, by what its key is."""
+    wrong = {what: answer.status for what, answer in answers.items() if answer.status not in REFUSED}
+    seen = ", ".join(f"{status} with {what}" for what, status in wrong.items()) or f"{len(answers)} others refused"
+    return Observation(not wrong, expected, seen, wrong)
 
 
 async def ill_asked(lab: Lab, key: str) -> None:

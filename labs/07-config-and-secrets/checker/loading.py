@@ -14,6 +14,7 @@ COPY = "checker-copy-that-loads"
 LOADS = 25  # s that the model's file takes at least
 ANSWER_WITHIN = 5  # s for one answer
 NOT_YET = 503
+WHAT = "GET /readyz of a copy that still loads"
 # A pickle that takes its time, and is none in the end: https://docs.python.org/3/library/pickletools.html
 SLOW = f"ctime\nsleep\n(I{LOADS}\ntR?cut short on its way\n"
 
@@ -36,7 +37,7 @@ async def not_ready_yet(lab: Lab) -> Observation:
                 key, body = (await lab.once(read_keys)).current, lab.traffic.hidden_rows(1).body
                 predicted = await answered(lab, body, key, service=COPY)
                 if predicted.status == 200:
-                    return Observation(True, expected, "it is ready, and predicts")
+                    return Observation(True, expected, "it is ready, and predicts", what=WHAT)
                 seen = f"status 200, and POST /predict: {predicted.status or 'no answer'}"
                 return Observation(False, expected, seen)
             if answer.status:
@@ -44,7 +45,7 @@ async def not_ready_yet(lab: Lab) -> Observation:
                 if answer.status != NOT_YET:
                     return Observation(False, expected, last)
                 break
-    return Observation(True, expected, "the program ended" if copy.ended else last)
+    return Observation(True, expected, "the program ended" if copy.ended else last, what=WHAT)
 
 
 def with_slow_model(container: Object) -> None:

@@ -14,7 +14,19 @@ from mlops_lab.measure.traffic.report import LoadReport
 
 from .exposure import forms, shown
 from .inside import watching
-from .keys import KEY, RATE, REFUSED, SECRET, in_words, load, read_keys, statuses
+from .keys import (
+    KEY,
+    RATE,
+    REFUSED,
+    SECRET,
+    all_refused,
+    asked_with,
+    in_words,
+    load,
+    nearly,
+    read_keys,
+    statuses,
+)
 from .sync import FOLLOWED_WITHIN, kubelets_hurried
 
 BACK_WITHIN = 20  # s for the way back where the way forth was no success
@@ -29,6 +41,7 @@ class Rotation:
     Attributes:
         served_again: whether every pod took the next change as well, and the one back.
         shown: where the new key was that it should not be, once it was served; and where either was for a moment.
+        not_quite: whether what differs from the longer key at its end was refused; None if all that was not followed.
     """
 
     served: Observation
@@ -36,6 +49,7 @@ class Rotation:
     refused: Observation
     lost: Observation
     shown: Sequence[str] = ()
+    not_quite: Observation | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,7 @@ async def rotated(lab: Lab) -> Rotation:
     secret = await lab.objects.named("Secret", SECRET).present()
     longest = BEFORE + 3 * (FOLLOWED_WITHIN + QUIET) + LOOKED_WITHIN
     places: list[str] = []
+    not_quite = None
     async with (
         watching(lab, [sign for key in (known.current, known.new, known.longer) for sign in forms(key)]) as watch,
         kubelets_hurried(lab),
@@ -81,7 +96,9 @@ async def rotated(lab: Lab) -> Rotation:
                 places = [place for found in await shown(lab, known.new) for place in found]
                 await changed_to(lab, known.longer)
                 again = await longer_served(lab, known.longer)
-                well = again.ok
+                if well := again.ok:
+                    others = await asked_with(lab, nearly("the longer key", known.longer))
+                    not_quite = all_refused(others, "401 or 403 for what is not quite the longer key")
         finally:
             await put_back(lab, secret)
         if well:
@@ -93,7 +110,7 @@ async def rotated(lab: Lab) -> Rotation:
     if not well:
         return Rotation(served, again, forth.kept_out("the old key"), lost, places)
     there, away = "the old key, which was put back,", "the new key, taken away again,"
-    return Rotation(served, back.let_in(there), back.kept_out(away), lost, places)
+    return Rotation(served, back.let_in(there), back.kept_out(away), lost, places, not_quite)
 
 
 async def changed_to(lab: Lab, key: str) -> None:

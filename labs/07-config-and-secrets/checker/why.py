@@ -60,7 +60,8 @@ def why_let_in(wrong: Mapping[str, int]) -> str:
     Args:
         wrong: their statuses, by what each key is.
     """
-    if not any(200 <= status < 300 for status in wrong.values()):
+    let_in = [what for what, status in wrong.items() if 200 <= status < 300]
+    if not let_in:
         return (
             "that is neither served nor refused. 422 is FastAPI's answer where a header that the function needs is "
             "missing: a default value leaves the decision to you. Behind a 500 is an exception, and kubectl logs "
@@ -75,6 +76,17 @@ def why_let_in(wrong: Mapping[str, int]) -> str:
         )
     if "the key that was in the source" in wrong:
         return BURNT
+    if all(what.startswith("the longer key") for what in let_in):
+        return (
+            "the Secret had a key of 72 characters or more then, and what differs from it at its end alone was let in. "
+            "Something cuts keys before they are compared: a slice, a buffer or a column of 64 characters, or bcrypt, "
+            "which looks at the first 72 bytes. Compare all of what was sent with the whole key"
+        )
+    if all(what.endswith("in other case") for what in let_in):
+        return (
+            "keys are compared without their case, as names are. In a key `a` and `A` are two characters: compare what "
+            "was sent with what is in the Secret, both as they are, without lower(), upper() or casefold()"
+        )
     return (
         "only the whole key is the key: compare for equality, and as hmac.compare_digest does, which takes as long for "
         "a key that is nearly right. Where a part is enough, it can be found bit by bit"
