@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -38,7 +39,7 @@ from mlops_lab.kit.pipeline_runs import Artifact, Record, Step
 from mlops_lab.kit.sandbox import estimator
 from mlops_lab.measure.services.rest import RefusedRequest
 from tests.lab_programs import loaded
-from tests.made_up import made_up_lab
+from tests.made_up import NothingThere, made_up_lab
 
 ARGUMENTS = {"first_day": "2013-03-01", "last_day": "2013-03-10", "held_out_days": 3, "seed": 8}
 ARTIFACTS = {
@@ -157,6 +158,37 @@ def test_what_came_from_the_cache() -> None:
     with pytest.raises(Failure, match="run again: train, evaluate"):
         judged("rerun_hits_the_cache", left())
     judged("rerun_hits_the_cache", left(**{name: replace(STEPS[name], cached=True) for name in ("train", "evaluate")}))
+
+
+def spec_of(pods: Sequence[str], *others: str) -> dict[str, Any]:
+    """A pipeline, in a pipeline of which are tasks that run in pods, and others."""
+    tasks = {each: {"componentRef": {"name": f"comp-{each}"}, "taskInfo": {"name": each}} for each in (*pods, *others)}
+    executors = {f"exec-{each}": {"container": {"image": "components:1"}} for each in pods}
+    return {
+        "root": {"dag": {"tasks": {"learn": {"componentRef": {"name": "comp-learn"}}}}},
+        "components": {
+            **{f"comp-{each}": {"executorLabel": f"exec-{each}"} for each in (*pods, *others)},
+            "comp-learn": {"dag": {"tasks": tasks}},
+        },
+        "deploymentSpec": {"executors": executors | {f"exec-{each}": {"importer": {}} for each in others}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("more", "runs_again"),
+    [
+        (Step("report", "SUCCEEDED", True), False),
+        (Step("report", "SUCCEEDED", False), True),
+        (Step("report", "SKIPPED", False), False),
+        (Step("fetched", "SUCCEEDED", False), False),
+    ],
+)
+def test_a_step_of_ones_own_comes_from_the_cache_too(more: Step, runs_again: bool) -> None:
+    cached = {name: replace(STEPS[name], cached=True) for name in ("train", "evaluate")} | {more.name: more}
+    spec = spec_of(("prepare", "train", "evaluate", "report"), "fetched")
+    for given in (spec, {"pipeline_spec": spec, "platform_spec": {}}):
+        with pytest.raises(Failure, match="run again: report") if runs_again else contextlib.nullcontext():
+            judged("rerun_hits_the_cache", left(**cached), compiled=given)
 
 
 def test_the_first_days_are_of_one_month_and_the_others_of_three() -> None:
@@ -555,3 +587,23 @@ def test_who_answers_while_a_run_goes_on_is_noted(
     monkeypatch.setattr(versions, "production", production)
     asyncio.run(versions.look_in(made_up_lab("26", traffic=SimpleNamespace(get=get)), seen))
     assert seen == found
+
+
+@pytest.mark.parametrize("template", [{"prometheus.io/scrape": "true"}, {}])
+def test_the_servers_next_pods_are_scraped_as_well(template: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    checker, fine = loaded("26"), Observation(True, "", "")
+
+    async def owned(lab: Any) -> list[Any]:
+        return [{"metadata": {"name": "model-1", "annotations": {"prometheus.io/scrape": "true"}}}]
+
+    async def drift(lab: Any) -> Any:
+        return SimpleNamespace(watched=fine, calm=fine, fired=fine, once=fine, when="")
+
+    async def present() -> Any:
+        return {"metadata": {"name": "model"}, "spec": {"template": {"metadata": {"annotations": template}}}}
+
+    monkeypatch.setattr(checker, "owned_pods", owned)
+    monkeypatch.setattr(checker, "real_drift", drift)
+    objects = NothingThere(deployment=lambda name: SimpleNamespace(present=present))
+    with contextlib.nullcontext() if template else pytest.raises(Failure, match="prometheus_io_scrape=true is not in"):
+        asyncio.run(checker.one_drift_one_run.run(made_up_lab("26", objects=objects)))

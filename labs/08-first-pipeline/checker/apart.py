@@ -1,5 +1,5 @@
 """A compiled pipeline that was compiled on another day, whose later steps find no days' files in their image, or are
-never from the cache.
+never from the cache; and which of its tasks are steps.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from mlops_lab.kit.compiled_pipelines import tasks
 
 from .run import Plain
 
@@ -76,3 +78,16 @@ def executors(pipeline: Plain) -> dict[str, set[str]]:
             if label := component.get("executorLabel"):
                 found.setdefault(name, set()).add(label)
     return found
+
+
+def names_of_steps(spec: Plain) -> set[str]:
+    """The names that tasks have which run in a pod, wherever in the pipeline they are; those it shows, too."""
+    pipeline = spec.get("pipeline_spec", spec)
+    components = pipeline.get("components") or {}
+    known = (pipeline.get("deploymentSpec") or {}).get("executors") or {}
+    steps, others = set[str](), set[str]()
+    for name, task in tasks(pipeline):
+        component = components.get((task.get("componentRef") or {}).get("name")) or {}
+        runs = "container" in (known.get(component.get("executorLabel")) or {})
+        (steps if runs else others).update({name, str((task.get("taskInfo") or {}).get("name") or name)})
+    return steps - others

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -66,6 +66,12 @@ class Run:
     def cached(self) -> tuple[str, ...]:
         """The steps that came from the cache."""
         return tuple(step for step in STEPS if self._step(step).cached)
+
+    def run_anew(self, names: Collection[str]) -> list[str]:
+        """The steps, of those with these names, that ran and did not come from the cache; the three first."""
+        found = [step for step in STEPS if step not in self.cached]
+        more = [each.name for each in self.left.steps.values() if each.state != "SKIPPED" and not each.cached]
+        return found + sorted(name for name in more if name in names and name not in STEPS)
 
     def _step(self, name: str) -> Step:
         return self.left.steps.get(name) or Step(name, "")
