@@ -51,25 +51,26 @@ def test_an_update_is_through_when_all_pods_are_new(item: Object | None, ok: boo
     assert (found.ok, found.seen) == (ok, seen)
 
 
-def test_both_images_have_a_name_of_this_run() -> None:
+def test_all_images_have_a_name_of_this_run() -> None:
     async def tagged(known: str, tag: str) -> str:
         return f"{known}:{tag}"
 
     async def names(lab: Any) -> list[str]:
         checks = loaded("12")
         drawn = await lab.once(checks.images_called)
-        return [drawn.good, drawn.late, await checks.pushed_late(lab)]
+        return [drawn.good, drawn.late, await checks.pushed_late(lab), drawn.later]
 
     def called(seed: int) -> list[str]:
         lab = made_up_lab("12", platform=Platform(tagged=tagged))
         lab.seed = seed
         return asyncio.run(names(lab))
 
-    good, late, broken = called(1)
-    assert good.startswith("v2:") and late.startswith("v2:") and broken.startswith("v3-broken:")
-    tags = [each.partition(":")[2] for each in (good, late, broken)]
+    good, late, broken, later = called(1)
+    assert all(each.startswith("v2:") for each in (good, late, later)) and broken.startswith("v3-broken:")
+    tags = [each.partition(":")[2] for each in (good, late, broken, later)]
     assert tags[0] != tags[1] == tags[2]  # what is not there is pushed later on, and is the broken one
-    assert called(1) == [good, late, broken] != called(2)
+    assert tags[3] not in tags[:3]
+    assert called(1) == [good, late, broken, later] != called(2)
 
 
 def with_server(replicas: int = 3, image: str = NEW, load: str = "4", command: str = "") -> Object:
@@ -401,6 +402,27 @@ def test_an_image_that_is_not_there_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
+    ("code", "later", "runs", "ok"),
+    [(0, NEW, NEW, [True, True]), (1, NEW, NEW, [False, True]), (None, NEW, OLD, [False, False]),
+     (0, NEW, OLD, [True, False]), (1, OLD, OLD, [])],
+)  # fmt: skip
+def test_the_next_good_image_is_brought_too(code: int | None, later: str, runs: str, ok: list[bool]) -> None:
+    checks, here = loaded("12"), Deployed()
+    here.item = deployment(runs)
+
+    async def images_called(lab: Any) -> Any:
+        return SimpleNamespace(good=OLD, later=later)
+
+    async def deploy(lab: Any, image: str) -> Command:
+        assert image == later
+        return Command(code, "", 30.0)
+
+    checks.images_called, checks.deploy = images_called, deploy
+    found = asyncio.run(checks.released_again(made_up_lab("12", objects=here)))
+    assert [each.ok for each in found] == ok  # where the registry has one name for both there is nothing to bring
+
+
+@pytest.mark.parametrize(
     ("asked", "put_back"),
     [(["replaces_the_old", "updates_without_a_failure"], 1), (["broken_never_serves"], 0), (["rolls_back"], 0)],
 )
@@ -437,7 +459,11 @@ def test_a_deployment_is_put_back_unless_a_check_goes_on_from_its_update(asked: 
 
     async def nothing(lab: Any) -> None: ...
 
+    async def released(lab: Any) -> tuple[Observation, ...]:
+        return (READY,)
+
     checks.deploy, checks.noted, checks.none_lost = deploy, noted, lambda report: READY
+    checks.released_again = released
     checks.through_with = checks.as_before = checks.all_along = checks.own_answers = well
     checks.tried_in_vain, checks.back_as_found, checks.forgotten = nothing, back_as_found, nothing
     lab = made_up_lab("12", traffic=NoTraffic(load=loads))
@@ -506,6 +532,7 @@ def test_a_deployment_that_is_gone_leaves_no_wait() -> None:
 
 def test_an_update_that_takes_the_wait_out_is_not_well() -> None:
     checks, good = loaded("12"), [READY] * 7
-    update = checks.Update(*good, SimpleNamespace(), 0.0, None)
+    update = checks.Update(*good, SimpleNamespace(), 0.0, None, (READY,))
     assert update.well
     assert not replace(update, waits=Observation(False, "a preStop wait", "none")).well
+    assert not replace(update, again=(READY, Observation(False, "exit code 0", "exit code 1"))).well

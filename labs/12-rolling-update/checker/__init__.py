@@ -64,7 +64,8 @@ async def replaces_the_old(lab: Lab) -> None:
     The image has a repository and a tag that are drawn for this run. The program is called 5 s after the start of a
     load, in a copy of the workspace; when it exits, all pods of the Deployment have that image and are ready, no fewer
     than before, also meanwhile unless an autoscaler decides about that, the server is else as it was given in each pod
-    of that image, and in the last 10 s of the load every answer is v2's.
+    of that image, and in the last 10 s of the load every answer is v2's. After the load the program is called with the
+    next image, and brings that, too.
     """
     update = await lab.once(updated)
     expect(update.exited).because(
@@ -89,6 +90,12 @@ async def replaces_the_old(lab: Lab) -> None:
         "./deploy, and ask the Service: GET /version names model and pod"
     )
     expect(update.own).because(OTHERS)
+    for seen in update.again:
+        expect(seen).because(
+            "there is a new model every week, and what one call has left in the cluster the next one finds there: "
+            "kubectl create refuses an object that exists, and kubectl annotate and kubectl label a value that is set, "
+            "unless they are told to overwrite it"
+        )
 
 
 @check(points=4, needs=replaces_the_old, owns="model", domains=("ckad/deployment", "cka/workloads-and-scheduling"))

@@ -24,21 +24,23 @@ class Names:
 
     Attributes:
         late: the name of none at first, and of the broken image from `pushed_late` on.
-        repository: the one that both are in, by as much as the registry allows.
+        later: the next good one.
+        repository: the one that all are in, by as much as the registry allows.
     """
 
     good: str
     late: str
+    later: str
     repository: str
 
 
 async def images_called(lab: Lab) -> Names:
-    """Give the good image a name that nobody knows: what an image is worth shows where it runs, and not in its name."""
+    """Give good images names that nobody knows: what an image is worth shows where it runs, and not in its name."""
     letters = drawn(lab, "tags")
-    good, late = ("".join(letters.choices(LETTERS, k=7)) for _ in range(2))
+    good, late, later = ("".join(letters.choices(LETTERS, k=7)) for _ in range(3))
     repository = letters.choice(REPOSITORIES)
     served = await called(lab, "v2", repository, good)
-    return Names(served, f"{served.rpartition(':')[0]}:{late}", repository)
+    return Names(served, f"{served.rpartition(':')[0]}:{late}", await called(lab, "v2", repository, later), repository)
 
 
 async def pushed_late(lab: Lab) -> str:
@@ -50,7 +52,7 @@ async def pushed_late(lab: Lab) -> str:
 async def forgotten(lab: Lab) -> None:
     """Take the names of this run out of the registry."""
     names = await lab.once(images_called)
-    await lab.platform.untagged(names.good, names.late)
+    await lab.platform.untagged(names.good, names.late, names.later)
 
 
 async def called(lab: Lab, known: str, repository: str, tag: str) -> str:

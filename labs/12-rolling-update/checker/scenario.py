@@ -1,7 +1,7 @@
 """What lab 12 plays once: the learner's own `deploy` brings v2 under load, and is then called with images that fail.
 
-The first of these is not in the registry yet. Before the second call v1 is put in again past the program, and what was
-not there is: the broken image has that name.
+The first of these is not in the registry yet; after it the next good one is brought. Before the call with the second
+v1 is put in again past the program, and what was not there is: the broken image has that name.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Update:
         own: whether the answers at the end came from the Deployment itself.
         until: seconds of the load that are of the update; what comes after them, of the image that is not there.
         absent: None where that was not tried.
+        again: how the next good image was brought; nothing where that was not tried.
     """
 
     exited: Observation
@@ -73,11 +74,12 @@ class Update:
     report: LoadReport
     until: float
     absent: Absent | None
+    again: tuple[Observation, ...]
 
     @property
     def well(self) -> bool:
         """Whether all was as asked."""
-        seen = self.exited, self.through, self.given, self.waits, self.own, self.replaced, self.unharmed
+        seen = self.exited, self.through, self.given, self.waits, self.own, self.replaced, self.unharmed, *self.again
         return all(each.ok for each in seen)
 
 
@@ -121,6 +123,7 @@ async def updated(lab: Lab) -> Update:
     image = (await lab.once(images_called)).good
     whole = lab.thorough(replaces_the_old, updates_without_a_failure)
     update = absent = None
+    again: tuple[Observation, ...] = ()
     try:
         body = lab.traffic.hidden_rows(1).body
         async with lab.traffic.load("model", rate=RATE, duration=DURATION, body=body, late_at_most=LATE) as load:
@@ -140,6 +143,8 @@ async def updated(lab: Lab) -> Update:
                 await load.finished()
         if good and not whole and lab.thorough(broken_never_serves, rolls_back):
             absent = await tried_in_vain(lab)
+        if good and lab.thorough(replaces_the_old):
+            again = await released_again(lab)
         report = load.report
         seen, last = report.window(0, until).labels, report.window(until - LAST, until).labels
         replaced = Observation(
@@ -149,7 +154,7 @@ async def updated(lab: Lab) -> Update:
         )
         asked = f"./deploy {image}: exit code 0 within {WITHIN} s"
         exited = command.observed(command.code == 0, asked)
-        update = Update(exited, done, given, waits, own, replaced, none_lost(report), report, until, absent)
+        update = Update(exited, done, given, waits, own, replaced, none_lost(report), report, until, absent, again)
         return update
     finally:
         # `tried` goes on from here, and puts all back; but it comes only where its checks do.
@@ -170,6 +175,16 @@ async def tried_in_vain(lab: Lab) -> Absent:
         await put_back(lab, found)
         await lab.objects.deployment("model").rolled_out(within=FOLLOW_WITHIN)
     return Absent(refused, back)
+
+
+async def released_again(lab: Lab) -> tuple[Observation, ...]:
+    """Call the program with the next good image; nothing where the registry has one name for both."""
+    names = await lab.once(images_called)
+    if names.later == names.good:
+        return ()
+    command = await deploy(lab, names.later)
+    asked = f"./deploy {names.later}, the next image: exit code 0 within {WITHIN} s"
+    return command.observed(command.code == 0, asked), await through_with(lab, names.later)
 
 
 async def tried(lab: Lab) -> Trial:
