@@ -254,6 +254,38 @@ def test_of_each_so_many_requests_of_a_crowd_two_ask_the_same() -> None:
     assert asyncio.run(run())["ended"] == len(set(bodies)) == 24
 
 
+def test_of_two_that_ask_the_same_one_gets_no_answer_where_those_that_wait_are_kept_by_their_rows() -> None:
+    class Known:
+        def probabilities(self, rows: list[Any]) -> list[float]:
+            return [0.5 for _ in rows]
+
+    waiting: dict[bytes, asyncio.StreamWriter] = {}
+
+    async def run() -> Any:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while head := await reader.readuntil(b"\r\n\r\n"):
+                    body = await reader.readexactly(int(head.rpartition(b": ")[2]))
+                    waiting[body] = writer
+                    await asyncio.sleep(0.1)
+                    content = json.dumps({"model_version": "v1", "probabilities": [0.5]}).encode()
+                    if there := waiting.pop(body, None):
+                        there.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content))
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        spec = {"version": "v1", "host": "127.0.0.1", "port": port, "clients": 4, "requests": 24, "sizes": [1]}
+        flights = crowd.Flights([{"carrier": "UA", "distance": 719.0}], 1)
+        said = await crowd.crowd(spec | {"twin_every": 8, "within": 30, "answer_within": 3}, {"v1": Known()}, flights)
+        server.close()
+        return said
+
+    said = asyncio.run(run())
+    assert said["wrong"] == said["none"] == said["alike"] > 0
+    assert "in a dict" in checks.why_wrong_in_a_crowd(said)
+
+
 def seen(**given: Any) -> dict[str, Any]:
     none = {
         "planned": 10,
@@ -261,6 +293,7 @@ def seen(**given: Any) -> dict[str, Any]:
         "good": 10,
         "wrong": 0,
         "none": 0,
+        "alike": 0,
         "refused_good": 0,
         "mixed": 0,
         "problems": [],
@@ -277,6 +310,9 @@ def test_what_a_crowd_saw_gets_its_verdict_and_its_reason() -> None:
     assert "somebody else's" in checks.why_wrong_in_a_crowd(seen(wrong=2, mixed=2))
     assert "turned away" in checks.why_wrong_in_a_crowd(seen(wrong=2, refused_good=2))
     assert "did not come" in checks.why_wrong_in_a_crowd(seen(wrong=2, none=2))
+    assert "to be full" in checks.why_wrong_in_a_crowd(seen(wrong=2, none=2, alike=1))
+    assert "to be full" in checks.why_wrong_in_a_crowd(seen(ended=9))
+    assert "in a dict" in checks.why_wrong_in_a_crowd(seen(wrong=2, none=2, alike=2, ended=9))
 
 
 def test_what_is_strange_is_within_the_contract_and_what_is_bad_is_not() -> None:
@@ -720,6 +756,19 @@ def test_what_is_unusual_and_wrong_gets_the_likely_reason() -> None:
         assert "Content-Length" in checks.why_unusual(f"{what}: status 411")
     for what in ("weather null", "a flight of which another differs in day alone"):
         assert "bundle['defaults']" in checks.why_unusual(what)
+
+
+def test_where_a_flight_is_wrong_before_its_like_comes_it_is_no_memory_that_is_told_of() -> None:
+    before, after = "a flight of which another differs in hour alone", "a flight that differs in hour alone"
+    fraction = "distances with a fraction"
+    assert checks.telling([before, after, fraction, "1000 rows in chunks"]) == fraction
+    assert checks.telling(["a flight that differs in month alone", before, after, fraction]) == fraction
+    assert checks.telling([after, before]) == before
+    assert checks.telling(["weather null", before, after]) == "weather null"
+    assert checks.telling([after, fraction]) == after  # what remembers flights without their distance
+    assert checks.telling([]) == ""
+    found, *_ = unseen_asked({"probabilities": [0.25, 0.5]}, [(before, "0.1 away"), (after, "0.1 away")])
+    assert "list of them" in found.why
 
 
 @pytest.mark.usefixtures("reader")

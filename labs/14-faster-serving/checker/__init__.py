@@ -21,7 +21,7 @@ from mlops_lab.kube.client import Object
 from .cost import GATE, milliseconds
 from .scenario import Measured, crowd_seen, measure, median
 from .stage import ANSWER_WITHIN, SAME
-from .why import why_no_answer, why_not_yet, why_other_values, why_unusual, why_wrong_in_a_crowd
+from .why import telling, why_no_answer, why_not_yet, why_other_values, why_unusual, why_wrong_in_a_crowd
 
 IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
 LIMIT = "1Gi"
@@ -111,7 +111,7 @@ async def answers_the_unusual(lab: Lab) -> None:
     splits of trees, and flights that differ from one that was asked about before in one field alone.
     """
     seen = (await lab.once(measured)).unusual
-    expect(seen).because(why_unusual(seen.evidence[0] if seen.evidence else ""))
+    expect(seen).because(why_unusual(telling(seen.evidence)))
 
 
 @check(points=2, needs=answers_the_unusual, owns="model", domains=DOMAINS)

@@ -38,9 +38,9 @@ class Crowd(TypedDict):
     """What a crowd saw: counts of its requests, and some of what was wrong in words.
 
     `planned`, `ended` and `good` ones (those without a bad row); of the good ones those that were answered `wrong`: of
-    these `none` not at all, `refused_good` by another status, `mixed` by the values of another request. Of the bad ones
-    the statuses, without a 5xx to what is no JSON, and in words those that were not refused. `restarted` are containers
-    meanwhile, which whoever sent the crowd adds.
+    these `none` not at all (and of these `alike` had asked what another one did at once), `refused_good` by another
+    status, `mixed` by the values of another request. Of the bad ones the statuses, without a 5xx to what is no JSON,
+    and in words those that were not refused. `restarted` are containers meanwhile, which whoever sent the crowd adds.
     """
 
     planned: int
@@ -49,6 +49,7 @@ class Crowd(TypedDict):
     seconds: float
     wrong: int
     none: int
+    alike: int
     refused_good: int
     mixed: int
     problems: list[str]
@@ -109,8 +110,10 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
     version, every = task["version"], task.get("bad_every", 0)
     sizes = task["sizes"]
     rows: list[list[Object]] = [flights.rows(sizes[number % len(sizes)]) for number in range(task["requests"])]
+    alike: set[int] = set()
     if twins := task.get("twin_every", 0):
         rows[1::twins] = rows[: len(rows) - 1 : twins]
+        alike = {number + one for number in range(0, len(rows) - 1, twins) for one in (0, 1)}
     bodies: list[Any] = [{"rows": each} for each in rows]  # text and bytes are sent as they are
     spoilt: dict[int, Bad] = {}
     for number in range(every - 1, len(bodies), every) if every else ():
@@ -152,9 +155,10 @@ async def crowd(task: Object, models: Mapping[str, Predictor], flights: Flights)
         one.close()
 
     await asyncio.gather(*(client() for _ in range(task["clients"])))
+    none = [number for number, problem, _ in wrong if problem.startswith("no answer")]
     return {
         "planned": len(bodies), "ended": len(took), "good": len(good), "seconds": time.monotonic() - began,
-        "wrong": len(wrong), "none": sum(problem.startswith("no answer") for _, problem, _ in wrong),
+        "wrong": len(wrong), "none": len(none), "alike": len(alike & {*none}),
         "refused_good": sum(problem.startswith("status") for _, problem, _ in wrong),
         "mixed": sum(_anothers(given, wanted, number) for number, _, given in wrong if given),
         "problems": [problem for _, problem, _ in wrong[:SHOWN]],

@@ -15,7 +15,7 @@ from mlops_lab.kit.probabilities import own_values
 from mlops_lab.kube.client import Object
 
 from .stage import ANSWER_WITHIN, SAME, Stage, service_address
-from .why import too_late, why_not_v2, why_not_yet
+from .why import telling, too_late, why_not_v2, why_not_yet
 
 STARTED_WITHIN = 90  # s, for a copy, as for the pod itself
 EDGES = 40  # flights on splits
@@ -79,8 +79,8 @@ async def other_model(stage: Stage, copy: Copy) -> Other:
     expected = "a copy with MODEL=/model/v2 answers with v2's own values"
     if found["wrong"]:
         wrong = [f"{what}: {problem}" for what, problem in found["wrong"]]
-        seen = Observation(False, expected, wrong[0][:160], evidence=tuple(wrong), timed=too_late(wrong))
-        return Other(seen, why_not_v2(found["wrong"][0][0], None, ()))
+        seen = Observation(False, expected, telling(wrong)[:160], evidence=tuple(wrong), timed=too_late(wrong))
+        return Other(seen, why_not_v2(telling([what for what, _ in found["wrong"]]), None, ()))
     return Other(Observation(True, expected, f"all {found['sent'] + 1} bodies were answered so"), "")
 
 

@@ -18,7 +18,7 @@ from .flights import BAD
 from .other_model import BARE, COPY, Other, other_models, sources, with_v2, without_model
 from .stage import CLIENTS, Stage, set_up
 from .unseen import UNSEEN, unseen_model
-from .why import too_late
+from .why import telling, too_late
 
 SIZES = [1, 1, 2, 5]  # the rows of each request in turn
 CROWD, CROWD_SIZES = 192, [*SIZES * 11, 1000, 600, 3, 800]  # requests, and the same for them: large ones, too
@@ -83,8 +83,8 @@ async def unusual(stage: Stage) -> Observation:
     wrong = [f"{what}: {problem}" for what, problem in found["wrong"]]
     return Observation(
         not wrong, f"{found['sent']} unusual bodies answered with the model's own values",
-        f"{len(wrong)} were not: {wrong[0][:160]}" if wrong else f"all {found['sent']} were", evidence=tuple(wrong),
-        timed=too_late(wrong),
+        f"{len(wrong)} were not: {telling(wrong)[:160]}" if wrong else f"all {found['sent']} were",
+        evidence=tuple(wrong), timed=too_late(wrong),
     )  # fmt: skip
 
 

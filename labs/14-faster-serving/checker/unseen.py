@@ -15,7 +15,7 @@ from mlops_lab.measure.traffic.flights import HiddenRows
 
 from .other_model import Other, copy_is_up, without_model
 from .stage import ANSWER_WITHIN, SAME, Stage, service_address
-from .why import REMEMBERED, UNSEEN_NOT_UP, UNSEEN_OTHER_VALUES, too_late, why_not_yet
+from .why import REMEMBERED, UNSEEN_NOT_UP, UNSEEN_OTHER_VALUES, telling, too_late, why_not_yet
 
 UNSEEN = "checker-copy-with-unseen-model"
 VOLUME = "checker-unseen-model"
@@ -91,7 +91,7 @@ async def answers(stage: Stage, model: Unseen, flights: HiddenRows, own: Sequenc
     found = await stage.unusual(await service_address(stage.lab, UNSEEN), model.version)
     wrong = [f"{what}: {problem}" for what, problem in found["wrong"]]
     expected = "a copy with a model that nobody has seen answers with that model's own values"
-    shown = wrong[0][:160] if wrong else f"all {found['sent'] + 1} bodies were answered so"
-    why = REMEMBERED if wrong and "that differ" in wrong[0] else UNSEEN_OTHER_VALUES
+    shown = telling(wrong)[:160] if wrong else f"all {found['sent'] + 1} bodies were answered so"
+    why = REMEMBERED if "that differ" in telling(wrong) else UNSEEN_OTHER_VALUES
     seen = Observation(not wrong, expected, shown, evidence=tuple(wrong), timed=too_late(wrong))
     return Other(seen, why if wrong else "")

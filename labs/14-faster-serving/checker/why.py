@@ -51,6 +51,18 @@ def too_late(wrong: Iterable[str]) -> bool | None:
     return any(LATE in each for each in wrong) or None
 
 
+def telling(wrong: Sequence[str]) -> str:
+    """Of bodies that were answered wrong, in order, the one that says why; empty if there is none.
+
+    It is the first one. But where a flight was wrong before another came that differs from it in one field, the others
+    of such pairs say nothing of a memory: then it is the first one that is of no pair.
+    """
+    early = [each for each in wrong if "of which another differs" in each]
+    if not early or "differ" not in wrong[0]:
+        return next(iter(wrong), "")
+    return next((each for each in wrong if "differ" not in each), early[0])
+
+
 def why_unusual(wrong: str) -> str:
     """The likely reason for a strange body that was answered wrong, which these words tell."""
     if "that differ" in wrong:
@@ -139,6 +151,12 @@ def why_wrong_in_a_crowd(seen: Crowd) -> str:
             "clients were turned away. 16 at once are no overload for a service that needs a millisecond for each: let "
             "them wait for their turn. A limit belongs where memory or patience ends. (Behind a 500 is an exception, "
             "in kubectl logs deployment/model: what do two share that ask the same at once?)"
+        )
+    if seen["none"] and seen["alike"] == seen["none"]:
+        return (
+            "each client that got no answer had asked the same as another one at that moment. Where requests that wait "
+            "are kept by what they ask, as in a dict, the second takes the place of the first, and nobody answers that "
+            "one any more: give each request a place of its own"
         )
     if seen["none"] or seen["ended"] < seen["planned"]:
         return (
