@@ -17,6 +17,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from mlops_lab.base.errors import Failure
+from mlops_lab.checks import Observation
 from mlops_lab.labs.catalog import resolve
 from mlops_lab.platform.dashboard.prometheus import Series
 from tests.lab_programs import loaded
@@ -60,6 +61,35 @@ def test_an_answer_has_its_line(lines: list[str], seen: str) -> None:
         assert found.evidence == (
             f"what the log says of it: {lines[-1]}" if lines else "that id is nowhere in the log",
         )
+
+
+@pytest.mark.parametrize(
+    ("line", "lacks"),
+    [
+        ({"request_id": "a1", "status": 500}, "`path`"),
+        ({"id": "a1", "path": "/x", "status": 500}, "`request_id`"),
+        ({"request_id": "a1", "message": "ValueError"}, "`path` and `status`"),
+        ({"request_id": "a1", "path": "/x", "status": 200}, ""),
+        (None, ""),
+    ],
+)
+def test_a_line_that_is_there_and_lacks_a_key_is_told(line: dict[str, Any] | None, lacks: str) -> None:
+    lines = loaded("15", "lines")
+
+    async def logs(pod: str, container: str, *, tail: int) -> str:
+        return json.dumps(line) if line else "Traceback: a1"
+
+    pods = [{"metadata": {"name": "model-1"}, "spec": {"containers": [{"name": "server"}]}}]
+    lab = made_up_lab("15", objects=NothingThere(logs=logs))
+    found = asyncio.run(checks.logged(lab, checks.Seen(pods, {}), [ANSWER | {"status": 500}]))
+    why = lines.why_other_line(found.value)
+    assert not found.ok and ((f"lacks {lacks}:" in why) if lacks else why == "")
+
+
+@pytest.mark.parametrize(("count", "said"), [(45.0, "more were observed"), (1.0, "a mean hides")])
+def test_more_or_fewer_probabilities_than_clients_got_have_other_reasons(count: float, said: str) -> None:
+    answers = [{"status": 200, "probabilities": [0.1] * 20}] * 2
+    assert said in loaded("15", "why").why_other_count(checks.Seen([], {"answers": answers, "first": 0}), count)
 
 
 def test_a_sidecar_may_write_the_line() -> None:
@@ -108,6 +138,27 @@ def test_why_prometheus_lacks_the_counts() -> None:
     assert "scrapes a pod more than once" in why({"model-1/1": 1.0, "model-1/2": 1.0})
     assert "of others than the checker" in why({"model-1/1": 1.0}, has={("model-1", "200"): 7.0})
     assert "finds no http_requests_total there" in why({"model-1/1": 1.0})
+
+
+@pytest.mark.parametrize("template", [{"prometheus.io/scrape": "true"}, {}])
+def test_the_next_pods_are_scraped_as_well(template: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = {"metadata": {"name": "model-1", "annotations": {"prometheus.io/scrape": "true"}}}
+
+    async def measured(lab: Any) -> Any:
+        return checks.Seen([pod], {})
+
+    async def counted(*given: Any) -> Observation:
+        return Observation(True, "the pods' own numbers", "they are")
+
+    async def present() -> Any:
+        return {"metadata": {"name": "model"}, "spec": {"template": {"metadata": {"annotations": template}}}}
+
+    it = loaded("15")
+    monkeypatch.setattr(it, "measured", measured)
+    monkeypatch.setattr(it, "counts_in_prometheus", counted)
+    objects = NothingThere(deployment=lambda name: SimpleNamespace(present=present))
+    with contextlib.nullcontext() if template else pytest.raises(Failure, match="prometheus_io_scrape=true is not in"):
+        asyncio.run(it.is_scraped.run(made_up_lab("15", objects=objects)))
 
 
 @pytest.mark.parametrize(
@@ -215,14 +266,24 @@ def test_of_every_kind_some_come_without_an_id(monkeypatch: pytest.MonkeyPatch) 
 
 def test_requests_that_took_alike_are_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine's first brief requests take 20 ms and its long ones 25; then a brief one takes 5."""
-    seconds = iter([0.02] * 6 + [0.025] * 6 + [0.005] * 6 + [0.025] * 6)
+    seconds = iter([0.03] * 6 + [0.02] * 6 + [0.025] * 6 + [0.005] * 6 + [0.025] * 6)
     monkeypatch.setattr(traffic, "ask", lambda *words, **named: (404, {}, b"", next(seconds), ""))
     looks: Any = itertools.count()
     monkeypatch.setattr(traffic, "settled", lambda *words: {"m": {"look": next(looks)}})
     sender, found = traffic.Sender({"rows": [{"carrier": "UA"}], "service": ("", 80)}), dict[str, Any]()
     traffic.one_after_the_other(sender, [], set(), found)
-    assert (found["brief"], found["timed"], len(sender.answers)) == (12, 18, 24)
-    assert [found[when]["m"]["look"] for when in ("middle", "later", "after")] == [2, 3, 4]
+    assert (found["brief"], found["timed"], len(sender.answers)) == (18, 24, 30)
+    assert [found[when]["m"]["look"] for when in ("early", "read", "middle", "later", "after")] == [0, 1, 3, 4, 5]
+    assert [each["kind"] for each in sender.answers[:7]] == ["read"] * 6 + ["predict"]
+
+
+def test_a_large_field_that_nobody_knows_is_passed_over_and_long_to_read() -> None:
+    sender = traffic.Sender({"rows": [FLIGHT], "service": ("", 80)})
+    _, _, body, named = sender.made("read")
+    assert len(GIVEN["Question"].model_validate(body).rows) == 1 and named
+    assert 700_000 < len(json.dumps(body)) < 800_000  # some frameworks take a megabyte at most
+    given = checks.Seen([], {"answers": [{"kind": "read", "status": 200}]})
+    assert checks.each_has_its_status(given).ok
 
 
 def test_clients_have_ids_of_several_forms_and_tell_who_they_are_or_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def test_a_port_that_there_is_not_is_no_answer(port: int) -> None:
 def test_a_redirect_to_nowhere_is_followed_no_further(location: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scrapes, "ask", lambda *words, **named: (302, {"location": location}, b"", 0.01, ""))
     found = scrapes.scraped({"address": "10.0.0.1", "metrics": [(8080, "/metrics")]})
-    assert found["error"] == "status 302"
+    assert found["error"] == "10.0.0.1:8080/metrics: status 302"
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,31 @@ def test_a_pod_is_asked_again_only_where_it_has_shown_metrics(monkeypatch: pytes
     assert asked == ["/own", "/metrics", "/metrics"]
 
 
+def test_where_no_metrics_are_each_place_is_told_the_annotated_one_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a NetworkPolicy lets Prometheus alone ask the port of the metrics."""
+    asked: list[int] = []
+
+    def ask(address: str, port: int, method: str, path: str, **named: Any) -> Any:
+        asked.append(port)
+        return (404, {}, b"", 0.01, "") if port == 8080 else (0, {}, b"", 0.0, "no whole answer within 10 s")
+
+    monkeypatch.setattr(scrapes, "ask", ask)
+    for notes, named in (({"prometheus.io/port": "9464"}, True), ({}, False)):
+        asked.clear()
+        own = pod_with(notes, 8080)
+        pod = checks.target(own)
+        found = [scrapes.scraped(pod) for _ in range(3)]
+        annotated = "10.0.0.1:9464/metrics: no whole answer within 10 s; " if named else ""
+        assert found == [{"type": "", "error": f"{annotated}10.0.0.1:8080/metrics: status 404"}] * 3
+        assert asked == ([9464] if named else []) + [8080]
+        whole: dict[str, Any] = {when: {} for when in ("early", "read", "middle", "later")}
+        seen = checks.Seen([own], {**whole, "before": {"m": found[0]}, "after": {"m": found[0]}})
+        shown = checks.each_shows_metrics(seen)
+        assert (shown.ok, shown.seen) == (False, f"m: {found[0]['error']}")
+        why = checks.why_no_metrics(seen, shown.value)
+        assert ("prometheus.io/port" in why and "NetworkPolicy" in why and "mlops-lab-system" in why) is named
+
+
 def scrape(count: int, buckets: list[int]) -> dict[str, Any]:
     latency = {"count": count, "sum": count / 100, "buckets": dict(zip(["0.005", "0.01", "inf"], buckets, strict=True))}
     none = {"count": None, "sum": None, "buckets": {}}
@@ -112,8 +137,9 @@ def check(name: str, after: list[int], middle: Any = None) -> None:
     answer = {"kind": "predict", "path": "/predict", "status": 200, "seconds": 0.01, "pod": "", "error": ""}
     answer["type"] = "application/json"
     whole = {
-        "answers": [answer] * 16, "first": 0, "brief": 10, "timed": 13, "trouble": "",
-        "before": {"m": scrape(0, [0, 0, 0])}, "middle": {"m": middle or scrape(10, [0, 10, 10])},
+        "answers": [answer | {"kind": "read"}] + [answer] * 15, "first": 0, "brief": 10, "timed": 13, "trouble": "",
+        "before": {"m": scrape(0, [0, 0, 0])}, "early": {"m": scrape(9, [0, 9, 9])},
+        "read": {"m": scrape(10, [0, 10, 10])}, "middle": {"m": middle or scrape(10, [0, 10, 10])},
         "later": {"m": scrape(13, [0, 13, 13])}, "after": {"m": scrape(16, after)},
     }  # fmt: skip
 
@@ -131,24 +157,36 @@ def test_buckets_that_do_not_count_are_no_histogram(buckets: list[int]) -> None:
 
 
 def test_what_requests_usually_take_is_not_what_they_took() -> None:
-    """Three that took 10 ms each and three that took 100 ms, and a histogram that has 40 ms of each."""
-    waited = [{"kind": "predict", "path": "/predict", "seconds": seconds} for seconds in [0.01] * 3 + [0.1] * 3]
-    latency = [{"latency": {"count": 3 * number, "sum": 0.12 * number, "buckets": {}}} for number in range(3)]
-    whole = {"answers": waited, "brief": 0, "timed": 3}
-    whole |= {when: {"m": each} for when, each in zip(("middle", "later", "after"), latency, strict=True)}
-    brief, long = checks.times_in_seconds(checks.Seen([], whole))
-    assert (brief.ok, long.ok) == (False, False)
-    for when, seconds in (("later", 0.025), ("after", 0.3)):
+    """Three that took 50 ms each to read, three that took 10 ms and three that took 100, and 40 ms of each are told."""
+    waited = [{"kind": "read", "path": "/predict", "seconds": 0.05}] * 3
+    waited += [{"kind": "predict", "path": "/predict", "seconds": seconds} for seconds in [0.01] * 3 + [0.1] * 3]
+    latency = [{"latency": {"count": 3 * number, "sum": 0.12 * number, "buckets": {}}} for number in range(4)]
+    whole: dict[str, Any] = {"answers": waited, "first": 0, "brief": 3, "timed": 6, "middle": {"m": latency[1]}}
+    whole |= {when: {"m": each} for when, each in zip(("early", "read", "later", "after"), latency, strict=True)}
+    assert [each.ok for each in checks.times_in_seconds(checks.Seen([], whole))] == [False, False, True]
+    whole["read"] = {"m": {"latency": {**latency[1]["latency"], "sum": 0.012}}}  # the model's own 4 ms
+    assert [each.ok for each in checks.times_in_seconds(checks.Seen([], whole))] == [False, False, False]
+    for when, seconds in (("read", 0.1), ("later", 0.145), ("after", 0.42)):
         whole[when] = {"m": {"latency": {**latency[1]["latency"], "sum": seconds}}}
     assert all(each.ok for each in checks.times_in_seconds(checks.Seen([], whole)))
+
+
+@pytest.mark.parametrize(("short", "right"), [(0, True), (2, True), (3, False), (6, False)])
+def test_what_is_long_to_read_is_not_counted_as_short(short: int, right: bool) -> None:
+    """Six that took 30 ms and more, of which some are in the bucket up to 10 ms; one that took long fills the sum."""
+    waited = [
+        {"kind": "read", "path": "/predict", "seconds": seconds} for seconds in (0.03, 0.04, 0.03, 0.05, 0.5, 0.03)
+    ]
+    none = {"latency": {"count": 0, "sum": 0.0, "buckets": {"0.01": 0, "0.025": 0, "inf": 0}}}
+    read = {"latency": {"count": 6, "sum": 0.6, "buckets": {"0.01": short, "0.025": 3, "inf": 6}}}
+    seen = checks.Seen([], {"answers": waited, "first": 0, "early": {"m": none}, "read": {"m": read}})
+    assert checks.times_the_reading(seen).ok is right
 
 
 def test_metrics_that_fail_between_the_requests_are_the_servers_own_fault() -> None:
     check("shows_metrics", [0, 16, 16])
     with pytest.raises(Failure, match="metrics of each"):
-        check(
-            "shows_metrics", [0, 16, 16], middle={"where": "10.0.0.1:8080/metrics", "type": "", "error": "status 500"}
-        )
+        check("shows_metrics", [0, 16, 16], middle={"type": "", "error": "10.0.0.1:8080/metrics: status 500"})
 
 
 @pytest.mark.parametrize(("last", "right"), [({"series": 30, "labels": {}}, True), ({"error": "status 500"}, False)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation, at_most, check, equal_to, expect, holds, observe
+from mlops_lab.kit.next_pods import scraped_as_before
 from mlops_lab.kit.prerequisites import must
 
 from .answers import (
@@ -28,12 +29,13 @@ from .histograms import (
     tells_deciles,
     times_each_answer,
     times_in_seconds,
+    times_the_reading,
 )
-from .lines import logged
+from .lines import logged, why_other_line
 from .metrics import counts_in_prometheus, each_shows_metrics, has_type, names, names_only, same_for_all
 from .other_model import other_model
 from .scenario import REQUESTS, ROUTE, measured
-from .why import PROCESSES, why_no_metrics, why_not_scraped
+from .why import PROCESSES, why_no_metrics, why_not_scraped, why_other_count
 
 NEW_SERIES = 10  # that a pod may have more after requests of the kinds that it has had
 OBSERVED = ("ckad/observability-and-maintenance",)
@@ -48,8 +50,8 @@ async def shows_metrics(lab: Lab) -> None:
     and the lines that a display shows, as JSON and with no field more, also where a flight has no weather, or fields
     that nobody knows; 422 to a row with a field out of its range, of another type, null or left out, to what is no row,
     and to no rows or too many; 404 to an unknown path, 405 to wrong methods, 500 to hour 24. The metrics are looked
-    for where the pod's annotations say, then on the port that it serves on. The checker waits up to 90 s for the
-    Deployment.
+    for where the pod's annotations say, then on the port that it serves on, from namespace mlops-lab-system. The
+    checker waits up to 90 s for the Deployment.
     """
     seen = await lab.once(measured)
     served(seen)
@@ -75,7 +77,7 @@ async def shows_metrics(lab: Lab) -> None:
         "others mend; while it is there it has to be seen"
     )
     shown = each_shows_metrics(seen)
-    expect(shown).because(why_no_metrics(shown.value))
+    expect(shown).because(why_no_metrics(seen, shown.value))
     named = {metric for each in seen.after.values() for metric in each["types"]}
     expect(
         Observation(bool(named), f"{REQUESTS} or another metric of the task", ", ".join(sorted(named)) or names(seen))
@@ -99,8 +101,9 @@ async def names_the_model(lab: Lab) -> None:
                 ", ".join(f"{labels} {value:g}" for labels, value in found[:3]) or names(seen),
             )
         ).because(
-            "a rate or a latency is joined with this series to see which version it belongs to. So the version comes "
-            "from the model that is loaded, not from a constant: a constant is right until the next model"
+            "a rate or a latency is joined with this series to see which version it belongs to. So no series has "
+            "another version, not even with 0; and the version comes from the model that is loaded, and not from a "
+            "constant, which is right until the next model"
         )
     expect(await other_model(lab, seen)).because(
         "next week MODEL_DIR names another folder, and nobody will change the program for it. What the model is called "
@@ -160,8 +163,10 @@ async def times_requests(lab: Lab) -> None:
     """The histogram `http_request_duration_seconds{route="/predict"}` has each answer, in seconds, in fitting buckets.
 
     Its count, and its last bucket with it, rises by all the answers with status 200 and by no more than all requests.
-    In brief requests, and in long ones, one after the other, its sum rises by the seconds that the checker waited: at
-    most 1.2 times those, and for each request at least half of the quickest. The buckets that the median and the 95th
+    In brief requests, in long ones, and in those with a large field that nobody knows, which take longer to read than
+    the model takes, one after the other, its sum rises by the seconds that the checker waited: at most 1.2 times those,
+    and for each request at least half of the quickest; of those that are long to read no more than a third are in
+    buckets below that. The buckets that the median and the 95th
     percentile fall into end at 10 ms or less, or at most at 3 times where they begin.
     """
     seen = await lab.once(measured)
@@ -172,10 +177,11 @@ async def times_requests(lab: Lab) -> None:
     expect(times_each_answer(seen)).because(
         "one observation for each answer: not for each flight in it, and not for some of them"
     )
-    for timed in times_in_seconds(seen):
+    for timed in (*times_in_seconds(seen), times_the_reading(seen)):
         expect(timed).because(
             "the unit is in the name: seconds, as everywhere in Prometheus (time.perf_counter() gives them). The clock "
-            "starts when the request comes and is read when the answer is there"
+            "starts when the request comes and is read when the answer is there: a client waits while its request is "
+            "read, too, and not for the model alone"
         )
     expect(is_cumulative(seen)).because(
         "buckets are cumulative: each counts what is at most its bound, and the last one everything. prometheus-client "
@@ -199,10 +205,8 @@ async def shows_predictions(lab: Lab) -> None:
     expect(histogram(seen, "predictions", PREDICTIONS)).because(
         "a histogram has _bucket, _sum and _count: one gauge with the last value says nothing of all the others"
     )
-    expect(counts_each_probability(seen)).because(
-        f"there were {seen.got(200)} answers with {len(seen.probabilities)} probabilities. Each probability is an "
-        "observation of its own; a mean hides what a drift would show"
-    )
+    counted = counts_each_probability(seen)
+    expect(counted).because(why_other_count(seen, counted.value))
     expect(sums_probabilities(seen)).because(
         "what is observed is the probability as the client gets it: from 0 to 1, no percent and no class"
     )
@@ -252,10 +256,18 @@ async def stays_bounded(lab: Lab) -> None:
 
 @check(points=2, needs=counts_answers, domains=("ckad/services-and-networking", *OBSERVED))
 async def is_scraped(lab: Lab) -> None:
-    """Within 35 s Prometheus has the same `http_requests_total{route="/predict"}` as the pods themselves."""
+    """Within 35 s Prometheus has the same `http_requests_total{route="/predict"}` as the pods themselves.
+
+    The Deployment's template has the annotations by which it scrapes them, so that it does their successors, too.
+    """
     seen = await lab.once(measured)
     found = await counts_in_prometheus(lab, seen)
     expect(found).because("" if found.ok else await why_not_scraped(lab, seen, found.value))
+    must(
+        scraped_as_before(await lab.objects.deployment("model").present(), seen.pods),
+        "what is written on a pod that runs (kubectl annotate pod) is gone with it: its successor has what "
+        "spec.template.metadata.annotations of the Deployment says",
+    )
 
 
 @check(points=3, domains=LOGS)
@@ -276,8 +288,10 @@ async def logs_requests(lab: Lab) -> None:
         "an id that several requests share leads to all of them; uuid.uuid4().hex makes one that none shares. Whatever "
         "the answer is, its request has one: also where no handler was called"
     )
-    expect(await logged(lab, seen, kept)).because(
-        "one line per request, on standard output, flushed, and in one write with its line break: what print(line) "
+    told = await logged(lab, seen, kept)
+    expect(told).because(
+        why_other_line(told.value)
+        or "one line per request, on standard output, flushed, and in one write with its line break: what print(line) "
         "writes in two, another thread or process may part. What clients send may have quotes and line breaks in it: "
         "json.dumps makes a line that can be read again, whatever is in it"
     )
@@ -305,4 +319,5 @@ async def tells_of_crashes(lab: Lab) -> None:
     expect(ids_are_made(found)).because(
         "who makes the 500 makes the id as well, where none came; or it is made before anything can go wrong"
     )
-    expect(await logged(lab, seen, found)).because(why)
+    told = await logged(lab, seen, found)
+    expect(told).because(why_other_line(told.value) or why)

@@ -14,7 +14,7 @@ from .scenario import WITHIN, Seen
 EXPECTED = {
     "predict": (200,), "odd": (200,), "nameless": (200,), "refused": (422,), "unknown": (404,), "quoted": (404,),
     "crash": (500,), "method": (405,), "alive": (200,), "broken": (422, 400, 500),
-    "deep": (422, 400, 500), "misplaced": (422, 400, 500), "again": (200,), "sized": (200,),
+    "deep": (422, 400, 500), "misplaced": (422, 400, 500), "again": (200,), "sized": (200,), "read": (200,),
 }  # fmt: skip
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 WHOLE = {"month": (1, 12), "day": (1, 31), "weekday": (0, 6), "hour": (0, 24)}
 CODES = "carrier", "origin", "dest"
 WEATHER = "temp", "wind_speed", "precip", "visib"  # may be left out, or null
+SEATS = 75_000  # of a field that nobody knows: some 750 kB, which take longer to read than the model takes for a flight
 DEPTHS = range(920, 1000)  # about as deep as Python bears: some parsers read it, and what follows can't write it
 
 
@@ -46,6 +47,11 @@ def odd(row: Mapping[str, Any], number: int) -> dict[str, Any]:
     bare = {name: value for name, value in {**row, **new}.items() if name not in WEATHER}
     weather = {name: new.get(name) for name in WEATHER}
     return bare | codes | {"gate": "B7"} | (weather, dict.fromkeys(WEATHER), {})[number % 3]
+
+
+def long_to_read(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Flights that are allowed, and a large field that nobody knows, which is read and passed over."""
+    return {"rows": rows, "seats": [{"a": seat % 10} for seat in range(SEATS)]}
 
 
 def nested(row: Mapping[str, Any], depth: int) -> str:

@@ -16,6 +16,7 @@ LATENCY = "http_request_duration_seconds"
 PREDICTIONS = "model_prediction_probability"
 CERTAIN = 0.1  # the widest bucket that a decile of the predictions may fall into
 FINE, FACTOR = 0.01, 3  # s below which a latency need not be told apart, and above it by which factor it must be
+FEW = 1 / 3  # of the requests that are long to read may be counted as short
 LEAST, MOST = 0.5, 1.2  # the server's seconds: of the quickest answer, for each; of all that the client waited
 
 
@@ -46,9 +47,14 @@ def times_each_answer(seen: Seen) -> Observation:
 
 
 def times_in_seconds(seen: Seen) -> list[Observation]:
-    """The sum of latencies rises by what the checker waited, in brief requests and in long ones."""
-    brief = _in_seconds(seen, seen.brief, "middle", "later", "brief")
-    return [brief, _in_seconds(seen, seen.timed, "later", "after", "long")]
+    """The sum of latencies rises by what the checker waited, in brief requests, in long ones, and where most of the
+    time goes into reading the request.
+    """
+    return [
+        _in_seconds(seen, seen.brief, "middle", "later", "brief requests"),
+        _in_seconds(seen, seen.timed, "later", "after", "long requests"),
+        _in_seconds(seen, seen.read, "early", "read", "requests with a large field that nobody knows"),
+    ]
 
 
 def _in_seconds(seen: Seen, answers: Sequence[Object], since: str, until: str, what: str) -> Observation:
@@ -57,10 +63,26 @@ def _in_seconds(seen: Seen, answers: Sequence[Object], since: str, until: str, w
     least, most = LEAST * min(waited) * len(waited), MOST * sum(waited)
     return Observation(
         least <= spent <= most,
-        f"{LATENCY}_sum rises by {least:.3g} to {most:.3g}, in {len(waited)} {what} requests that took the checker "
+        f"{LATENCY}_sum rises by {least:.3g} to {most:.3g}, in {len(waited)} {what} that took the checker "
         f"{sum(waited):.3g} s",
         f"by {spent:.3g}",
         what=f"{LATENCY}_sum rises",
+    )
+
+
+def times_the_reading(seen: Seen) -> Observation:
+    """Of requests that are long to read few are in buckets of at most half of the quickest's time.
+
+    Their sum says less: where the machine is busy, one that took long makes up for all that were counted short.
+    """
+    most = LEAST * min(each["seconds"] for each in seen.read)
+    rise = seen.histogram_rise("latency", "early", "read")
+    short = max((number for bound, number in rise["buckets"].items() if float(bound) <= most), default=0)
+    return Observation(
+        short <= FEW * len(seen.read),
+        f"at most {FEW * len(seen.read):.0f} of {len(seen.read)} requests with a large field that nobody knows in the "
+        f"buckets of {LATENCY} that end at {most * 1000:.3g} ms or less, half of the quickest answer",
+        f"{short:g} are there",
     )
 
 
@@ -90,7 +112,7 @@ def tells_apart(seen: Seen, share: float, what: str) -> Observation:
 def counts_each_probability(seen: Seen) -> Observation:
     """The count of predictions rises by one for each probability."""
     count, given = seen.histogram_rise("predictions")["count"], len(seen.probabilities)
-    return Observation(count == given > 0, f"{PREDICTIONS}_count rises by {given}", f"by {count:g}")
+    return Observation(count == given > 0, f"{PREDICTIONS}_count rises by {given}", f"by {count:g}", count)
 
 
 def sums_probabilities(seen: Seen) -> Observation:

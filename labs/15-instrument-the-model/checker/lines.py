@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit.json_lines import json_objects
@@ -13,11 +14,15 @@ from .scenario import Seen
 
 LOGGED_WITHIN = 10  # s
 LINES = 20_000  # of a container's log; some write a line for each flight, too
+ASKED = ("request_id", "path", "status")  # of each line
 Missing = list[tuple[str, str]]  # the id, and the answer in words
 
 
 async def logged(lab: Lab, seen: Seen, answers: Sequence[Object]) -> Observation:
-    """There is a line in the pods' logs for each of these answers; no line is about two of them."""
+    """There is a line in the pods' logs for each of these answers; no line is about two of them.
+
+    The value is what the lines lack of an answer that has none.
+    """
 
     async def look() -> tuple[Missing, list[str]]:
         lines = await log(lab, seen.pods)
@@ -40,11 +45,26 @@ async def logged(lab: Lab, seen: Seen, answers: Sequence[Object]) -> Observation
         look, lambda found: not found[0], expected=wanted, shown=shown, within=LOGGED_WITHIN
     )
     if found.ok:
-        return found
+        return replace(found, value=[])
     (word, _), *_ = found.value[0]
     there = [line for line in found.value[1] if word in line]
     known = f"what the log says of it: {there[-1][:200]}" if there else "that id is nowhere in the log"
-    return absent(found.expected, found.seen, evidence=[known])
+    return absent(found.expected, found.seen, value=lacking(word, there), evidence=[known])
+
+
+def lacking(word: str, lines: Iterable[str]) -> list[str]:
+    """Which of the keys the JSON lines lack that have an id in any; no key where there is no such line."""
+    about = [each for each in json_objects(lines) if word in map(str, each.values())]
+    return [key for key in ASKED if about and not any(key in each for each in about)]
+
+
+def why_other_line(keys: Sequence[str]) -> str:
+    """What the lines of an answer that is missing lack, where that is a key; empty where it is something else."""
+    named = " and ".join(f"`{key}`" for key in keys)
+    return named and (
+        f"the line is there, and it lacks {named}: each line has request_id, path and status, under these names, "
+        "whatever the answer was"
+    )
 
 
 async def log(lab: Lab, pods: Iterable[Object]) -> list[str]:

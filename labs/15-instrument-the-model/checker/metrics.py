@@ -18,7 +18,7 @@ def each_shows_metrics(seen: Seen) -> Observation:
     """Each pod shows metrics each time that it is asked; the value is what came from one that did not."""
     bad = {
         name: each
-        for when in ("before", "middle", "later", "after")
+        for when in ("before", "early", "read", "middle", "later", "after")
         for name, each in seen.whole[when].items()
         if "error" in each
     }
@@ -27,7 +27,7 @@ def each_shows_metrics(seen: Seen) -> Observation:
     return Observation(
         not bad,
         f"metrics of each of {len(seen.after)} pods, each time that they are asked",
-        f"{name}: {worst.get('where', '')}: {worst['error']}" if bad else "each pod shows its metrics",
+        f"{name}: {worst['error']}" if bad else "each pod shows its metrics",
         worst,
     )
 

@@ -37,7 +37,8 @@ class Seen:
 
     Attributes:
         pods: the Pod objects.
-        whole: its answer: `answers`, and the pods' metrics `before`, in the `middle`, `later` and `after`.
+        whole: its answer: `answers`, and the pods' metrics `before`, `early`, `read`, in the `middle`, `later` and
+            `after`.
         strange: the names of those of the pods that are not of Deployment `model`.
     """
 
@@ -54,6 +55,11 @@ class Seen:
     def sent(self) -> list[Object]:
         """The requests between `before` and `after`."""
         return self.answers[self.whole["first"] :]
+
+    @property
+    def read(self) -> list[Object]:
+        """Those between `early` and `read`, one after the other, of one flight and a large field that nobody knows."""
+        return [each for each in self.sent if each["kind"] == "read"]
 
     @property
     def brief(self) -> list[Object]:

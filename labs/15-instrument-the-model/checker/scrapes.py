@@ -27,11 +27,14 @@ Pods = Sequence[Plain]
 
 
 def scraped(pod: Plain) -> Plain:
-    """A pod's metrics as they are: the first of its places that shows any, else what was wrong with the last.
+    """A pod's metrics as they are: the first of its places that shows any, else what was wrong with each.
 
-    From then on it is asked there alone, as a server may count what it is asked elsewhere.
+    From then on it is asked there alone, as a server may count what it is asked elsewhere; and one that shows none is
+    asked no more, as that may take long, and one time is enough to know.
     """
-    found: Plain = {"error": "no place to look at"}
+    if "silent" in pod:
+        return dict(pod["silent"])
+    tried: list[Plain] = []
     for place in list(pod["metrics"]):
         port, path = place
         for _ in range(3):
@@ -47,15 +50,18 @@ def scraped(pod: Plain) -> Plain:
             path = leads.path
         found = {"where": f"{pod['address']}:{port}{path}", "type": head.get("content-type", "")}
         if status != 200:
-            found["error"] = error or f"status {status}"
+            tried.append(found | {"error": error or f"status {status}"})
             continue
         try:
             found |= read(text.decode())
             pod["metrics"] = [place]
             return found
         except (ValueError, KeyError, IndexError) as trouble:
-            found["error"] = f"no metrics in Prometheus' text format ({str(trouble)[:80]}): it begins {text[:60]!r}"
-    return found
+            wrong = f"no metrics in Prometheus' text format ({str(trouble)[:80]}): it begins {text[:60]!r}"
+            tried.append(found | {"error": wrong})
+    said = [f"{each['where']}: {each['error']}" for each in tried]
+    pod["silent"] = {"type": tried[0]["type"], "error": "; ".join(said)}
+    return dict(pod["silent"])
 
 
 def read(text: str) -> Plain:

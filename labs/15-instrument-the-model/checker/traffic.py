@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
 
-from .bodies import DEPTHS, misplaced, nested, odd, refused
+from .bodies import DEPTHS, long_to_read, misplaced, nested, odd, refused
 from .client import ask
 from .scrapes import ROUTE, Plain, Pods, at_once, grown, plain, scraped, settled, telling
 
@@ -69,6 +69,8 @@ class Sender:
         flights = [rows[(first + number) % len(rows)] for number in range(count)]
         if kind in ("predict", "again", "sized"):
             return "POST", f"{ROUTE}?display={word}", {"rows": flights}, True
+        if kind == "read":
+            return "POST", f"{ROUTE}?display={word}", long_to_read(flights), True
         if kind == "odd":
             strange = [odd(flight, number) for number, flight in enumerate(flights)]
             return "POST", ROUTE, {"rows": strange, "asked_by": word}, True
@@ -241,8 +243,12 @@ def own_address(pods: Pods) -> str:
 
 
 def one_after_the_other(sender: Sender, pods: Pods, fell: set[str], found: Plain) -> None:
-    """Brief requests and then long ones; both again where a busy machine made them take alike."""
+    """What is long to read; then brief requests and long ones, both again where a busy machine made them take alike."""
+    found["early"] = plain(settled(pods, fell))
+    for _ in range(TIMED):
+        sender.send("read")
     last = settled(pods, fell)
+    found["read"] = plain(last)
     for _ in range(ROUNDS):
         found["middle"], waited = plain(last), {}
         for when, rows, then in (("brief", 1, "later"), ("timed", MANY_ROWS, "after")):
@@ -266,7 +272,7 @@ def done(plan: Plain, found: Plain) -> None:
         sender.places = [2, 3]
         for kind in (
             "predict", *["refused"] * faults, "unknown", "crash", "broken", *["method"] * len(METHODS), "quoted",
-            "nameless", "odd", "alive", "again", "again", "misplaced", "misplaced",
+            "nameless", "odd", "alive", "again", "again", "misplaced", "misplaced", "read",
         ):  # fmt: skip
             answer = sender.send(kind, rows=20, pod=pod)
             if not answer["status"]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from mlops_lab.checks import Lab
 from mlops_lab.kit.scraping import targets
 from mlops_lab.kube.client import Object
+from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 
 from .scenario import Counts, Seen
 
+PLACES = ("prometheus.io/port", "prometheus.io/path")  # annotations
 TEXTS = ("text/plain", "application/openmetrics-text", "application/vnd.google.protobuf")
 PROCESSES = (
     "each process has its own registry, and a scrape of a pod with several worker processes reaches one of them. Run "
@@ -15,18 +17,37 @@ PROCESSES = (
 )
 
 
-def why_no_metrics(scrape: Object) -> str:
-    """Why a pod's answer is no metrics, by what came from it."""
+def why_no_metrics(seen: Seen, scrape: Object) -> str:
+    """Why a pod's answer is no metrics, by what came from it, and by where its annotations say that they are."""
     error = str(scrape.get("error", ""))
     if "it begins" in error:
         return (
             "FastAPI makes JSON of what a handler returns, Flask HTML: answer with the text itself, "
             "Response(generate_latest(), media_type=CONTENT_TYPE_LATEST) or content_type= in Flask"
         )
+    notes = {key for pod in seen.pods for key in pod["metadata"].get("annotations") or {} if key in PLACES}
+    if notes:
+        return (
+            f"{' and '.join(sorted(notes))} of the pods' annotations say where metrics are: a port that the program "
+            "listens on in the pod, and a path. There the checker asks first, from namespace "
+            f"{SYSTEM_NAMESPACE}: where no answer comes, does a NetworkPolicy let in Prometheus alone? Look at it: "
+            "kubectl port-forward deployment/model and that port, then curl"
+        )
     return (
         "generate_latest() of prometheus_client makes the text of all metrics of the process; a route GET /metrics "
         "answers it. Look at it: kubectl port-forward deployment/model 8080, then curl localhost:8080/metrics"
     )
+
+
+def why_other_count(seen: Seen, count: float) -> str:
+    """Why another number of probabilities was observed than clients got."""
+    given = f"there were {seen.got(200)} answers with {len(seen.probabilities)} probabilities"
+    if count > len(seen.probabilities):
+        return (
+            f"{given}, and more were observed: some twice, or some that nobody got, as where a request ends in an "
+            "exception once the model has answered. Observe each once, when nothing can go wrong any more"
+        )
+    return f"{given}. Each probability is an observation of its own; a mean hides what a drift would show"
 
 
 async def why_not_scraped(lab: Lab, seen: Seen, has: Counts) -> str:
