@@ -50,6 +50,18 @@ def test_rules_do_what_their_tests_say(file: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
+DISCOVERIES = ("dns_sd_configs: [{names: [a], type: A, port: 9093}]", "file_sd_configs: [{files: [a.json]}]",
+               "http_sd_configs: [{url: 'http://a'}]", "kubernetes_sd_configs: [{role: pod}]")  # fmt: skip
+
+
+@pytest.mark.parametrize("discovery", DISCOVERIES)
+def test_the_built_prometheus_knows_what_a_cluster_finds_targets_by(tmp_path: Path, discovery: str) -> None:
+    config = f"scrape_configs: [{{job_name: a, {discovery}}}]\nalerting: {{alertmanagers: [{{{discovery}}}]}}\n"
+    (tmp_path / "prometheus.yml").write_text(config)
+    done = promtool("check", "config", "prometheus.yml", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize("alert", ALERTS)
 def test_each_alert_is_shown_to_fire_and_to_keep_silent(alert: str) -> None:
     wanted = [bool(case.get("exp_alerts")) for case in cases("alert_rule_test") if case["alertname"] == alert]

@@ -136,7 +136,11 @@ BARE = (
     "wrong, and what to do. Both are annotations of the rule"
 )
 
-
+ENDLESS = (
+    "it has to end by itself, and soon: each log is read once. kubectl logs --follow never ends. Where it does end, if "
+    "you call it, the machine may be too slow at present: there is a minute for what takes a second or two. Then try "
+    "again when less runs on it"
+)
 HALF = (
     "of a request that fails the model logs two lines, what was wrong and how it ended, and a gateway may log several, "
     "too: print all lines that have the request's id, not the first one, nor those of one event alone"
