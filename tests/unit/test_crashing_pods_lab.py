@@ -13,9 +13,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,26 +52,42 @@ def limited(name: str, memory: str | None, **more: Any) -> Object:
 
 
 @pytest.mark.parametrize(
-    ("spec", "mebibytes", "without"),
+    ("spec", "mebibytes", "by", "without"),
     [
-        ({"containers": [limited("a", "48Mi"), limited("b", "16Mi")]}, 64, []),
-        ({"containers": [limited("a", "48Mi")], "initContainers": [limited("i", "64Mi")]}, 64, []),
-        ({"containers": [limited("a", "48Mi")], "initContainers": [limited("i", "40Mi")]}, 48, []),
+        ({"containers": [limited("a", "48Mi"), limited("b", "16Mi")]}, 64, "", []),
+        ({"containers": [limited("a", "48Mi")], "initContainers": [limited("i", "64Mi")]}, 64, "init container i", []),
+        ({"containers": [limited("a", "48Mi")], "initContainers": [limited("i", "40Mi")]}, 48, "", []),
+        ({"containers": [limited("a", "48Mi")], "initContainers": [limited("i", "48Mi")]}, 48, "", []),
         (
             {"containers": [limited("a", "8Mi")], "initContainers": [limited("s", "8Mi", restartPolicy="Always")]},
             16,
+            "",
             [],
         ),
-        ({"containers": [limited("a", None)], "initContainers": [limited("i", None)]}, 0, ["a", "i"]),
-        ({"containers": [limited("a", None)], "resources": {"limits": {"memory": "1Gi"}}}, 1024, []),
-        ({"containers": [{"name": "a"}]}, 0, ["a"]),
-        ({"containers": [limited("a", "0"), limited("b", "16Mi")]}, 16, ["a"]),
+        (
+            {
+                "containers": [limited("a", "8Mi")],
+                "initContainers": [limited("s", "8Mi", restartPolicy="Always"), limited("i", "32Mi")],
+            },
+            40,
+            "init container i, and those beside it",
+            [],
+        ),
+        ({"containers": [limited("a", None)], "initContainers": [limited("i", None)]}, 0, "", ["a", "i"]),
+        (
+            {"containers": [limited("a", None)], "resources": {"limits": {"memory": "1Gi"}}},
+            1024,
+            "limit of the pod",
+            [],
+        ),
+        ({"containers": [{"name": "a"}]}, 0, "", ["a"]),
+        ({"containers": [limited("a", "0"), limited("b", "16Mi")]}, 16, "", ["a"]),
     ],
 )
 def test_the_memory_of_a_pod_is_what_it_may_take_at_most(
-    lab20: Any, spec: Object, mebibytes: int, without: list[str]
+    lab20: Any, spec: Object, mebibytes: int, by: str, without: list[str]
 ) -> None:
-    assert lab20.limit(spec) == mebibytes * lab20.MIB
+    assert lab20.limit(spec) == (mebibytes * lab20.MIB, by)
     assert lab20.unlimited(spec) == without
 
 
@@ -231,6 +248,65 @@ def test_reports_of_nobody_else_come_in_after_one_of_the_collector_s(
     monkeypatch.setattr(reports, "last_lines", lines)
     found = asyncio.run(reports.of_nobody_else(made_up_lab("20", traffic=Room(get=get)), report("first")))
     assert found.ok is not bool(seen) and seen in found.seen
+
+
+def cronjob(command: str, config_map: str = "", **more: Any) -> Object:
+    volumes = [{"name": "files", "configMap": {"name": config_map}}] if config_map else []
+    pods = {"containers": [{"name": "job", "command": ["sh", "-c", command]}], "volumes": volumes}
+    template = {"spec": {"template": {"spec": pods}}}
+    return {"metadata": {"name": "nightly"}, "spec": {"schedule": "0 2 * * *", "jobTemplate": template, **more}}
+
+
+@pytest.mark.parametrize(
+    ("found", "reports_then", "started", "ok"),
+    [
+        ([], True, 0, True),
+        ([cronjob("python3 /program/collector.py", "programs")], True, 1, False),
+        ([cronjob("wget --post-data x http://book/reports")], True, 1, False),
+        ([cronjob("wget -O /copy/today http://book/reports?last=1000")], False, 1, True),
+        ([cronjob("python3 /files/nightly.py", "nightly")], True, 1, False),
+        ([cronjob("python3 /files/nightly.py", "programs")], True, 0, True),
+        ([cronjob("python3 /program/collector.py", suspend=True)], True, 0, True),
+        ([cronjob("kubectl rollout restart deployment/board")], True, 0, True),
+        ([cronjob("cat /book/reports.jsonl"), cronjob("curl -d x book/reports")], False, 2, True),
+    ],
+)
+def test_a_cronjob_that_reports_is_somebody_else(
+    monkeypatch: pytest.MonkeyPatch, found: list[Object], reports_then: bool, started: int, ok: bool
+) -> None:
+    reports, made, report = loaded("20", "reports"), list[str](), {"id": "own"}
+
+    async def all_of(kind: str, selector: str = "") -> list[Object]:
+        return found if kind == "CronJob" else []
+
+    def named(kind: str, name: str) -> Any:
+        async def now() -> Object | None:
+            script = "urlopen('http://book/reports', b'{}')"
+            return {"data": {"nightly.py": script}} if (kind, name) == ("ConfigMap", "nightly") else None
+
+        return SimpleNamespace(now=now)
+
+    @asynccontextmanager
+    async def started_from(lab: Any, name: str) -> AsyncIterator[str]:
+        made.append(name)
+        yield f"{name}-check"
+
+    async def ended(lab: Any, name: str, *, within: float) -> Observation:
+        return Observation(False, "completed", "running")
+
+    async def delivered(lab: Any) -> Observation:
+        return Observation(True, "a new report", "it is", report)
+
+    async def of_nobody_else(lab: Any, after: Object) -> Observation:
+        assert after is report
+        return Observation(not (made and reports_then), "no reports of others", "1 of 3")
+
+    monkeypatch.setattr(reports.jobs, "started_from", started_from)
+    monkeypatch.setattr(reports.jobs, "ended", ended)
+    monkeypatch.setattr(reports, "delivered", delivered)
+    monkeypatch.setattr(reports, "of_nobody_else", of_nobody_else)
+    seen = asyncio.run(reports.of_no_cronjob(made_up_lab("20", objects=NothingThere(all=all_of, named=named))))
+    assert (seen.ok, len(made)) == (ok, started)
 
 
 def test_the_board_refuses_the_seed_s_settings() -> None:
@@ -418,7 +494,8 @@ def test_whoever_the_probe_asks_must_notice_a_book_that_hangs_without_a_file(
 
 
 def test_a_deployment_without_pods_takes_what_its_template_says(lab20: Any) -> None:
-    template = {"spec": {"containers": [limited("a", "80Mi")]}}
+    waits = limited("wait-for-book", "112Mi")
+    template = {"spec": {"containers": [limited("a", "80Mi")], "initContainers": [waits]}}
 
     class Scaled(Pods):
         def named(self, kind: str, name: str) -> Any:
@@ -431,14 +508,18 @@ def test_a_deployment_without_pods_takes_what_its_template_says(lab20: Any) -> N
             return []
 
     limits, total, lines = asyncio.run(lab20.accounted(made_up_lab("20", objects=Scaled())))
-    assert limits.ok and total == 320 * lab20.MIB and len(lines) == 4
+    assert limits.ok and total == 448 * lab20.MIB and len(lines) == 4
+    assert lines[-1] == "Pod of model, the next one: 112Mi (init container wait-for-book)"
 
 
-@pytest.mark.parametrize(("pods", "of_all"), [("40Mi", 320), ("96Mi", 384), (None, 320)])
+@pytest.mark.parametrize(
+    ("pods", "next_one", "of_all"),
+    [("40Mi", "80Mi", 320), ("96Mi", "80Mi", 384), (None, "80Mi", 320), ("80Mi", None, 320)],
+)
 def test_a_limit_that_a_pod_was_given_while_it_runs_is_not_the_next_one_s(
-    monkeypatch: pytest.MonkeyPatch, pods: str | None, of_all: int
+    monkeypatch: pytest.MonkeyPatch, pods: str | None, next_one: str | None, of_all: int
 ) -> None:
-    template = {"spec": {"containers": [limited("a", "80Mi")]}}
+    template = {"spec": {"containers": [limited("a", next_one)]}}
 
     async def owned(lab: Any, deployment: str) -> list[Object]:
         return [{"metadata": {"name": deployment}, "spec": {"containers": [limited("a", pods)]}}]
@@ -453,7 +534,7 @@ def test_a_limit_that_a_pod_was_given_while_it_runs_is_not_the_next_one_s(
     budget = loaded("20", "budget")
     monkeypatch.setattr(budget, "owned_pods", owned)
     limits, total, _ = asyncio.run(budget.accounted(made_up_lab("20", objects=Resized())))
-    assert limits.ok is (pods is not None) and total == of_all * budget.MIB
+    assert limits.ok is (None not in (pods, next_one)) and total == of_all * budget.MIB
 
 
 @pytest.mark.parametrize(

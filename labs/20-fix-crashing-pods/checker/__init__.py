@@ -8,7 +8,7 @@ from mlops_lab.kit.inside import settled
 from mlops_lab.kit.makers import answers_alone
 
 from .budget import MIB, accounted
-from .reports import delivered, of_nobody_else
+from .reports import delivered, of_no_cronjob, of_nobody_else
 from .scenario import (
     AT_ONCE,
     LATE_FROM,
@@ -71,7 +71,8 @@ async def book_answers(lab: Lab) -> None:
 async def reports_come_in(lab: Lab) -> None:
     """The collector is up within 90 s, and within 15 s a new report of its own is in the book, of release v2.
 
-    Its image is one that the registry had before. Nobody else reports to the book in the seconds after that.
+    Its image is one that the registry had before. Nobody else reports to the book in the seconds after that, nor does a
+    Job of a CronJob that is about reports: the checker starts one.
     """
     await settled(lab, "collector", within=UP_WITHIN, why=COLLECTOR)
     await must_run_as_given(lab, "collector")
@@ -84,6 +85,7 @@ async def reports_come_in(lab: Lab) -> None:
         "the program reads its release from the image that it runs in, and that was to be the image of this release"
     )
     expect(await of_nobody_else(lab, seen.value)).because(OTHERS)
+    expect(await of_no_cronjob(lab)).because(OTHERS)
 
 
 @check(
@@ -113,7 +115,10 @@ async def forecasts(lab: Lab) -> None:
     domains=("ckad/environment-configuration-and-security", "cka/workloads-and-scheduling"),
 )
 async def in_the_budget(lab: Lab) -> None:
-    """Each container of the four has a memory limit, and those of their pods add up to 256 MiB at most."""
+    """Each container of the four, or its pod, has a memory limit; those of the pods add up to 256 MiB at most.
+
+    The next pods of the four must have one as well.
+    """
     limited, total, lines = await accounted(lab)
     expect(limited).because(BUDGET)
     expect(
@@ -147,7 +152,7 @@ async def board_shows(lab: Lab) -> None:
     domains=("cka/troubleshooting", "ckad/observability-and-maintenance"),
 )
 async def hung_book_comes_back(lab: Lab) -> None:
-    """The checker makes a book hang whose pod is new: within 40 s a new container, and then it answers again.
+    """The checker makes a book hang whose pod is new: within 45 s a new container, and then it answers again.
 
     By the numbers of its liveness probe, and the grace period where the book has to be killed, it is so as well for a
     book that hangs just after a good answer.

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from mlops_lab.checks import Lab, Observation, quantity
 from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.next_pods import next_pod
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kube.client import Object
 
@@ -17,21 +18,24 @@ MIB = Decimal(2**20)
 async def accounted(lab: Lab) -> tuple[Observation, Decimal, tuple[str, ...]]:
     """Has each container a limit; what the pods of the four may take in bytes, all together; and each pod in a line."""
     pods = [each for part in PARTS for each in await _pods(lab, part)]
-    free = [f"{name(pod)}: {each}" for pod, _ in pods for each in unlimited(pod["spec"])]
     # A pod's limits can be changed while it runs; the next one has the template's again.
-    most = {name(pod): max(limit(pod["spec"]), limit(template["spec"])) for pod, template in pods}
-    lines = tuple(f"Pod {pod}: {float(bytes_ / MIB):g}Mi" for pod, bytes_ in sorted(most.items()))
+    without = [f"{name(one)}: {each}" for pair in pods for one in pair for each in unlimited(one["spec"])]
+    free = list(dict.fromkeys(without))
+    most = {name(pod): max(limit(pod["spec"]), limit(following["spec"])) for pod, following in pods}
+    lines = tuple(
+        f"Pod {pod}: {float(bytes_ / MIB):g}Mi{f' ({by})' if by else ''}" for pod, (bytes_, by) in sorted(most.items())
+    )
     expected = "a memory limit for each container"
     seen = f"none for {', '.join(free)}" if free else f"all containers of {len(pods)} pods have one"
-    return Observation(not free, expected, seen, None, lines), sum(most.values(), Decimal()), lines
+    total = sum((bytes_ for bytes_, _ in most.values()), Decimal())
+    return Observation(not free, expected, seen, None, lines), total, lines
 
 
 async def _pods(lab: Lab, part: str) -> list[tuple[Object, Object]]:
-    """A Deployment's pods that may take memory, each with the template; that alone where there is no pod."""
+    """A Deployment's pods that may take memory, each with the next one; that alone where there is no pod."""
     there = [pod for pod in await owned_pods(lab, part) if not leaving(pod)]
-    template = (await lab.objects.deployment(part).present())["spec"]["template"]
-    to_come = {"metadata": {"name": f"of {part}, when there is one"}, "spec": template["spec"]}
-    return [(pod, template) for pod in there or [to_come]]
+    following = await next_pod(lab, part)
+    return [(pod, following) for pod in there or [following]]
 
 
 def unlimited(spec: Object) -> list[str]:
@@ -42,20 +46,24 @@ def unlimited(spec: Object) -> list[str]:
     return [str(each["name"]) for each in containers if _memory(each) is None]
 
 
-def limit(spec: Object) -> Decimal:
+def limit(spec: Object) -> tuple[Decimal, str]:
     """What a pod may take in bytes: its own limit, or the larger of what runs at the same time, before and after.
+
+    And whose limit that is, where its containers do not add up to it.
 
     https://kubernetes.io/docs/concepts/workloads/pods/sidecar-containers/#resource-sharing-within-containers
     """
     whole = _memory(spec)
     if whole is not None:
-        return whole
-    beside, before = Decimal(), Decimal()
+        return whole, "limit of the pod"
+    beside, before, by = Decimal(), Decimal(), ""
     for each in spec.get("initContainers") or []:
         own = _memory(each) or Decimal()
-        before = max(before, beside + own)
+        if beside + own > before:
+            before, by = beside + own, f"init container {each['name']}{', and those beside it' if beside else ''}"
         beside += own if each.get("restartPolicy") == "Always" else 0
-    return max(before, beside + sum((_memory(each) or Decimal() for each in spec["containers"]), Decimal()))
+    after = beside + sum((_memory(each) or Decimal() for each in spec["containers"]), Decimal())
+    return (before, by) if before > after else (after, "")
 
 
 def _memory(limited: Mapping[str, Object]) -> Decimal | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 
 from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.kit import jobs
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.logs import last_lines
 from mlops_lab.kit.pods import leaving
+from mlops_lab.kit.volumes import config_maps
 from mlops_lab.kube.client import Object
 
 TAIL = 20  # lines of the log: those of 40 s
@@ -17,6 +20,9 @@ KNOWN = 200  # reports of before that are looked for among twice as many afterwa
 REPORT_WITHIN = 15  # s, of which the collector needs 2
 WATCHED = 5  # s, in which whoever runs the collector's program reports twice
 TOLD_WITHIN = 10  # s; a log may be read a little later than it is written
+JOB_WITHIN = 15  # s for a Job of a CronJob's to report; with the others no more than the log's lines go back
+REPORTS = "/reports", "collector.py"  # of these one stands where somebody reports, or asks for reports
+GIVEN = "programs", "archive"  # ConfigMaps that say nothing of who mounts them
 
 
 async def newest_reports(lab: Lab, last: int) -> list[Object]:
@@ -73,6 +79,32 @@ async def of_nobody_else(lab: Lab, report: Object) -> Observation:
         within=TOLD_WITHIN,
     )
     return holds(seen.ok, "no reports in the book that the collector's log does not tell of", seen.seen)
+
+
+async def of_no_cronjob(lab: Lab) -> Observation:
+    """Whether no CronJob reports to the book: a Job of each that has to do with reports is started now."""
+    expected = "no CronJob reports to the book"
+    for each in await lab.objects.all("CronJob"):
+        if each["spec"].get("suspend") or not await _about_reports(lab, each):
+            continue
+        named = each["metadata"]["name"]
+        before = await delivered(lab)
+        if not before.ok:
+            return before
+        async with jobs.started_from(lab, named) as job:
+            await jobs.ended(lab, job, within=JOB_WITHIN)
+            alone = await of_nobody_else(lab, before.value)
+        if not alone.ok:
+            return holds(False, expected, f"a Job of CronJob {named} does: {alone.seen}")
+    return holds(True, expected, "")
+
+
+async def _about_reports(lab: Lab, cronjob: Object) -> bool:
+    """Is there a word of reports in what a CronJob's pods run, or in a file that they get?"""
+    spec = cronjob["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    files = [await lab.objects.named("ConfigMap", each).now() for each in config_maps(spec) if each not in GIVEN]
+    text = json.dumps([spec, *((each or {}).get("data") for each in files)])
+    return any(each in text for each in REPORTS)
 
 
 def reported(line: str) -> Object:

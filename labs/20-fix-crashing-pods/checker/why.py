@@ -17,8 +17,8 @@ PUSHED = (
     "this release before, under another tag"
 )
 OTHERS = (
-    "somebody else reports to the book as well, and the reports are to be the collector's own: kubectl get pods shows "
-    "what runs beside the four, such as a pod that was made by hand to try something"
+    "somebody else reports to the book as well, and the reports are to be the collector's own: kubectl get "
+    "pods,cronjobs shows what runs beside the four, also at night, such as a pod that was made by hand to try something"
 )
 MODEL = (
     "a pod in Init waits for an init container, whose log says for what: kubectl logs deploy/model -c wait-for-book. "
@@ -32,7 +32,8 @@ LARGE = (
 BUDGET = (
     "a container without a limit may take what the node has (a limit of 0 is none), and so may, in effect, one with a "
     "huge limit; the others on the node are then killed for it. Take from those that need less: kubectl top pods says "
-    "what they use"
+    "what they use. What is changed in a pod (--subresource resize) is that pod's alone: the next one has the limits "
+    "of its Deployment's template"
 )
 BOARD = (
     "kubectl logs deploy/board says why the program ended. What it reads from the environment is read when a "
