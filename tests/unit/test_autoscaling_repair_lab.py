@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import json
 import os
@@ -22,6 +23,7 @@ import yaml
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
+from mlops_lab.checks import Failure, Observation
 from mlops_lab.checks.matchers import quantity
 from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.given import in_manifests
@@ -150,6 +152,40 @@ def test_what_a_pod_requests_is_more_than_its_containers_sum(lab: Any) -> None:
     assert lab.memory([whole]).ok and lab.cpu([whole]).ok
     both["spec"]["resources"] = {"requests": {"memory": "128Mi"}, "limits": {"memory": "128Mi"}}
     assert not lab.memory([both]).ok and lab.cpu([both]).ok
+
+
+@pytest.mark.parametrize(
+    ("template", "seen"),
+    [
+        (pod({"cpu": "50m", "memory": "32Mi"}, {"cpu": "5m"}), ""),
+        (pod({"cpu": "100m", "memory": "48Mi"}, {}), ""),
+        (pod({"cpu": "50m", "memory": "96Mi"}, {"cpu": "5m"}), "112Mi"),
+        (pod({"memory": "32Mi"}, {}), "0m"),
+    ],
+)
+def test_the_next_pod_has_to_keep_to_its_share_as_well(
+    template: Object, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    it = loaded("23")
+
+    async def own(lab: Any) -> list[Object]:
+        return [pod({"cpu": "50m", "memory": "32Mi"}, {"cpu": "5m", "memory": "16Mi"})]
+
+    async def right(*given: Any, **more: Any) -> Any:
+        return {"metadata": {"name": "model"}, "spec": {"template": template, "hard": {"requests.memory": "512Mi"}}}
+
+    async def limits(kind: str, selector: str = "") -> list[Object]:
+        return [seeded("LimitRange", "defaults")]
+
+    async def refused(lab: Any) -> Observation:
+        return Observation(True, "", "")
+
+    monkeypatch.setattr(it, "presence", Room(exists=right))
+    monkeypatch.setattr(it, "own_pods", own)
+    monkeypatch.setattr(it, "beyond_is_refused", refused)
+    objects = NothingThere(deployment=lambda name: Room(present=right), all=limits)
+    with pytest.raises(Failure, match=f"saw {seen}:") if seen else contextlib.nullcontext():
+        asyncio.run(it.keeps_to_its_share.run(made_up_lab("23", objects=objects)))
 
 
 def autoscaler(*metrics: Object, **status: Any) -> Autoscaler:

@@ -13,6 +13,7 @@ from mlops_lab.kit import autoscaler_tolerance, autoscalers, deployments, presen
 from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.makers import answers_alone
+from mlops_lab.kit.next_pods import next_pod
 from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended
 from mlops_lab.kit.prerequisites import must
 
@@ -64,12 +65,15 @@ async def runs_the_new_release(lab: Lab) -> None:
 async def keeps_to_its_share(lab: Lab) -> None:
     """Each pod of `model` requests 50m to 100m CPU and 32Mi to 64Mi memory, and quota `team` holds as it was.
 
-    A pod of the checker's that requests 513Mi must be refused.
+    So does the next pod, by the Deployment's template. A pod of the checker's that requests 513Mi must be refused.
     """
     pods = await server.own_pods(lab)
     must(holds(bool(pods), "pods of Deployment model", "there are none any more"), why.STAYS)
     expect(share.cpu(pods)).because(why.SHARE)
     expect(share.memory(pods)).because(why.SHARE)
+    following = [await next_pod(lab, "model")]
+    for seen in (share.cpu(following), share.memory(following)):
+        must(seen, why.RESIZED)
     quota = await presence.exists(lab, "ResourceQuota", share.QUOTA, why.GONE, others=True)
     room = (quota["spec"].get("hard") or {}).get("requests.memory", "none")
     expect(observe("requests.memory of the quota", room, equal_to(share.ROOM), timed=False)).because(why.QUOTA)

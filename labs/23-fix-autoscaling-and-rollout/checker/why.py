@@ -21,6 +21,10 @@ SHARE = (
     "the node is full. The sum of all containers counts, or one that runs before them and asks for more than that: "
     "kubectl get pods -l app=model -o yaml"
 )
+RESIZED = (
+    "what is changed in a pod (--subresource resize) is that pod's alone: the next one, which a storm or a release "
+    "brings, requests what the Deployment's template says, and what a LimitRange fills in"
+)
 QUOTA = "the quota was agreed with others, and is theirs, too: kubectl describe quota team"
 ONE_EACH = (
     "an autoscaler finds its pods by scaleTargetRef, by kind and name, and a name that nothing has is accepted all the "
