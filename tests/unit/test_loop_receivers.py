@@ -28,7 +28,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import lay_out, solutions, wrongs
 from tests.lab_programs import loaded
-from tests.made_up import cancelled, made_up_lab
+from tests.made_up import NothingThere, cancelled, made_up_lab
 
 LAB = project() / "labs" / "26-retraining-loop"
 TODAY, WINDOW = "2013-07-11", ("2013-06-14", "2013-07-11")
@@ -206,11 +206,16 @@ def world() -> Iterator[World]:
     found.server.server_close()
 
 
-def told(name: str, world: World, folder: Path) -> dict[str, int]:
+def laid_out(name: str, folder: Path) -> str:
+    """A variant's receiver."""
     exercise = Exercise(LAB, "26", "retraining-loop")
     variant = next(each for each in (*solutions(exercise), *wrongs(exercise)) if each.name == name)
     lay_out(variant, folder / "workspace")
-    receiver = Receiver((folder / "workspace" / "retrain.py").read_text(), world, folder)
+    return (folder / "workspace" / "retrain.py").read_text()
+
+
+def told(name: str, world: World, folder: Path) -> dict[str, int]:
+    receiver = Receiver(laid_out(name, folder), world, folder)
     try:
         return story(receiver, world)
     finally:
@@ -251,6 +256,62 @@ def test_a_mistake_shows_when_it_should(wrong: str, when: str, runs: int, world:
     before = WHEN[: WHEN.index(when)]
     assert {each: found[each] for each in before} == {each: RIGHT[each] for each in before}
     assert found[when] == runs != RIGHT[when]
+
+
+def test_two_receivers_without_a_lock_start_two_runs(world: World, tmp_path: Path) -> None:
+    text = laid_out("starts_one_run--two-receivers", tmp_path)
+    folders = [tmp_path / each for each in ("one", "other")]
+    for each in folders:
+        each.mkdir()
+    both = [Receiver(text, world, each) for each in folders]
+    try:
+        firing = message(alert("temp", datetime.now(UTC)))
+        told = [threading.Thread(target=each.tell, args=(firing,)) for each in both]
+        for each in told:
+            each.start()
+        for each in told:
+            each.join()
+    finally:
+        for each in both:
+            each.stop()
+    assert len(world.runs) == 2
+
+
+@pytest.mark.parametrize(("pods", "messages"), [(0, 6), (1, 6), (2, 12)])
+def test_an_alert_is_told_at_once_so_often_that_each_pod_hears_it(
+    pods: int, messages: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario, posted = loaded("26", "scenario"), list[Message]()
+
+    async def nothing(*given: Any, **more: Any) -> None: ...
+
+    async def none(*given: Any) -> list[Any]:
+        return []
+
+    async def pods_of(service: str) -> list[Any]:
+        return [{"metadata": {"name": f"{service}-{number}"}} for number in range(pods)]
+
+    async def post(lab: Any, body: Message) -> int:
+        posted.append(body)
+        return 200
+
+    async def first_version(lab: Any) -> Any:
+        return SimpleNamespace(value="2")
+
+    async def begins(*given: Any, statuses: list[int]) -> Any:
+        return scenario.Observation(False, "1 run begins", f"{len(statuses)} messages")
+
+    for name, what in {
+        "set_warehouse": nothing, "clear": nothing, "again": nothing, "post": post, "begins": begins, "new_runs": none,
+        "first_version": first_version,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(scenario, name, what)
+    platform = SimpleNamespace(
+        pipelines=SimpleNamespace(runs=none), prometheus=SimpleNamespace(labels={"namespace": "lab-26"})
+    )
+    lab = made_up_lab("26", platform=platform, objects=NothingThere(pods_of=pods_of))
+    story = asyncio.run(scenario.repeated_alert(lab))
+    assert len(posted) == messages and story.started.seen == f"{messages} messages"
 
 
 def test_each_run_of_the_checker_has_days_of_its_own() -> None:

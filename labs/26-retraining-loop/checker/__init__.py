@@ -8,7 +8,9 @@ alias are afterwards as they were.
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation, check, expect
-from mlops_lab.kit.deployments import NOTHING_RUNS, exists
+from mlops_lab.kit.deployments import NOTHING_RUNS, exists, owned_pods
+from mlops_lab.kit.next_pods import scraped_as_before
+from mlops_lab.kit.prerequisites import must
 
 from .days import days
 from .scenario import READY_WITHIN, first_version, other_part, real_drift, repeated_alert, second_alert
@@ -78,10 +80,10 @@ async def starts_one_run(lab: Lab) -> None:
     """An alert starts one run in the pipelines experiment named like the namespace, however often it is told.
 
     The checker posts what Alertmanager would: a `resolved` message and three alerts of other names (no run), one of
-    them about the model's predictions, then a firing one twice at the same moment, beside one about another feature,
-    once more while the run goes on, after its end, and after the receiver's pod was replaced; after the end also one
-    about another feature, which moved before that, and the first one beside an alert that began after the end and is
-    over. A message that is answered by an error comes again at once.
+    them about the model's predictions, then a firing one three times at the same moment for each pod of the receiver,
+    beside one about another feature, once more while the run goes on, after its end, and after the receiver's pod was
+    replaced; after the end also one about another feature, which moved before that, and the first one beside an alert
+    that began after the end and is over. A message that is answered by an error comes again at once.
     """
     story = await lab.once(repeated_alert)
     expect(story.calm).because(
@@ -161,8 +163,14 @@ async def one_drift_one_run(lab: Lab) -> None:
     """Ordinary traffic starts nothing; then a summer's days fire alerts within 180 s, and these exactly one run.
 
     200 flights a request, 2 requests a second of the days that the model knows, then 5 of two days of the summer that
-    are drawn. Alertmanager tells you itself; several alerts fire for this one drift.
+    are drawn. Alertmanager tells you itself; several alerts fire for this one drift. Pods that come later are scraped,
+    too: the template of Deployment `model` has the annotations of its pods for Prometheus.
     """
+    must(
+        scraped_as_before(await lab.objects.deployment("model").present(), await owned_pods(lab)),
+        "what is written on a pod that runs (kubectl annotate pod) is gone with it: its successor has what "
+        "spec.template.metadata.annotations of the Deployment says, and of what nobody scrapes no drift is seen",
+    )
     story = await lab.once(real_drift)
     expect(story.watched).because(
         "drift is computed by Prometheus from the server's histograms, and it scrapes what asks for it: the pods' "

@@ -32,6 +32,7 @@ QUIET = 5  # s in which most runs would have come that must not come; the last l
 FIRES_WITHIN = 180  # s from the first drifted row
 SERVES_WITHIN = 40  # s from the run's end
 LAST = 5  # s at the end in which only the new version answers
+AT_ONCE = 3  # messages about each of two features, for each of the receiver's pods: no pod of two gets all of them
 AGO = timedelta(minutes=10)
 SOON = timedelta(
     seconds=10
@@ -108,7 +109,8 @@ async def repeated_alert(lab: Lab) -> Story:
         firing = message(alert(lab, now(), of=drifted))
         another = message(alert(lab, now(), of=beside))
         # Several at once, as Alertmanager sends what it has no answer to again.
-        statuses = await asyncio.gather(*(post(lab, each) for each in (firing, another) * 3))
+        times = AT_ONCE * max(1, len(await lab.objects.pods_of("alerts")))
+        statuses = await asyncio.gather(*(post(lab, each) for each in (firing, another) * times))
         story.started = await begins(lab, known, statuses=statuses)
         if not story.started.ok:
             return story
