@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import bz2
 import contextlib
+import gzip
 import importlib.util
 import json
+import lzma
 import math
 import re
+import subprocess
 import sys
 import time
 import tomllib
 import uuid
+import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -280,6 +286,22 @@ def test_the_last_line_of_a_page_may_end_or_not(end: bytes) -> None:
         asyncio.run(credit.page(1, 3))
 
 
+@pytest.mark.parametrize(("status", "logs"), [(404, False), (500, True)])
+def test_beyond_the_end_another_status_is_told_by_its_place(status: int, logs: bool) -> None:
+    checker = loaded("27")
+
+    async def request(*given: Any, **more: Any) -> Answer:
+        return Answer(status, {}, b"{}", 0.1, "", "http://credit")
+
+    credit = checker.Credit(made_up_lab("27", traffic=NoTraffic(request=request)))
+    with pytest.raises(Failure, match="200 and no lines") as told:
+        asyncio.run(credit.page(7, 0))
+    assert ("behind a 500" in str(told.value)) is logs
+    with pytest.raises(Failure) as told:
+        asyncio.run(credit.page(7, 3))
+    assert ("behind a 500" in str(told.value)) is logs
+
+
 def test_the_small_model_has_features_too_quiet_for_a_reason_and_none_near_the_limit() -> None:
     checker, quiet, soft = loaded("27"), 0, 0
     for number in range(4):
@@ -502,3 +524,15 @@ def test_words_are_looked_for_in_all_pods_and_in_their_sidecars(monkeypatch: pyt
     assert len(asyncio.run(checker.in_log(lab, ["Ada Byron"]))) == 4
     assert len(asyncio.run(checker.in_files(lab, ["Ada Byron"]))) == 4
     assert sorted(read) == ["one/beside", "one/credit", "two/beside", "two/credit"]
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress, zlib.compress])
+@pytest.mark.parametrize("before", [b"", bytes(range(256)) * 20])
+def test_words_are_found_in_what_is_packed_also_inside_a_file(packed: Any, before: bytes, tmp_path: Path) -> None:
+    look = loaded("27")._LOOK.replace("{searched}", str(1 << 20))
+    told = base64.b64encode(b'["C-1234567"]').decode()
+    for number in (1234567, 1234568):
+        content = before + packed(f"C-{number}, Ada Byron".encode() * 40) + b"and so on"
+        (tmp_path / str(number)).write_bytes(content)
+    done = subprocess.run([sys.executable, "-c", look, told, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"C-1234567 in {tmp_path / '1234567'} (packed)"]

@@ -175,7 +175,7 @@ async def replays(lab: Lab) -> None:
     replayed while another model decides, and once more after the pod was deleted. Then records that never were: another
     id, another income, another day, another model, also one that nobody has approved. Copies of the pod with empty
     volumes: one with the same files gives the same answers; the others, one for each of six `.py` files at most, which
-    has a comment more there, are other programs, and refuse.
+    has a comment more there, are other programs, and refuse. What is decided there has ids that nothing else has.
     """
     credit, model, other, kept = await records.prepared(lab)
     # A trail may have lines of its owner's for whoever reads it, but none for replays.
@@ -199,12 +199,16 @@ async def replays(lab: Lab) -> None:
         return
     await replaced(lab)
     expect(await records.same(credit, kept, "after the pod was replaced")).because(records.SAME)
-    elsewhere, other_files = await records.by_others(lab, kept, model)
+    elsewhere, other_files, ids = await records.by_others(lab, kept, model)
     expect(elsewhere).because(f"{records.SAME}. The code is that of the files, wherever and whenever they run")
     expect(other_files).because(
         "code stands for the program's files, whatever else is the same: a digest of all of them, made when the "
         "program starts, since each has its part in what is decided. A number that somebody has to think of is "
         "forgotten some day"
+    )
+    expect(ids).because(
+        "a number that follows from what is on the volume, such as that of the next line, begins anew on another one. "
+        "An id that is drawn, as by uuid.uuid4, needs to know of no other pod"
     )
 
 
@@ -213,9 +217,10 @@ async def erases(lab: Lab) -> None:
     """Once a person is erased, nothing of them is left anywhere; the trail's lines stand as they stood, others stay.
 
     The checker looks for name, number and salts in the trail, the pod's log, its volumes and /tmp. The person had also
-    applied with something missing or impossible, and before the pod was replaced. A copy of a record is replayed after
-    the erasure, which is asked for twice. Then the same person applies again with the same data, is erased again, and
-    the pod is replaced. Before all that somebody is erased whose number theirs begins with, and their records stay.
+    applied with something missing or impossible, by JSON cut short, and before the pod was replaced. A copy of a record
+    is replayed after the erasure, which is asked for twice. Then the same person applies again with the same data, is
+    erased again, and the pod is replaced. Before all that somebody is erased whose number theirs begins with, and their
+    records stay.
     """
     story = await erased(lab, thorough=lab.thorough(erases))
     seen: tuple[tuple[Observation, str], ...] = (
@@ -232,7 +237,11 @@ async def erases(lab: Lab) -> None:
         ),
         (story.home, records.SAME),
         (story.lines, "the chain holds digests, so nothing of it has to go"),
-        (story.recorded, "examiners will ask why a record is not there: who erased it stands in the trail"),
+        (
+            story.recorded,
+            "examiners will ask why a record is not there: who erased it stands in the trail, by the name of whose "
+            "token it was, whatever else the request says",
+        ),
         (story.kept, OTHERS),
         (story.others, records.SAME),
         (

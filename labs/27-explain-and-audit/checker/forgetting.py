@@ -25,14 +25,20 @@ SIGNS = ("", ":", "|", "-", " ", "/")  # between what a digest is made of
 APART = 16  # digits of 32 or more in which two salts differ at least
 SHORT = 4  # characters below which a value says nothing about anybody
 # Prints what is found where, a line each. Words and folders come in the command, since nothing of it stays anywhere.
-_LOOK = """
-import base64, bz2, json, lzma, os, sys, zlib
+_LOOK = r"""
+import base64, bz2, json, lzma, os, re, sys, time, zlib
 words, folders = json.loads(base64.b64decode(sys.argv[1])), sys.argv[2:]
 left = most = {searched}
+tries, end, far, wide = 20_000, time.monotonic() + 10, 256 << 10, 1 << 20
+kinds = (
+    (rb"\x1f\x8b\x08|x[\x01\x5e\x9c\xda]", lambda: zlib.decompressobj(47)),
+    (rb"BZh[1-9]1AY&SY", bz2.BZ2Decompressor),
+    (rb"\xfd7zXZ\x00", lzma.LZMADecompressor),
+)
 
 
 def unpacked(content):
-    for begin in (lambda: zlib.decompressobj(47), bz2.BZ2Decompressor, lzma.LZMADecompressor):
+    for _, begin in kinds:
         found, rest = b"", content
         try:
             while rest and len(found) < most:
@@ -44,10 +50,30 @@ def unpacked(content):
         yield found
 
 
+def inside(content):  # what begins behind the first byte, such as a value in a database's file
+    global tries
+    for sign, begin in kinds:
+        for match in re.finditer(sign, content):
+            if not match.start():
+                continue
+            tries -= 1
+            if tries < 0 or time.monotonic() > end:
+                return
+            part, found = begin(), b""
+            try:
+                for at in range(match.start(), match.start() + far, 256):
+                    found += part.decompress(content[at : at + 256], wide)
+                    if part.eof or at >= len(content) or len(found) >= wide:
+                        break
+            except Exception:
+                pass  # no more of it follows
+            yield found
+
+
 for folder in folders:
     for place, _, files in os.walk(folder):
         for each in files:
-            path = os.path.join(place, each)
+            path, told = os.path.join(place, each), set()
             for word in words:
                 if word in path:
                     print(word, "in the name of", path)
@@ -59,10 +85,13 @@ for folder in folders:
             except OSError:
                 continue
             left -= len(content)
-            for form in (content, *unpacked(content)):
-                for word in words:
-                    if word.encode() in form or word.encode("utf-16-le") in form:
-                        print(word, "in", path, "" if form is content else "(packed)")
+            for looked in ((content,), unpacked(content), inside(content)):
+                for form in looked:
+                    for word in words:
+                        if word.encode() in form or word.encode("utf-16-le") in form:
+                            told.add(f"{word} in {path} {'' if form is content else '(packed)'}")
+            for line in sorted(told):
+                print(line)
 """
 
 

@@ -202,27 +202,40 @@ async def by_others(lab: Lab, kept: list[Kept], model: Model) -> list[Observatio
     """What copies of the pod with empty volumes make of records: one with the same files, and a release for each file.
 
     Returns:
-        What is seen of the first, and of the others that of one which is not told from the learner's own, if any.
+        What is seen of the first; of the others that of one which is not told from the learner's own, if any; and
+        whether each decision, there and here, has an id of its own.
 
     Raises:
         Failure: one does not start, or replays what another program has decided.
     """
     first, *left = found = list(enumerate(await program(lab)))
+    ids = [each.made.id for each in kept]
     elsewhere, other = await together(
-        in_the_same_release(lab, kept, model), in_another_release(lab, kept[0], model, *first)
+        in_the_same_release(lab, kept, model, ids), in_another_release(lab, kept[0], model, ids, *first)
     )
     while left and elsewhere.ok and other.ok:
         some, left = left[:COPIES], left[COPIES:]
-        seen = await together(*(in_another_release(lab, kept[0], model, *each) for each in some))
+        seen = await together(*(in_another_release(lab, kept[0], model, ids, *each) for each in some))
         other = next((each for each in seen if not each.ok), other)
     if other.ok and not left:
         wanted = f"another code in {len(found)} copies of the pod, each with one more comment in another file"
         other = Observation(True, wanted, f"so it is, for {', '.join(each.name for _, each in found)}")
-    return [elsewhere, other]
+    return [elsewhere, other, unlike(ids)]
 
 
-async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model) -> Observation:
-    """Whether the same files and the same model, elsewhere, lead to the same answers."""
+def unlike(ids: list[str]) -> Observation:
+    """Whether no two decisions of several pods have the same id."""
+    again = [each for each in dict.fromkeys(ids) if ids.count(each) > 1]
+    seen = f"{again[0]}, {ids.count(again[0])} times" if again else f"{len(ids)} different ids"
+    return Observation(not again, "an id of its own for each decision, whichever pod made it", seen, timed=False)
+
+
+async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model, ids: list[str]) -> Observation:
+    """Whether the same files and the same model, elsewhere, lead to the same answers.
+
+    Args:
+        ids: of decisions, to which that of one made there is added.
+    """
     developer, officer, _ = people(drawn(lab, "the same release"))
     async with released(lab, SAME_FILES) as credit:
         why = "no model has been approved where there is nothing yet, so nobody can decide"
@@ -233,6 +246,7 @@ async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model) -> Obser
         is_status(answer, 409, "POST /decisions where a model was handed in and none ever approved", why)
         await credit.serve(model, developer.token, officer.token)
         own = (await with_records(credit, [kept[0].application], model))[0]
+        ids.append(own.made.id)
         here, there = str(kept[0].fields["code"]), str(own.fields["code"])
         if here != there:
             wanted = "the same code in a copy of the pod with the same files and empty volumes"
@@ -240,8 +254,13 @@ async def in_the_same_release(lab: Lab, kept: list[Kept], model: Model) -> Obser
         return await same(credit, kept, "in a copy of the pod with the same files and model")
 
 
-async def in_another_release(lab: Lab, kept: Kept, model: Model, number: int, file: File) -> Observation:
+async def in_another_release(
+    lab: Lab, kept: Kept, model: Model, ids: list[str], number: int, file: File
+) -> Observation:
     """Whether a program of other files calls its code by another name, and refuses what was decided by this one.
+
+    Args:
+        ids: of decisions, to which that of one made there is added.
 
     Raises:
         Failure: it does not start, or replays that.
@@ -250,6 +269,7 @@ async def in_another_release(lab: Lab, kept: Kept, model: Model, number: int, fi
     async with released(lab, f"checker-release-{number}", file) as credit:
         await credit.serve(model, developer.token, officer.token)
         own = (await with_records(credit, [kept.application], model))[0]
+        ids.append(own.made.id)
         here, there = str(kept.fields["code"]), str(own.fields["code"])
         wanted = f"another code in a copy of the pod in which {file.name} has one more comment"
         if here == there:

@@ -25,6 +25,8 @@ LARGEST = 64 << 10  # bytes that are read of an answer
 EVENTS = ("model", "approval", "decision", "erasure")
 _ID = re.compile(r"[A-Za-z0-9._~-]{1,80}")
 NO_ANSWER = "kubectl logs deployment/credit shows the exception behind a 500, and whether the request arrived at all"
+REFUSED = "the README's table says which status each request is answered with, and when it is refused"
+BEYOND = "from=N lies beyond the trail's end: 200 and no lines"
 
 
 def digest(content: bytes) -> str:
@@ -199,7 +201,7 @@ class Credit:
         """
         path = f"/trail?from={first}"
         answer = await self.ask("GET", path)
-        is_status(answer, 200, f"GET {path}")
+        is_status(answer, 200, f"GET {path}", "" if count else _beyond(answer))
         lines = answer.body.removesuffix(b"\n").split(b"\n") if answer.body else []
         said = f"{len(lines)} lines"
         right = count <= len(lines) <= (PAGE if count else 0)
@@ -264,7 +266,7 @@ def succeeds(answer: Answer, what: str) -> None:
     Raises:
         Failure: another one.
     """
-    must(Observation(200 <= answer.status < 300, f"{what}: a status 2xx", answer.shown), NO_ANSWER)
+    must(Observation(200 <= answer.status < 300, f"{what}: a status 2xx", answer.shown), _why(answer))
 
 
 def is_status(answer: Answer, wanted: int, what: str, why: str = "") -> None:
@@ -273,7 +275,22 @@ def is_status(answer: Answer, wanted: int, what: str, why: str = "") -> None:
     Raises:
         Failure: another one.
     """
-    must(Observation(answer.status == wanted, f"{what}: status {wanted}", answer.shown), why or NO_ANSWER)
+    must(Observation(answer.status == wanted, f"{what}: status {wanted}", answer.shown), why or _why(answer))
+
+
+def _without(answer: Answer) -> bool:
+    """Whether the program failed, or none answered."""
+    return answer.status == 0 or answer.status >= 500
+
+
+def _beyond(answer: Answer) -> str:
+    """Of a page where there are no lines any more."""
+    return f"{BEYOND}. {NO_ANSWER}" if _without(answer) else BEYOND
+
+
+def _why(answer: Answer) -> str:
+    """Of a status that is not the wanted one."""
+    return NO_ANSWER if _without(answer) else REFUSED
 
 
 def only(events: Iterable[Object], kind: str) -> list[Object]:
