@@ -1512,11 +1512,22 @@ def test_the_edges_limits_are_those_of_its_containers(
         limits = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value is not None}
         return {"resources": {"limits": limits} if limits else {}}
 
-    async def owned(*given: Any) -> list[Any]:
-        return [{"metadata": {}, "spec": {kind: [container(*each) for each in those] for kind, those in spec.items()}}]
+    made = {"metadata": {}, "spec": {kind: [container(*each) for each in those] for kind, those in spec.items()}}
+    right = {"metadata": {}, "spec": {"containers": [container("500m", "256Mi")]}}
 
-    monkeypatch.setattr(checker, "owned_pods", owned)
-    assert [each.ok for each in asyncio.run(checker._limits(made_up_lab("28")))] == ok
+    def judged(pod: Any, template: Any) -> list[bool]:
+        async def owned(*given: Any) -> list[Any]:
+            return [pod]
+
+        async def present() -> Any:
+            return {"metadata": {"name": "edge"}, "spec": {"template": template}}
+
+        monkeypatch.setattr(checker, "owned_pods", owned)
+        objects = NothingThere(deployment=lambda name: SimpleNamespace(present=present))
+        return [each.ok for each in asyncio.run(checker._limits(made_up_lab("28", objects=objects)))]
+
+    assert judged(made, right) == [*ok, True, True]
+    assert judged(right, made) == [True, True, *ok]
 
 
 def test_the_alias_has_to_follow_a_release(lab28: Any) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from mlops_lab.checks import Lab, Observation, absent, at_most, check, expect, observe
 from mlops_lab.checks.matchers import quantity
 from mlops_lab.kit.deployments import exists, owned_pods
+from mlops_lab.kit.next_pods import next_pod
 from mlops_lab.kit.pods import lasting, leaving
 from mlops_lab.kit.prerequisites import must
 
@@ -154,19 +155,20 @@ async def tells_the_truth(lab: Lab) -> None:
 
 
 async def _limits(lab: Lab) -> list[Observation]:
-    """The edge's pods, and the limits of their containers together."""
+    """The edge's pods, and the limits of their containers together, those of the next one, too."""
     pods = [each for each in await owned_pods(lab, "edge") if not leaving(each)]
     must(observe("pods of Deployment edge", len(pods), at_most(1)), SMALL)
     found = []
-    for resource, most in (("cpu", "500m"), ("memory", "256Mi")):
-        limits = [
-            quantity((each.get("resources", {}).get("limits") or {}).get(resource, 0))
-            for pod in pods
-            for each in lasting(pod)
-        ]
-        what = f"{resource} limits of the edge's pod together"
-        if all(limits):
-            found.append(observe(what, sum(limits), at_most(most)))
-        else:
-            found.append(absent(f"{what}: at most {most}", "a container has none, or one of 0"))
+    for whose, those in (("pod", pods), ("next pod", [await next_pod(lab, "edge")])):
+        for resource, most in (("cpu", "500m"), ("memory", "256Mi")):
+            limits = [
+                quantity((each.get("resources", {}).get("limits") or {}).get(resource, 0))
+                for pod in those
+                for each in lasting(pod)
+            ]
+            what = f"{resource} limits of the edge's {whose} together"
+            if all(limits):
+                found.append(observe(what, sum(limits), at_most(most)))
+            else:
+                found.append(absent(f"{what}: at most {most}", "a container has none, or one of 0"))
     return found

@@ -73,7 +73,8 @@ CUT = (
 )
 
 SMALL = (
-    "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together; 0 is no limit"
+    "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together; 0 is no limit."
+    " What is changed in a pod (--subresource resize) is that pod's alone: the next one has the template's limits"
 )
 
 LEDGER = (
