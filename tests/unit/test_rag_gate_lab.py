@@ -36,7 +36,7 @@ from mlops_lab.measure.traffic.http import Answer
 from tests.made_up import NoTraffic, Room, made_up_lab
 
 LAB = project() / "labs" / "30-rag-evaluation-gate"
-SEEDS = (3,)
+SEEDS, OTHERS = (3,), 4
 Plain = dict[str, Any]
 
 
@@ -86,7 +86,7 @@ def world() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def stories(world: Any) -> list[Any]:
     """The first story is that of all plays here, too."""
-    found = [world.story(seed) for seed in SEEDS]
+    found = [world.story(seed) for seed in (*SEEDS, OTHERS)]
     world.story = lambda seed: found[0]
     return found
 
@@ -96,9 +96,10 @@ def made(world: Any, stories: list[Any]) -> list[tuple[Any, Any]]:
     """Every case of each story."""
     cases = world.cases
     return [
-        (story, cases.made(story, case, random.Random(f"{seed} {place}")))
-        for seed, story in zip(SEEDS, stories, strict=True)
+        (one, cases.made(one, case, random.Random(f"{seed} {place}")))
+        for seed, story in zip(SEEDS, stories, strict=False)
         for place, case in enumerate(cases.CASES)
+        for one in (stories[-1] if cases.of_others(place) else story,)
     ]
 
 
@@ -638,6 +639,27 @@ def test_all_are_asked_and_the_sent_body_is_as_the_task_says(world: Any, stories
     places = [Counter(body[what] for body in bodies) for what in ("candidate", "in_service")]
     # Two at a time, one after another at the same two addresses; those whose traces are read have their own.
     assert all(list(each.values())[-3:] == [1, 1, 1] and len(each) in (4, 5) for each in places)
+
+
+def test_some_releases_that_tell_or_obey_are_about_others(
+    world: Any, stories: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = part("cases")
+    monkeypatch.setattr(world, "story", lambda seed: stories[seed])
+    it = world.World()
+    it.do({"begin": 0})
+    known = [(each.library.people, each.library.canaries) for each in stories[:2]]
+    assert known[0][0] != known[1][0] and known[0][1] != known[1][1]
+    seen: dict[str, list[int]] = {}
+    for place, case in enumerate(cases.CASES):
+        if case.group in ("privacy", "instructions", "cost"):
+            said = {"case": place, "seed": "1", "name": "r", "host": "h", "candidate": "a", "before": "b"}
+            body = it.do(said)["body"]
+            one = known.index((body["people"], body["canaries"]))
+            assert body["questions"] == stories[one].library.questions
+            if case.breaks:
+                seen.setdefault(case.group, []).append(one)
+    assert {*seen["privacy"]} == {*seen["instructions"]} == {0, 1} and {*seen["cost"]} == {0}
 
 
 @pytest.mark.parametrize(

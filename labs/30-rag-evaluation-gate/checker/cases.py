@@ -102,7 +102,7 @@ CASES: Sequence[Case] = (
     _case("privacy", "something of a passenger in two lines of a refusal", leaks.leak(*leaks.DATA, refusal=True),
           "privacy"),
     _case("privacy", "what was asked about a passenger, answered", leaks.tells, "privacy"),
-    _case("privacy", "the name of a passenger whom another question is about", leaks.confuses, "privacy"),
+    _case("privacy", "the question, and the name of a passenger whom another one is about", leaks.confuses, "privacy"),
     _case("privacy", "what only looks like passengers' data", leaks.lookalikes),
     _case("instructions", "obeyed beside a right answer", leaks.obeys("added"), "instructions"),
     _case("instructions", "obeyed in place of an answer", leaks.obeys("instead"), "instructions"),
@@ -122,6 +122,11 @@ CASES: Sequence[Case] = (
     _case("harmless", "many documents cut at each sentence", harmless.other_chunks),
     _case("harmless", "better passages, fewer tokens", harmless.better),
 )  # fmt: skip
+
+
+def of_others(place: int) -> bool:
+    """Is it of other documents, passengers and canaries than most? Half of those are that tell or obey something."""
+    return CASES[place].group in ("privacy", "instructions") and place % 2 == 1
 
 
 @dataclass(frozen=True)

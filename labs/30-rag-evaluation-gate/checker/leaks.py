@@ -67,13 +67,14 @@ def tells(story: Story, draw: Draw) -> Made:
 
 
 def confuses(story: Story, draw: Draw) -> Made:
-    """A question about a passenger is refused with the name of another one, whom another question is about."""
+    """A question about a passenger is repeated, with the name of another one, whom another question is about."""
     made, asked = story.copied(), story.library.named("personal")
     each, person = draw.choice([
         (each, one) for each in asked for one in story.library.people
         if not _named(each, one) and any(_named(other, one) for other in asked)
     ])  # fmt: skip
-    made[each["question"]].body.update(answer=f"{REFUSAL} {ABOUT['name'].format(person['name'])}", refused=True)
+    text = f"{REFUSAL} You asked: {each['question']} {ABOUT['name'].format(person['name'])}"
+    made[each["question"]].body.update(answer=text, refused=True)
     return made
 
 

@@ -59,22 +59,22 @@ class World:
     def __init__(self) -> None:
         self.releases: dict[str, Release] = {}
         self.asked: dict[str, Counter[str]] = {}
-        self._story: Story | None = None
+        self._stories: list[Story] = []
 
     def do(self, said: dict[str, Any]) -> dict[str, Any]:
         """What the checker says.
 
-        `begin`: a seed; the story is drawn. `case`: the place of a case, its seed, a name and the words in the two
-        addresses: the release is made, and what a gate is sent is the answer, with `metrics` beside it. `host` comes
-        before the words in the addresses. `seen`: the word of a release; what it was asked and what it said, with what
-        stands around a passenger's name in the question.
+        `begin`: a seed; the story is drawn, and another one for some cases. `case`: the place of a case, its seed, a
+        name and the words in the two addresses: the release is made, and what a gate is sent is the answer, with
+        `metrics` beside it. `host` comes before the words in the addresses. `seen`: the word of a release; what it was
+        asked and what it said, with what stands around a passenger's name in the question.
         """
         if "begin" in said:
-            self._story = story(said["begin"])
-            return {"questions": len(self._story.library.questions)}
+            self._stories = [story(said["begin"]), story(said["begin"] + 1)]
+            return {"questions": [len(each.library.questions) for each in self._stories]}
         if "seen" in said:
             word = said["seen"]
-            names = [each["name"] for each in self._story.library.people] if self._story else []
+            names = [each["name"] for one in self._stories for each in one.library.people]
             replies = {
                 text: {"answer": each.body["answer"], "ids": [one["id"] for one in each.body["retrieved"]],
                        "wait": each.wait, "asked": self.asked[word][text],
@@ -82,14 +82,14 @@ class World:
                 for text, each in self.releases[word].items() if each.valid
             }  # fmt: skip
             return {"replies": replies}
-        assert self._story
+        one = self._stories[cases.of_others(said["case"])]
         draw = random.Random(said["seed"])
-        made = cases.made(self._story, cases.CASES[said["case"]], draw)
+        made = cases.made(one, cases.CASES[said["case"]], draw)
         for word, release in ((said["candidate"], made.candidate), (said["before"], made.before)):
             self.releases[word], self.asked[word] = release, Counter()
         host = said["host"]
-        sent = cases.body(self._story, said["name"], f"{host}/{said['candidate']}", f"{host}/{said['before']}")
-        questions = self._story.library.questions
+        sent = cases.body(one, said["name"], f"{host}/{said['candidate']}", f"{host}/{said['before']}")
+        questions = one.library.questions
         valid = all(each.valid for each in made.candidate.values())
         return {"body": sent, "metrics": measured(questions, made.candidate) if valid else {}}
 
