@@ -22,6 +22,7 @@ from mlops_lab.checks import Observation
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.run import run_checks
 from mlops_lab.checks.verdicts import Result
+from mlops_lab.kit.ci_forms import FORMS
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import Variant, solutions, wrongs
@@ -324,48 +325,8 @@ def test_a_server_that_was_away_for_a_moment_is_nobodys_failure(trouble: str) ->
 
 
 def test_the_forms_that_the_lab_gives_take_the_same_steps() -> None:
-    steps = {
-        tuple(read((LAB / "start" / "ci" / name).read_text())) for name, read in loaded("29", "ci_files").FORMS.items()
-    }
+    steps = {tuple(read((LAB / "start" / "ci" / name).read_text())) for name, read in FORMS.items()}
     assert steps == {("python3 ci/steps.py check",)}
-
-
-@pytest.mark.parametrize("text", [
-    "node {\n checkout scm\n stage('Check') { sh 'a' }\n}", "node('git') { sh(script: 'a') }", "node{sh 'a'}",
-    "// a pipeline { }\npodTemplate(yaml: 'x') {\n  node(POD_LABEL) {\n    container('git') { sh \"a\" }\n  }\n}\n",
-    "#!groovy\nnode ('x && y') {\r\n  sh '''\r\n    a\r\n  '''\r\n}\r\n",
-    "pipeline { agent { node { label 'git' } }\n stages { stage('x') { steps { sh 'a' } } } }",
-])  # fmt: skip
-def test_a_jenkinsfile_may_be_scripted(text: str) -> None:
-    assert loaded("29", "ci_files").FORMS["Jenkinsfile"](text) == ["a"]
-
-
-@pytest.mark.parametrize("text", ["sh 'a'", "// node { }\nsh 'a'", "node { sh 'a'", "stage('x') { sh 'a' }"])
-def test_a_jenkinsfile_without_a_node_is_none(text: str) -> None:
-    with pytest.raises(ValueError, match="no pipeline"):
-        loaded("29", "ci_files").FORMS["Jenkinsfile"](text)
-
-
-@pytest.mark.parametrize("text", [
-    "check: {script: [a, b]}", "check: {script: [[a], b]}", ".x: {script: [a, b]}\ncheck: {extends: .x}",
-    ".y: &lines\n  - a\ncheck:\n  script:\n    - *lines\n    - b\n", ".x: &x {script: [a, b]}\ncheck:\n  <<: *x\n",
-    ".x: {script: [a]}\ncheck:\n  script:\n    - !reference [.x, script]\n    - b\n",
-    ".x: {script: [a, b]}\ncheck:\n  script: !reference [.x, script]\n  rules: [!reference [.x, rules]]\n",
-    ".x: {script: c}\n.z: {extends: .x, script: [a, b]}\ncheck: {extends: [.x, .z], image: x}",
-    "stages: [x]\r\nvariables: {A: b}\r\ncheck:\r\n  script: |\r\n    a\r\n    b\r\n",
-])  # fmt: skip
-def test_a_job_of_gitlabs_may_have_its_script_from_another(text: str) -> None:
-    assert loaded("29", "ci_files").FORMS["gitlab-ci.yaml"](text) == ["a", "b"]
-
-
-@pytest.mark.parametrize("text", [
-    "check: 3", "check: {script: true}", "- a", "a: [", "a: " + "[" * 3000, ".x: {script: [!reference [.x, script]]}",
-    "x" * 100_000, "check: {script: !reference x}",
-    ".a: {script: &a [*a, b]}\ncheck: {script: [" + "*a, " * 200 + "b]}",
-])  # fmt: skip
-def test_what_is_no_file_of_gitlabs_is_said_to_be_none(text: str) -> None:
-    with pytest.raises(ValueError, match=r".+"):
-        loaded("29", "ci_files").FORMS["gitlab-ci.yaml"](text)
 
 
 def test_what_a_desktop_leaves_is_no_part_of_ci(tmp_path: Path) -> None:

@@ -746,7 +746,7 @@ def test_an_answer_of_garbage_is_wrong(models: ModuleType, feeds: Any, text: str
     assert [each[1:3] for each in crowd.events] == [[kind, False] for kind in ("page", "forecast", "recommend", "air")]
 
 
-def test_one_feed_may_go_on_alone(flights: Path) -> None:
+def test_one_feed_may_go_on_alone(models: ModuleType, flights: Path) -> None:
     world = loaded("28", "world").World(LAB / "checker" / "prices.csv", flights, 5, {"exchange": 0, "bookings": 0})
     world.do({"state": 1})
     world.do({"alone": {"bookings": 2}})

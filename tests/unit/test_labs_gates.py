@@ -82,6 +82,14 @@ def test_an_outage_gives_no_verdict_but_error(verdict: Verdict) -> None:
     assert gates.silent([], "paused") == ["no check ran"]
 
 
+@pytest.mark.parametrize("verdict", [PASS, FAIL, BLOCKED])
+def test_an_outage_while_checks_are_at_work_may_leave_some_without_a_verdict(verdict: Verdict) -> None:
+    assert gates.silent(results(ready=ERROR, answers=WAITING), "paused", begun=True) == []
+    (said,) = gates.silent(results(ready=WAITING, answers=verdict), "paused", begun=True)
+    assert said.startswith(f"paused: answers is {verdict}, not error")
+    assert gates.silent([], "paused", begun=True) == ["no check ran"]
+
+
 def test_what_is_left_behind_or_missing_is_named() -> None:
     assert difference(["pods/a"], ["pods/a"]) == []
     assert difference(["pods/a", "pods/b"], ["pods/a", "pods/c"]) == ["left behind: pods/c", "missing: pods/b"]

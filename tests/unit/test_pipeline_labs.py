@@ -592,18 +592,22 @@ def test_who_answers_while_a_run_goes_on_is_noted(
 @pytest.mark.parametrize("template", [{"prometheus.io/scrape": "true"}, {}])
 def test_the_servers_next_pods_are_scraped_as_well(template: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     checker, fine = loaded("26"), Observation(True, "", "")
+    spec = {"containers": [{"ports": [{"containerPort": 8080}]}]}
 
     async def owned(lab: Any) -> list[Any]:
-        return [{"metadata": {"name": "model-1", "annotations": {"prometheus.io/scrape": "true"}}}]
+        return [{"metadata": {"name": "model-1", "annotations": {"prometheus.io/scrape": "true"}}, "spec": spec}]
 
     async def drift(lab: Any) -> Any:
         return SimpleNamespace(watched=fine, calm=fine, fired=fine, once=fine, when="")
 
     async def present() -> Any:
-        return {"metadata": {"name": "model"}, "spec": {"template": {"metadata": {"annotations": template}}}}
+        return {
+            "metadata": {"name": "model"},
+            "spec": {"template": {"metadata": {"annotations": template}, "spec": spec}},
+        }
 
     monkeypatch.setattr(checker, "owned_pods", owned)
     monkeypatch.setattr(checker, "real_drift", drift)
     objects = NothingThere(deployment=lambda name: SimpleNamespace(present=present))
-    with contextlib.nullcontext() if template else pytest.raises(Failure, match="prometheus_io_scrape=true is not in"):
+    with contextlib.nullcontext() if template else pytest.raises(Failure, match="by them nothing is scraped"):
         asyncio.run(checker.one_drift_one_run.run(made_up_lab("26", objects=objects)))

@@ -90,35 +90,6 @@ def test_what_a_manifest_asks_for_that_was_applied_server_side(
     assert loaded("11").replicas_asked(made_up_lab(work=Room(folder=tmp_path)), deployment) == asked
 
 
-SCRAPED = {"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics"}
-
-
-def pod(annotations: dict[str, str] | None, *ports: int) -> Any:
-    containers = [{"ports": [{"containerPort": port}]} for port in ports] or [{}]
-    return {"metadata": {"annotations": annotations}, "spec": {"containers": containers}}
-
-
-def test_annotations_in_the_template_are_those_of_the_next_pods() -> None:
-    assert loaded("11").by_template(pod(SCRAPED), [pod(SCRAPED), pod(SCRAPED)]).ok
-    # The same by defaults: the port that the container declares, and the usual path; and by names that count as equal.
-    brief = {"prometheus_io/scrape": "true"}
-    assert loaded("11").by_template(pod(brief, 8080), [pod(SCRAPED, 8080)]).ok
-    assert loaded("11").by_template(pod(SCRAPED, 8080), [pod(brief, 8080)]).ok
-
-
-@pytest.mark.parametrize(
-    "of_template", [None, {}, SCRAPED | {"prometheus.io/scrape": "false"}, SCRAPED | {"prometheus.io/port": "80"}]
-)
-def test_annotations_of_a_running_pod_are_no_other_pods(of_template: dict[str, str] | None) -> None:
-    seen = loaded("11").by_template(pod(of_template, 8080), [pod(SCRAPED, 8080)])
-    assert not seen.ok
-    assert "the running pods for http port 8080, /metrics" in seen.seen
-
-
-def test_a_template_that_asks_for_nothing_is_none_whatever_the_pods_say() -> None:
-    assert not loaded("11").by_template(pod(None, 8080), [pod(None, 8080)]).ok
-
-
 def test_a_target_for_all_requests_adds_a_pod_to_one_as_well() -> None:
     metric = {"metric": {"name": "http_requests_per_second"}, "target": {"type": "Value", "value": "100m"}}
     of_all = {"type": "Object", "object": metric | {"describedObject": {"kind": "Namespace", "name": "lab-11"}}}

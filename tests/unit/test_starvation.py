@@ -157,7 +157,7 @@ def test_what_programs_of_the_learners_burn_on_this_machine_is_no_way_out(host: 
 
 def test_pods_of_other_labs_are_others() -> None:
     before, after = Used(0, 5, 4, {"a": 2.0}), Used(60, 130, 128, {"a": 42.0, "new": 20.0})
-    assert spent([(before, after)]) == (60, 125, 64)
+    assert spent([(before, after)]) == (60, 125, 64, 60)
 
 
 def test_pods_of_other_labs_are_others_also_when_they_have_ended(host: Host) -> None:
@@ -168,6 +168,7 @@ def test_pods_of_other_labs_are_others_also_when_they_have_ended(host: Host) -> 
     assert "could give 11 %" in said(host, watch)
     host.nodes["one"] = host.nodes["one"]._replace(strange={})
     assert "could give 11 %" in said(host, watch)
+    assert "could give 11 %" in said(host, watch, programs=True)  # they are no programs of the learner's
 
 
 def test_another_machine_is_judged_by_its_kubelets(host: Host) -> None:

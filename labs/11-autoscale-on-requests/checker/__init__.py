@@ -17,13 +17,13 @@ from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.autoscaler_tolerance import USUAL
 from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.given import must_be_given
+from mlops_lab.kit.next_pods import scraped_as_before
 from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
 from .applied import replicas_asked
 from .counted import NOT_ITS_REQUESTS, no_fewer_than_counted, no_more_than_counted
 from .scenario import CALM, LEAST_FOR_A_POD, MOST_PODS, PER_POD, STORM, rush
-from .scraped import NOT_THE_NEXT_PODS, by_template
 from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
 
 HEEDED = round(PER_POD * (1 + USUAL), 3)  # requests a second
@@ -91,8 +91,11 @@ async def is_measured(lab: Lab) -> None:
         within=MEASURED_WITHIN,
     )
     expect(seen).because("" if seen.ok else await why_not_measured(lab))
-    template = (await lab.objects.deployment("model").present())["spec"]["template"]
-    expect(by_template(template, await lab.objects.pods_of("model"))).because(NOT_THE_NEXT_PODS)
+    deployment = await lab.objects.deployment("model").present()
+    expect(scraped_as_before(deployment, await lab.objects.pods_of("model"))).because(
+        "what is written on a pod that runs (kubectl annotate pod) is gone with it, and the pods that the autoscaler "
+        "adds have what spec.template.metadata.annotations of the Deployment says: nobody would count their requests"
+    )
     predictions: dict[str, float] = {}
     expect(await no_more_than_counted(lab, predictions)).because(NOT_ITS_REQUESTS)
     expect(await no_fewer_than_counted(lab, predictions)).because(NOT_ITS_REQUESTS)

@@ -10,9 +10,9 @@ from typing import Any
 
 from mlops_lab.base import entries
 from mlops_lab.checks import Lab, Observation, absent, expect
+from mlops_lab.kit.ci_forms import FORMS
 from mlops_lab.kit.drawn import drawn
 
-from .ci_files import FORMS
 from .scenario import JUST, WORSE
 from .stage import HERE, IMAGE, team
 from .why import FORMS as SAME_STEPS

@@ -1,12 +1,14 @@
 """The commands that a CI system takes from its file: GitHub Actions, GitLab CI, Jenkins.
 
-Only what is run is read, in order: no variables are put in, no conditions followed, and nothing is run here.
+Only what is run is read, in order: no variables are put in, no conditions followed, and nothing is run here. A
+Jenkinsfile may be scripted, with `node { ... }` in place of `pipeline { ... }`; a job of GitLab's may have its script
+from another one, by `extends` or `!reference`, and lists within it, as anchors leave them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
@@ -14,6 +16,7 @@ import yaml
 FILES = ("github-actions.yaml", "gitlab-ci.yaml", "Jenkinsfile")
 _LONGEST = 64 << 10  # characters of a file
 _MOST_BRACKETS = 500
+_DEEPEST, _MOST = 11, 1000  # levels (of GitLab's own limits), and parts of one script
 # sh '...', sh('...'), sh(script: '...', label: '...') and sh label: '...', script: '...'
 _SH = re.compile(
     r"""\bsh\b\s*+(?:\(\s*+)?(?:(?!script\b)\w++\s*+:\s*+(?:'[^'\n]*+'|"[^"\n]*+"|\w++)\s*+,\s*+){0,4}+"""
@@ -21,11 +24,27 @@ _SH = re.compile(
     re.DOTALL,
 )
 _COMMENT = re.compile(r"(?m)^[ \t]*+//.*$")
+_PIPELINE = re.compile(r"\bpipeline\s*\{|^[^/\n]*\bnode\s*(?:\([^\n]*\)\s*)?\{", re.MULTILINE)
 # Keywords of the file itself; what is run before and after each job sets it up, and is none of its steps.
 _NO_JOBS = {
     "stages", "variables", "workflow", "include", "default", "image", "spec", "services", "cache", "before_script",
     "after_script",
 }  # fmt: skip
+
+
+class _Reference(list[Any]):
+    """`!reference [job, keyword]`."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with GitLab's own tag."""
+
+
+def _referred(loader: _Loader, node: yaml.SequenceNode) -> _Reference:
+    return _Reference(loader.construct_sequence(node))
+
+
+_Loader.add_constructor("!reference", _referred)
 
 
 def github(text: str) -> list[str]:
@@ -40,18 +59,24 @@ def github(text: str) -> list[str]:
 
 
 def gitlab(text: str) -> list[str]:
-    """What `script` of the jobs says, the hidden ones left out, and no `before_script`; raises as `github`."""
-    jobs = [job for name, job in _loaded(text).items() if name not in _NO_JOBS and not str(name).startswith(".")]
-    scripts = [_mapping(job, "a job").get("script") for job in jobs]
+    """What `script` of the jobs says, wherever they have it from; raises as `github`.
+
+    The hidden jobs are left out, and every `before_script`.
+    """
+    found = _loaded(text)
+    jobs = {name: job for name, job in found.items() if name not in _NO_JOBS and not str(name).startswith(".")}
+    scripts = [_script(_mapping(job, "a job"), found) for job in jobs.values()]
     return _commands(
-        each for script in scripts for each in ([script] if isinstance(script, str) else _list(script or [], "script"))
+        each
+        for script in scripts
+        for each in ([script] if isinstance(script, str) else _parts(_list(script or [], "script"), found, []))
     )
 
 
 def jenkins(text: str) -> list[str]:
-    """What the `sh` steps of a declarative pipeline say; raises as `github`."""
+    """What the `sh` steps of a pipeline say, be it declarative or scripted; raises as `github`."""
     text = _COMMENT.sub("", _short(text))
-    if text.count("{") != text.count("}") or not re.search(r"\bpipeline\s*\{", text):
+    if text.count("{") != text.count("}") or not _PIPELINE.search(text):
         raise ValueError("no pipeline { ... } whose braces are closed")
     return _commands(next(filter(None, found)) for found in _SH.findall(text))
 
@@ -59,9 +84,38 @@ def jenkins(text: str) -> list[str]:
 FORMS: dict[str, Callable[[str], list[str]]] = dict(zip(FILES, (github, gitlab, jenkins), strict=True))
 
 
+def _script(job: Any, jobs: dict[Any, Any], deep: int = 0) -> Any:
+    """A job's own script, or that of the last one that it extends."""
+    if not isinstance(job, dict) or deep > _DEEPEST:
+        return None
+    if job.get("script") is not None:
+        return job["script"]
+    others = job.get("extends") or []
+    names = others if isinstance(others, list) else [others]
+    found = (_script(jobs.get(each), jobs, deep + 1) for each in reversed(names) if isinstance(each, str))
+    return next((each for each in found if each is not None), None)
+
+
+def _parts(script: Any, jobs: dict[Any, Any], seen: list[Any], deep: int = 0) -> Iterator[Any]:
+    """The lines of a script, as its lists and references have them in order."""
+    seen.append(script)
+    if deep > _DEEPEST or len(seen) > _MOST:
+        raise ValueError("a script whose lists or references have no end")
+    if isinstance(script, _Reference):
+        found: Any = jobs
+        for key in script:
+            found = found.get(key) if isinstance(found, dict) and isinstance(key, str) else None
+        yield from _parts(found or [], jobs, seen, deep + 1)
+    elif isinstance(script, list):
+        for each in script:
+            yield from _parts(each, jobs, seen, deep + 1)
+    else:
+        yield script
+
+
 def _loaded(text: str) -> dict[Any, Any]:
     try:
-        return _mapping(yaml.safe_load(_short(text)), "the file")
+        return _mapping(yaml.load(_short(text), _Loader), "the file")
     except (yaml.YAMLError, RecursionError) as trouble:
         raise ValueError(f"no YAML: {str(trouble).splitlines()[0][:100]}") from trouble
 

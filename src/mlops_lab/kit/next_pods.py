@@ -6,7 +6,7 @@ import copy
 import re
 from collections.abc import Iterable
 
-from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 
@@ -35,15 +35,28 @@ async def next_pod(lab: Lab, deployment: str) -> Object:
 
 
 def scraped_as_before(deployment: Object, pods: Iterable[Object]) -> Observation:
-    """Does a Deployment's template have the annotations by which Prometheus scrapes its pods?"""
-    given = _scraped_by(deployment["spec"]["template"])
-    beside = sorted({f"{key}={value}" for pod in pods for key, value in _scraped_by(pod).items() - given.items()})
-    expected = f"the template of Deployment {name_of(deployment)} has the annotations by which its pods are scraped"
-    return holds(not beside, expected, f"{', '.join(beside)} is not in it")
+    """Would Prometheus scrape a Deployment's next pods where it scrapes these, by the annotations of its template?"""
+    given = _scraped(deployment["spec"]["template"])
+    own = set().union(*map(_scraped, pods))
+    return Observation(
+        own <= given,
+        f"the template of Deployment {name_of(deployment)} has the annotations by which its pods are scraped",
+        f"by them {_listed(given)} is scraped, of its running pods {_listed(own)}",
+    )
 
 
-def _scraped_by(item: Object) -> dict[str, str]:
-    """The annotations for Prometheus, which takes all but letters, digits and _ in their names for _."""
+def _scraped(item: Object) -> set[str]:
+    """What is scraped of a pod, or of each pod that a template makes, such as `http port 8080, /metrics`."""
     annotations = (item.get("metadata") or {}).get("annotations") or {}
-    found = {re.sub(r"\W", "_", key, flags=re.ASCII): value for key, value in annotations.items()}
-    return {key: value for key, value in found.items() if key.startswith("prometheus_io_")}
+    # Prometheus knows annotations by names in which all but letters, digits and _ is _.
+    said = {re.sub(r"\W", "_", key, flags=re.ASCII): value for key, value in annotations.items()}
+    if said.get("prometheus_io_scrape") != "true":
+        return set()
+    declared = {str(port["containerPort"]) for each in item["spec"]["containers"] for port in each.get("ports") or []}
+    ports = {said["prometheus_io_port"]} if said.get("prometheus_io_port") else declared
+    scheme, path = said.get("prometheus_io_scheme") or "http", said.get("prometheus_io_path") or "/metrics"
+    return {f"{scheme} port {port}, {path}" for port in ports}
+
+
+def _listed(scraped: set[str]) -> str:
+    return "; ".join(sorted(scraped)) or "nothing"

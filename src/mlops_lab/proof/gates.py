@@ -92,9 +92,15 @@ def mistaken(results: Sequence[Result], checks: Sequence[Check], named: str) -> 
     return said
 
 
-def silent(results: Sequence[Result], when: str) -> list[str]:
-    """While the API server does not answer, every verdict is `error`: nothing is passed, nobody is blamed."""
-    return [f"{when}: {_but(result, Verdict.ERROR)}" for result in results if result.verdict is not Verdict.ERROR] or (
+def silent(results: Sequence[Result], when: str, *, begun: bool = False) -> list[str]:
+    """While the API server does not answer, every verdict is `error`: nothing is passed, nobody is blamed.
+
+    Args:
+        begun: checks were at work as it went away. One that tidies up tries to for longer than the outage lasts, so
+            that it, and what stands behind it, may have no verdict at the end.
+    """
+    fair = {Verdict.ERROR, Verdict.WAITING} if begun else {Verdict.ERROR}
+    return [f"{when}: {_but(result, Verdict.ERROR)}" for result in results if result.verdict not in fair] or (
         [] if results else ["no check ran"]
     )
 

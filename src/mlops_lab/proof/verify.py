@@ -246,7 +246,7 @@ def _outage(stage: Stage) -> tuple[list[str], list[Result]]:
     begun = stage.checked_in_outage(begun=True)
     stage.healthy(_HEALTHY_WITHIN)
     said = gates.silent(before, "API server paused before the checks")
-    return said + gates.silent(begun, "API server paused as the checks begin"), [*before, *begun]
+    return said + gates.silent(begun, "API server paused as the checks begin", begun=True), [*before, *begun]
 
 
 def _left(stage: Stage, before: Sequence[str]) -> list[str]:

@@ -70,4 +70,42 @@ def test_what_sets_all_jobs_up_is_no_job(more: str) -> None:
 
 def test_a_step_may_be_anything() -> None:
     assert github("jobs: {a: {steps: [3, {run: 4}, {}]}}") == ["4"]
-    assert gitlab("a: {script: [3, [b]]}") == ["3", "['b']"]
+    assert gitlab("a: {script: [3, [b]]}") == ["3", "b"]
+
+
+@pytest.mark.parametrize("text", [
+    "node {\n checkout scm\n stage('Check') { sh 'a' }\n}", "node('git') { sh(script: 'a') }", "node{sh 'a'}",
+    "// a pipeline { }\npodTemplate(yaml: 'x') {\n  node(POD_LABEL) {\n    container('git') { sh \"a\" }\n  }\n}\n",
+    "#!groovy\nnode ('x && y') {\r\n  sh '''\r\n    a\r\n  '''\r\n}\r\n",
+    "pipeline { agent { node { label 'git' } }\n stages { stage('x') { steps { sh 'a' } } } }",
+])  # fmt: skip
+def test_a_jenkinsfile_may_be_scripted(text: str) -> None:
+    assert jenkins(text) == ["a"]
+
+
+@pytest.mark.parametrize("text", ["sh 'a'", "// node { }\nsh 'a'", "node { sh 'a'", "stage('x') { sh 'a' }"])
+def test_a_jenkinsfile_without_a_node_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="no pipeline"):
+        jenkins(text)
+
+
+@pytest.mark.parametrize("text", [
+    "check: {script: [a, b]}", "check: {script: [[a], b]}", ".x: {script: [a, b]}\ncheck: {extends: .x}",
+    ".y: &lines\n  - a\ncheck:\n  script:\n    - *lines\n    - b\n", ".x: &x {script: [a, b]}\ncheck:\n  <<: *x\n",
+    ".x: {script: [a]}\ncheck:\n  script:\n    - !reference [.x, script]\n    - b\n",
+    ".x: {script: [a, b]}\ncheck:\n  script: !reference [.x, script]\n  rules: [!reference [.x, rules]]\n",
+    ".x: {script: c}\n.z: {extends: .x, script: [a, b]}\ncheck: {extends: [.x, .z], image: x}",
+    "stages: [x]\r\nvariables: {A: b}\r\ncheck:\r\n  script: |\r\n    a\r\n    b\r\n",
+])  # fmt: skip
+def test_a_job_of_gitlabs_may_have_its_script_from_another(text: str) -> None:
+    assert gitlab(text) == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", [
+    "check: 3", "check: {script: true}", "- a", "a: [", "a: " + "[" * 3000, "x: {script: [!reference [x, script]]}",
+    "x" * 100_000, "check: {script: !reference x}",
+    ".a: {script: &a [*a, b]}\ncheck: {script: [" + "*a, " * 200 + "b]}",
+])  # fmt: skip
+def test_what_is_no_file_of_gitlabs_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        gitlab(text)

@@ -66,14 +66,19 @@ def test_without_a_limit_range_nothing_is_filled_in() -> None:
         (SCRAPED, [SCRAPED, SCRAPED], ""),
         (SCRAPED | {"checksum": "1"}, [SCRAPED], ""),
         ({"prometheus_io_scrape": "true", "prometheus.io/port": "8080"}, [SCRAPED], ""),
+        (SCRAPED, [{"prometheus_io/scrape": "true"}, SCRAPED | {"prometheus.io/path": "/metrics"}], ""),
+        (None, [{"prometheus.io/scrape": "false"}], ""),
         (SCRAPED, [SCRAPED | {"kubectl.kubernetes.io/restartedAt": "now"}], ""),
         (None, [None], ""),
-        (None, [SCRAPED], "prometheus_io_port=8080, prometheus_io_scrape=true is not in it"),
-        ({"prometheus.io/scrape": "true"}, [None, SCRAPED], "prometheus_io_port=8080 is not in it"),
-        (SCRAPED, [SCRAPED | {"prometheus.io/port": "80"}], "prometheus_io_port=80 is not in it"),
+        ({"prometheus.io/scrape": "true"}, [SCRAPED], ""),  # its one port is declared
+        (None, [SCRAPED], "nothing is scraped, of its running pods http port 8080, /metrics"),
+        ({"prometheus.io/scrape": "false", "prometheus.io/port": "8080"}, [SCRAPED], "nothing is scraped"),
+        (SCRAPED | {"prometheus.io/path": "/other"}, [None, SCRAPED], "http port 8080, /other is scraped"),
+        (SCRAPED, [SCRAPED | {"prometheus.io/port": "80"}], "running pods http port 80, /metrics"),
     ],
 )
 def test_pods_are_scraped_by_annotations_of_their_template(template: Any, pods: Any, seen: str) -> None:
-    deployment = {"metadata": {"name": "model"}, "spec": {"template": {"metadata": {"annotations": template}}}}
-    found = scraped_as_before(deployment, [{"metadata": {"annotations": each}} for each in pods])
+    spec = {"containers": [{"ports": [{"containerPort": 8080}]}]}
+    made = [{"metadata": {"annotations": each}, "spec": spec} for each in [template, *pods]]
+    found = scraped_as_before({"metadata": {"name": "model"}, "spec": {"template": made[0]}}, made[1:])
     assert found.ok is not bool(seen) and seen in found.seen and "Deployment model" in found.expected

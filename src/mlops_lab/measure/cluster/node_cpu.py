@@ -39,11 +39,19 @@ class Used(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """CPU seconds between two measurements: of all, and of those that no other lab's pods or programs have used."""
+    """CPU seconds that nodes used between two measurements.
+
+    Attributes:
+        seconds: between the measurements.
+        node: all that was used.
+        ours: by pods of the lab and of the cluster.
+        theirs: by other labs' pods.
+    """
 
     seconds: float
     node: float
     ours: float
+    theirs: float
 
 
 def machines(kube: Kube) -> dict[str, tuple[int, list[str]]]:
@@ -82,13 +90,14 @@ def used(kube: Kube, node: str, lab: str) -> Used | None:
 
 def spent(measured: Sequence[tuple[Used, Used]]) -> Spent:
     """What nodes of one machine spent together between two measurements of each."""
-    whole = ours = seconds = 0.0
+    whole = ours = theirs = seconds = 0.0
     for first, last in measured:
-        theirs = sum(now - first.strange.get(uid, 0.0) for uid, now in last.strange.items())
-        ours += max(last.pods - first.pods - theirs, 0.0)
+        strange = sum(now - first.strange.get(uid, 0.0) for uid, now in last.strange.items())
+        theirs += strange
+        ours += max(last.pods - first.pods - strange, 0.0)
         whole += max(last.node - first.node, 0.0)
         seconds = max(seconds, last.at - first.at)
-    return Spent(seconds, whole, ours)
+    return Spent(seconds, whole, ours, theirs)
 
 
 def _of_pod(pod: Object) -> float:

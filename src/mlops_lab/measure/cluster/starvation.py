@@ -16,8 +16,8 @@ own container's CPU limit holds, though it is not runnable (kernel/sched/fair.c,
 A machine is starved below `LIMIT`, as limits of checks allow for twice the time, and only if others used `TAKEN` of it;
 niced programs give way, and are none. So who burns CPU in pods of the lab, the platform's included, has no way out of a
 failure: what they use is taken off (`node_cpu`), from the kubelet's last figure before the time to the first one after.
-Where programs of the learner's ran on this machine, in the workspace or in an image's build, only programs that were at
-work before count as others, whatever has been left in the background.
+Where programs of the learner's ran on this machine, in the workspace or in an image's build, only other labs' pods and
+programs that were at work before count as others, whatever has been left in the background.
 
 Nodes on other machines (Docker Desktop's, a cloud's) that have pods of the lab are judged by their kubelets' figures of
 CPU time alone; this machine, where the checker runs, by its own.
@@ -224,9 +224,12 @@ class Starvation:
             names = [name for boot, (_, nodes) in (self._boots or {}).items() if self._is_here(boot) for name in nodes]
             if any(name not in last.nodes for name in names):
                 return 1.0
-            ours = spent([(before.nodes.get(name, _NOTHING), last.nodes[name]) for name in names]).ours
+            spending = spent([(before.nodes.get(name, _NOTHING), last.nodes[name]) for name in names])
+            ours = spending.ours
             if programs:
-                grown = sum(now - before.programs.get(each, now) for each, now in last.programs.items())
+                grown = spending.theirs + sum(
+                    now - before.programs.get(each, now) for each, now in last.programs.items()
+                )
                 most = grown / max(last.at - before.at, 1e-9) * (final.at - first.at)
         return given(first, final, self._machine.cores, ours, most)
 
