@@ -79,7 +79,7 @@ class Host:
     def used(self, kube: Any, node: str, lab: str) -> Used:
         if self.refused:
             raise self.refused
-        return self.nodes[node]._replace(at=self.now)
+        return self.nodes[node]._replace(at=self.now + 9e8)
 
     def pass_(
         self, watch: Starvation, seconds: float, *, threads: float, others: float = 0.0, ours: float = 0.0,
@@ -106,7 +106,9 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     def sleep(seconds: float) -> None:
         made.now += seconds
 
-    monkeypatch.setattr(starvation, "time", SimpleNamespace(monotonic=lambda: made.now, sleep=sleep))
+    monkeypatch.setattr(
+        starvation, "time", SimpleNamespace(monotonic=lambda: made.now, time=lambda: made.now + 9e8, sleep=sleep)
+    )
     monkeypatch.setattr(starvation, "used", made.used)
     return made
 
@@ -145,6 +147,23 @@ def test_what_the_labs_own_pods_burn_is_no_way_out(host: Host, threads: int) -> 
     assert not said(host, watch)
     assert not said(host, watch, seconds=20)  # a part of it, between the kubelet's measurements
     assert not said(host, watch, seconds=25)
+
+
+def test_what_pods_use_before_and_after_is_not_taken_from_what_others_use_meanwhile(host: Host) -> None:
+    watch = watching(host)
+    host.pass_(watch, 55, threads=32, others=1.32, ours=0.65)
+    at = host.now - 20
+    host.pass_(watch, 15, threads=32, others=1.32, ours=0.65)
+    assert "could give 9 %" in watch.why([(at, at + 10)], programs=False)
+
+
+@pytest.mark.parametrize("others", [0.0, 0.4])
+def test_pods_of_the_lab_that_burn_for_a_moment_alone_are_no_way_out(host: Host, others: float) -> None:
+    watch = watching(host)
+    host.pass_(watch, 20, threads=3, others=others, ours=0.1)
+    host.pass_(watch, 10, threads=50, others=0.0, ours=2.0)
+    host.pass_(watch, 20, threads=3, others=others, ours=0.1)
+    assert not watch.why([(host.now - 30, host.now - 20)], programs=False)
 
 
 def test_what_programs_of_the_learners_burn_on_this_machine_is_no_way_out(host: Host) -> None:

@@ -16,6 +16,7 @@ own container's CPU limit holds, though it is not runnable (kernel/sched/fair.c,
 A machine is starved below `LIMIT`, as limits of checks allow for twice the time, and only if others used `TAKEN` of it;
 niced programs give way, and are none. So who burns CPU in pods of the lab, the platform's included, has no way out of a
 failure: what they use is taken off (`node_cpu`), from the kubelet's last figure before the time to the first one after.
+Others used what is left then, or what they used on the mean between these figures, where that is more.
 Where programs of the learner's ran on this machine, in the workspace or in an image's build, only other labs' pods and
 programs that were at work before count as others, whatever has been left in the background.
 
@@ -68,22 +69,37 @@ class Beat(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What kubelets said of their nodes, by name, and what programs at work before have used; `at` is before both."""
+    """What kubelets said of their nodes, by name, and what programs at work before have used.
+
+    Attributes:
+        at: on the monotonic clock, before both.
+        clock: seconds from the monotonic clock to the nodes' own.
+    """
 
     at: float
     nodes: Mapping[str, Used]
     programs: Mapping[Program, float]
+    clock: float = 0.0
 
 
-def given(first: Beat, last: Beat, cores: int, ours: float, others_at_most: float = float("inf")) -> float:
+def given(
+    first: Beat,
+    last: Beat,
+    cores: int,
+    ours: float,
+    others_at_most: float = float("inf"),
+    others_about: float = 0.0,
+) -> float:
     """The share of the CPU asked for that a machine could give, 0 to 1; 1 where others than we did not take `TAKEN`.
 
     Args:
         ours: core seconds that the lab and the cluster used, at least from the first beat to the last.
         others_at_most: core seconds that others can have used.
+        others_about: cores that others used on the mean of a longer time, of which `ours` is the sum.
     """
     seconds, busy = last.at - first.at, last.busy - first.busy
-    others = min(busy - (last.aside - first.aside) - ours, others_at_most)
+    not_aside = busy - (last.aside - first.aside)
+    others = min(max(not_aside - ours, others_about * seconds), not_aside, others_at_most)
     if seconds < _SHORTEST or busy <= 0 or others < TAKEN * cores * seconds:
         return 1.0
     asked = (last.asked - first.asked) / seconds * others / busy
@@ -176,7 +192,8 @@ class Starvation:
         nodes = {
             name: self._with_ended(name, said) for name in names if (said := used(self._kube, name, self._namespace))
         }
-        reading = Reading(at, nodes, self._machine.programs(self._before) if self._before else {})
+        programs = self._machine.programs(self._before) if self._before else {}
+        reading = Reading(at, nodes, programs, time.time() - time.monotonic())
         self._readings.append(reading)
         return reading
 
@@ -213,7 +230,7 @@ class Starvation:
 
     def _here(self, window: Window, last: Reading | None = None, programs: bool = False) -> float:
         """The share that this machine could give; without a last reading, if all that was used was others'."""
-        ours, most = 0.0, float("inf")
+        ours, most, about = 0.0, float("inf"), 0.0
         first, final = _around(self._beats, window)
         if last:
             before = _before(self._readings, first.at)
@@ -224,14 +241,31 @@ class Starvation:
             names = [name for boot, (_, nodes) in (self._boots or {}).items() if self._is_here(boot) for name in nodes]
             if any(name not in last.nodes for name in names):
                 return 1.0
-            spending = spent([(before.nodes.get(name, _NOTHING), last.nodes[name]) for name in names])
+            measured = [(before.nodes.get(name, _NOTHING), last.nodes[name]) for name in names]
+            spending = spent(measured)
             ours = spending.ours
+            about = self._others(measured, last.clock)
             if programs:
                 grown = spending.theirs + sum(
                     now - before.programs.get(each, now) for each, now in last.programs.items()
                 )
                 most = grown / max(last.at - before.at, 1e-9) * (final.at - first.at)
-        return given(first, final, self._machine.cores, ours, most)
+        return given(first, final, self._machine.cores, ours, most, about)
+
+    def _others(self, measured: Sequence[tuple[Used, Used]], clock: float) -> float:
+        """Cores of this machine that others used on the mean, between the kubelets' measurements.
+
+        These reach some 10 s to 30 s beyond what was measured, at each end: what the lab used there is not to be taken
+        off from what others used in between.
+        """
+        if not measured or any(last.at <= first.at or first is _NOTHING for first, last in measured):
+            return 0.0
+        begun, ended = min(first.at for first, _ in measured), max(last.at for _, last in measured)
+        one, two = _around(self._beats, (begun - clock, ended - clock))
+        if two.at - one.at < _SHORTEST:
+            return 0.0
+        busy = (two.busy - one.busy - (two.aside - one.aside)) / (two.at - one.at)
+        return max(busy - sum(spent([each]).ours / (each[1].at - each[0].at) for each in measured), 0.0)
 
     def _away(self, window: Window) -> float:
         """The least share that another machine with pods of the lab could give."""
