@@ -11,6 +11,7 @@ from mlops_lab.kit.autoscalers import autoscaled_below
 from mlops_lab.kit.deployments import all_its_own, exists
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.service_selectors import by_the_template
 from mlops_lab.kit.services import versions
 
 from .beside import next_pod_let_in, no_other_maker
@@ -47,9 +48,10 @@ async def answers_right(lab: Lab) -> None:
     """POST /predict on port 80 of Service `model` gives the probabilities of model v1 within 1e-6, and only v1 answers.
 
     The checker waits up to 90 s until every pod that the Service selects is ready. All are Deployment `model`'s, and
-    run `flight-delay:v1` in their first container, which answers; a client may come to any of them. Nothing else makes
-    pods with the labels that the Service selects. Then it sends 40 flights that you don't see, and 100 requests more to
-    learn who answers them. The model must have taken its 8 s to load.
+    run `flight-delay:v1` in their first container, which answers; a client may come to any of them. The labels that
+    the Service selects are in the Deployment's template, and nothing else makes pods with them. Then it sends 40
+    flights that you don't see, and 100 requests more to learn who answers them. The model must have taken its 8 s to
+    load.
     """
     deployment = await exists(lab, apply="kubectl apply -f .")
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
@@ -63,6 +65,12 @@ async def answers_right(lab: Lab) -> None:
         "a Service leads to each ready pod that carries all labels of its selector, whatever made the pod, and a pod "
         "without a readiness probe is ready as soon as it runs: when such a one comes, it gets its share of requests. "
         "A test, a job or another server needs labels of its own: kubectl get cronjobs,jobs,deployments -o yaml",
+    )
+    must(
+        by_the_template(await lab.objects.service("model"), deployment),
+        "labels that only the pods of now have, such as their ReplicaSet's pod-template-hash or one of kubectl label, "
+        "lead to these alone: when the Deployment's template changes, the next pods have others, and the Service leads "
+        "to none. Select by what stands in spec.template.metadata.labels",
     )
     must(
         await leads_anywhere(lab),
