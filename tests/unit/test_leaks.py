@@ -28,9 +28,14 @@ def pod(restarts: int = 0, code: int = 137, **metadata: Any) -> Object:
     }
 
 
-def lab_with(*pods: list[Object], log: str = "") -> Any:
-    """A lab in which these pods are seen, one look after the other; the last ones stay."""
-    left = list(pods)
+def lab_with(*pods: list[Object], log: str = "", before: str = "") -> Any:
+    """A lab in which these pods are seen, one look after the other; the last ones stay.
+
+    Args:
+        log: what a program logs when it is made to leak.
+        before: what it has logged until then.
+    """
+    left, logged = list(pods), [before]
 
     async def listed(kind: str, selector: str = "") -> list[Object]:
         return left.pop(0) if len(left) > 1 else left[0]
@@ -39,10 +44,12 @@ def lab_with(*pods: list[Object], log: str = "") -> Any:
         return {"spec": {"selector": {"matchLabels": {"app": "feed"}}}}
 
     async def run_in(name: str, *command: str, **more: Any) -> Printed:
+        logged.append(log)
         return Printed(0, ["the leak has begun"], "")
 
     async def logs(*given: Any, **more: Any) -> str:
-        return log
+        await asyncio.sleep(0)
+        return "\n".join(logged)
 
     objects = NothingThere(all=listed, deployment=lambda name: SimpleNamespace(now=now), run_in=run_in, logs=logs)
     return made_up_lab(objects=objects)
@@ -61,6 +68,40 @@ def test_a_leak_that_came_to_its_end_was_stopped_by_nothing() -> None:
     assert not killed.ok and killed.seen == "feed: took 512 MiB more, and nothing stopped it"
     assert killed.evidence == ("memory limit: 96Mi", "the leak has begun")
     assert not back.ok and back.seen == "not looked at"
+
+
+def test_a_leak_of_the_learners_own_that_nothing_stopped_is_another_one() -> None:
+    lab = lab_with([pod()], [pod()], [pod()], [pod(1)], before="leaked, and nothing stopped it")
+    killed, back = asyncio.run(loaded("06").leak(lab, "feed"))
+    assert killed.ok and back.ok
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "after", "measured"),
+    [
+        ({"memory": "800Mi"}, 200, 0, False),
+        ({"memory": "800Mi"}, 200, 60, True),
+        ({"memory": "800Mi"}, 409, 0, True),
+        ({}, 200, 0, True),
+    ],
+)
+def test_a_leak_that_outlasts_the_report_says_nothing_of_a_limit(
+    limits: Object, status: int, after: int, measured: bool
+) -> None:
+    async def post(*given: Any, **more: Any) -> Any:
+        await asyncio.sleep(after)
+        return SimpleNamespace(status=status)
+
+    one = pod()
+    one["spec"]["containers"][0]["resources"] = {"limits": limits}
+    lab = lab_with([one], log="leaked, and nothing stopped it")
+    lab.traffic = SimpleNamespace(post=post)
+    try:
+        killed, _ = asyncio.run(loaded("06").leak(lab, "model"))
+    except LabError as trouble:
+        assert not measured and "before its leak came to its end" in str(trouble)
+    else:
+        assert measured and not killed.ok and "nothing stopped it" in killed.seen
 
 
 def test_a_pod_that_went_away_is_told_as_not_killed() -> None:

@@ -27,6 +27,7 @@ PROBES = {
     "successThreshold": 1,
     "failureThreshold": 3,
 }
+NO_LIMIT = "none"
 UP_WITHIN, REFUSED_FOR = 90, 20  # s; the second for a quota that the pods before may still take up
 
 
@@ -222,7 +223,7 @@ async def no_autoscaler(lab: Lab) -> Observation:
 
 def memory_limit(pod: Object) -> str:
     """The memory limit of a pod's container, or `none`."""
-    return str(resources(pod).get("limits", {}).get("memory", "none"))
+    return str(resources(pod).get("limits", {}).get("memory", NO_LIMIT))
 
 
 def has_ended(pod: Object) -> bool:
