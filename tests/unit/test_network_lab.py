@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -408,6 +409,23 @@ def test_a_step_that_fails_says_how(lab21: Any, tmp_path: Path) -> None:
             assert said in lab21.wrong(text, ["store-a"], "store")
         (fine, _) = asked_in_a_pod(lab21, ports[0])  # the model is there, whatever becomes of it further on
         assert lab21.wrong(fine, ["model-a"], "model") == ""
+
+
+@pytest.mark.parametrize("who", ["deploy/gateway", "role=client"])
+def test_the_given_ask_prints_what_comes_back(tmp_path: Path, who: str) -> None:
+    kubectl = tmp_path / "kubectl"  # which runs here what is to be run in a pod
+    kubectl.write_text('#!/usr/bin/env bash\n[ "$1" != exec ] || exec "${@:4}"\n')
+    kubectl.chmod(0o755)
+    path = os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]])
+    with chain(tmp_path, "store-a") as (port,):
+        urls = [f"http://127.0.0.1:{port}/{place}" for place in ("who", "ask")] + ["http://127.0.0.1:1/who"]
+        done = subprocess.run(
+            [SEED.with_name("ask"), who, *urls], env={"PATH": path}, capture_output=True, text=True, check=True
+        )
+    assert done.stderr == ""
+    said = [line.partition(": ")[2] for line in done.stdout.splitlines()]
+    assert said[:2] == ['{"who": "store-a"}', 'status 404, {"error": "there is no /ask"}']
+    assert said[2].startswith("no answer: ") and "refused" in said[2]
 
 
 def test_a_stranger_beside_the_next_ones_pods_is_seen_though_others_answer_at_first(
