@@ -310,6 +310,8 @@ def test_an_alarm_that_comes_anyway_finds_no_drift(variant: str, expected: str) 
         ("wrong/keeps_quiet--who-comes-first", "quiet", "keeps_quiet", "an alarm within 600"),
         ("solution/likelihood-ratio", "busy", "follows_busy_days", ""),
         ("wrong/follows_busy_days--no-flight-is-that-safe", "busy", "follows_busy_days", "no alarm while"),
+        ("solution/likelihood-ratio", "slow", "waits_for_bad_news", ""),
+        ("wrong/waits_for_bad_news--one-prediction-too-few", "slow", "waits_for_bad_news", "no alarm while"),
         ("solution/likelihood-ratio", "over", "starts_over", ""),
         ("wrong/starts_over--a-new-model-on-probation", "over", "starts_over", "an alarm within 600"),
         ("wrong/starts_over--once-and-no-more", "over", "starts_over", "no alarm while"),

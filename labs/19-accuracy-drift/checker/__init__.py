@@ -134,7 +134,7 @@ async def follows_busy_days(lab: Lab) -> None:
 async def waits_for_bad_news(lab: Lab) -> None:
     """The same days, with the labels of late flights 150 flights later than the others': no alarm, and then the drift.
 
-    On time: 10 to 60 flights after the prediction. Late: 160 to 210, and in one of two streams 206 to 210; these labels
+    On time: 10 to 60 flights after the prediction. Late: 160 to 210, and in one of two streams 209 to 210; these labels
     come two or three times.
     """
     seen = await result(lab, "slow")

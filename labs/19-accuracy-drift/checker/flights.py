@@ -48,7 +48,7 @@ class Feed:
 
 IN_ORDER, MIXED, AGAIN, LOST = Feed(delay=(35, 35)), Feed(), Feed(again=2), Feed(lost=0.5)
 SLOW = Feed(more=150, again=2)  # who waits for so many labels, and not predictions, waits too short a time in a storm
-LATEST = Feed(late=(206, 210), again=2)  # as late as it may be
+LATEST = Feed(late=(209, 210), again=2)  # as late as it may be
 FILED_LATER = Feed(again=2, apart=(200, 260))  # repeated when nobody waits for that flight any more
 
 
