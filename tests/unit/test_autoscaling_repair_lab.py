@@ -274,6 +274,20 @@ def test_lost_requests_are_explained_by_what_the_deployment_says(lab: Any) -> No
     assert "no preStop wait" in lab.why_lost(whole, Counter({0: 3}))
 
 
+def test_a_server_without_a_wait_ends_as_soon_as_its_pod_is_told_to_go(lab: Any) -> None:
+    def said(grace: int = 10, **lifecycle: Any) -> str:
+        spec = {"containers": [{"lifecycle": lifecycle}], "terminationGracePeriodSeconds": grace}
+        return str(lab.ends_at_once({"spec": spec}))
+
+    assert lab.ends_at_once(seeded("Deployment", "model")["spec"]["template"]) == ""
+    assert lab.ends_at_once({"spec": {"containers": [{"name": "server"}]}}) == "no preStop hook"
+    assert said(stopSignal="SIGTERM") == "no preStop hook"
+    assert said(stopSignal="SIGUSR1") == ""
+    assert said(preStop={"exec": {"command": ["sleep", "5"]}}) == said(preStop={"sleep": {"seconds": 1}}) == ""
+    assert said(preStop={"sleep": {"seconds": 0}}) == "a preStop hook that sleeps for 0 s"
+    assert said(grace=0, preStop={"sleep": {"seconds": 5}}) == "terminationGracePeriodSeconds 0"
+
+
 def running(**changed: Any) -> Object:
     """A pod of the release, with something changed in its spec."""
     spec: Object = copy.deepcopy(seeded("Deployment", "model"))["spec"]["template"]["spec"]

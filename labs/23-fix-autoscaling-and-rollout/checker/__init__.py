@@ -159,10 +159,13 @@ async def rolls_out_unnoticed(lab: Lab) -> None:
     """A release of the checker's own is through within 90 s, and of 8 requests a second meanwhile none is lost.
 
     It puts an annotation on the pods whose value it has drawn, and takes it back at the end. Each request opens a
-    connection of its own, and is lost if it is not answered with 200 within 10 s.
+    connection of its own, and is lost if it is not answered with 200 within 10 s. Nor may that be luck: the server must
+    not get SIGTERM as soon as its pod is told to go, while the nodes still send to it.
     """
     if not lab.thorough(rolls_out_unnoticed):
         return
     seen = await lab.once(release)
     expect(seen.done).because(why.HANGS)
     expect(seen.lost).because("" if seen.lost.ok else why.why_lost(seen.deployment, seen.statuses))
+    at_once = why.ends_at_once(seen.deployment["spec"]["template"])
+    must(holds(not at_once, "the server goes on for a while when its pod is told to go", at_once), why.ENDS_AT_ONCE)

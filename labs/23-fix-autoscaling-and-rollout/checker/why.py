@@ -8,6 +8,7 @@ from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.losses import SEE_EVIDENCE, readiness_path, waits_before_end
 from mlops_lab.kube.client import Object
 
+USUAL_SIGNAL = "SIGTERM"
 GONE = "it was there, and was to stay: lab reset 23 brings it back, with all that was there"
 STAYS = "what is checked must stay until the check ends"
 REPORTS = "the reports were all right but for their autoscaler: kubectl describe deployment reports"
@@ -40,6 +41,11 @@ ACTS = "It adds a pod only when the use is more than 10 % over the target"
 IT_IS_NOT_THE_LOAD = (
     "a second pod must come because an autoscaler that looks at cpu has asked for it, and not because there are always "
     "two: kubectl describe hpa"
+)
+ENDS_AT_ONCE = (
+    "this server ends at SIGTERM. Without a preStop wait that comes while the nodes still send requests to its pod, "
+    "for a second or more where other Services change, too: that none was lost this time was luck. kubectl explain "
+    "pod.spec.containers.lifecycle.preStop"
 )
 CAPPED = "maxReplicas bounds what a storm, or a bug, can cost"
 
@@ -82,6 +88,22 @@ def why_lost(deployment: Object, statuses: Mapping[int, int]) -> str:
             "there is no preStop wait: this server ends at SIGTERM, before all nodes know that its pod is leaving"
         )
     return "; ".join(reasons) or SEE_EVIDENCE
+
+
+def ends_at_once(template: Object) -> str:
+    """Why a pod's server gets its last signal as soon as the pod is told to go, in words; empty if it does not.
+
+    How long another hook than `sleep` takes only a run shows, and what the server does at another signal.
+    """
+    spec = template["spec"]
+    lifecycle = spec["containers"][0].get("lifecycle") or {}
+    hook = lifecycle.get("preStop") or {}
+    if not hook:
+        signal = lifecycle.get("stopSignal", USUAL_SIGNAL)
+        return "no preStop hook" if signal == USUAL_SIGNAL else ""
+    if hook.get("sleep", {}).get("seconds") == 0:
+        return "a preStop hook that sleeps for 0 s"
+    return "terminationGracePeriodSeconds 0" if spec.get("terminationGracePeriodSeconds") == 0 else ""
 
 
 def takes_the_old_first(strategy: Object) -> str:
