@@ -244,6 +244,8 @@ def test_without_figures_from_the_metrics_api_nobody_is_to_blame(lab: Any) -> No
         return autoscaler(conditions=[condition("ScalingActive", "False", reason, message)])
 
     assert "one of them requests no cpu" in lab.without_figures(without("missing request for cpu in container shipper"))
+    assert "describe hpa" in lab.without_figures(without("unable"))
+    assert "describe hpa" not in lab.cause(without("unable"))
     assert "more than one" in lab.without_figures(without("pods are controlled by multiple", "AmbiguousSelector"))
     with pytest.raises(LabError, match="no figures"):
         lab.without_figures(without("no metrics returned from resource metrics API"))

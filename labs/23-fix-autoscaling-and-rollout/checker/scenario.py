@@ -15,7 +15,7 @@ from mlops_lab.kit.losses import kinds, none_lost
 from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 
-from .why import ACTS, why_not_computing
+from .why import ACTS, see, why_not_computing
 
 KIND = "HorizontalPodAutoscaler"
 RATE = 8  # requests a second; as forecasts 200m of CPU, as questions for the version next to nothing
@@ -100,7 +100,7 @@ def cause(hpa: Autoscaler) -> str:
         LabError: the metrics API has no figures.
     """
     if not hpa.active:
-        return without_figures(hpa)
+        return without_figures(hpa).removesuffix(see(hpa))  # who asks adds it
     if hpa.wanted >= 2:
         return (
             f"the autoscaler asked for {hpa.wanted} pods, but no second one was ready in time: kubectl get pods, and "
