@@ -323,10 +323,11 @@ def test_each_run_of_the_checker_has_days_of_its_own() -> None:
         assert found == same
         drawn.add(found)
     assert len(drawn) == 8
-    for bar in (0.55, 0.6, 0.65, 0.7, 0.75, 0.8):  # what serves above a bar is right in one of the two at most
-        assert min(ours for ours, _ in days.NOTHING_NEW.values()) > bar or bar >= max(
-            ours for ours, _ in days.DRIFTED.values()
-        )
+    for bar in (each / 100 for each in range(50, 90)):  # what serves above a bar is right in one of the two at most
+        assert not any(days.NOTHING_NEW[worse][0] < bar <= days.DRIFTED[better][0] for worse, better in days.PAIRS)
+    assert {better for _, better in days.PAIRS} == {*days.DRIFTED}
+    assert {worse for worse, _ in days.PAIRS} == {*days.NOTHING_NEW}
+    assert {(each.righted, each.drifted) for each in drawn} <= {*days.PAIRS}
     assert all(theirs - ours > 0.03 for ours, theirs in days.NOTHING_NEW.values())
     assert all(ours - theirs > 0.09 for ours, theirs in days.DRIFTED.values())
     found = days.Days("2013-02-14", "2013-07-11", "2013-07-24", ("held_out", "learnt"))
