@@ -202,3 +202,26 @@ def test_an_autoscaler_may_not_leave_one_pod() -> None:
     checks.exists = exists
     with pytest.raises(Failure, match="HorizontalPodAutoscaler model may leave 1"):
         asyncio.run(checks.serves_production.run(made_up_lab("09", objects=NothingThere(all=every))))
+
+
+@pytest.mark.parametrize(
+    ("probe", "told", "untold"),
+    [
+        ({}, "the readiness probe asks nothing", "CPU limit"),
+        ({"readinessProbe": {"httpGet": {"path": "/healthz"}}}, "the readiness probe asks /healthz", "CPU limit"),
+        ({"readinessProbe": {"exec": {"command": ["python3", "ready.py"]}}}, "CPU limit", "the readiness probe"),
+        ({"readinessProbe": {"httpGet": {"path": "/readyz"}}}, "CPU limit", "the readiness probe"),
+    ],
+)
+def test_a_lost_answer_is_not_put_down_to_a_probe_that_knows_of_the_model(
+    probe: dict[str, Any], told: str, untold: str
+) -> None:
+    why = loaded("09", "why")
+    template = {"spec": {"containers": [{"name": "server", **probe}]}}
+    known = {"found": SimpleNamespace(deployment={"spec": {"template": template}})}
+
+    async def once(make: Any) -> Any:
+        return known[make.__name__]
+
+    said = asyncio.run(why.why_lost(SimpleNamespace(once=once), {0: 1, 200: 99}))
+    assert told in said and untold not in said

@@ -11,6 +11,7 @@ from mlops_lab.checks import Lab, at_most, check, equal_to, expect, holds, obser
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscalers import autoscaled_below
 from mlops_lab.kit.deployments import exists
+from mlops_lab.kit.losses import SEE_EVIDENCE
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.registry import PRODUCTION, tags
 
@@ -154,7 +155,7 @@ async def refuses_broken(lab: Lab) -> None:
     step = await lab.once(refused)
     expect(step.unharmed).because(
         "the server loads a new version beside the old one and goes on with the old one when that fails, so a broken "
-        "model need not cost a request. What was lost was lost on pods that were ended or restarted"
+        f"model need not cost a request. {SEE_EVIDENCE[0].upper()}{SEE_EVIDENCE[1:]}"
     )
     expect(step.exited).because(
         "whoever calls the program has only its exit code, and here the model did not come to serve. Bound the wait; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlops_lab.checks import Lab
-from mlops_lab.kit.losses import readiness_path
+from mlops_lab.kit.losses import SEE_EVIDENCE, readiness_path
 
 from .as_found import found
 
@@ -23,14 +23,11 @@ async def why_lost(lab: Lab, statuses: Mapping[int, int]) -> str:
     reasons = ["a server that follows the alias changes its model in place, and no pod has to go for it"]
     if (spec.get("strategy") or {}).get("type") == "Recreate":
         reasons.append("strategy Recreate ends all pods before the first new one starts")
-    if path != "/readyz":
+    if path not in ("", "/readyz"):  # "": of another kind, such as a program, and serves_production has looked at it
         reasons.append(
             f"the readiness probe asks {path or 'nothing'}: a new pod gets requests before it has a model (503). Only "
             "GET /readyz knows whether there is one"
         )
     elif statuses.get(0):
-        reasons.append(
-            "requests got no answer: pods were ended, and one that stops listening at SIGTERM still gets requests for "
-            "a second or two (lifecycle.preStop)"
-        )
+        reasons.append(SEE_EVIDENCE)
     return "; ".join(reasons)
