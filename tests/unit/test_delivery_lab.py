@@ -137,6 +137,16 @@ def test_two_of_six_changes_for_ci_have_a_key_in_clear_and_each_in_another_field
             assert clear["json"] is (field == "data")
 
 
+def test_a_right_change_for_ci_brings_files_before_the_others_or_after_them() -> None:
+    checker, begins = loaded("29", "ci"), set[bool]()
+    for seed in range(20):
+        how = checker._how(Random(seed), "more pods, a ConfigMap and a Service", "m-1")
+        assert how["replicas"] >= 3 and how["extra"]["text"]
+        begins.add(how["extra"]["name"] < "deployment")
+        assert how["extra"]["name"] < "deployment" or how["extra"]["name"] > "weights"
+    assert begins == {True, False}
+
+
 def test_hands_change_and_delete_both_what_pods_are_given_and_what_leads_to_them() -> None:
     changes = loaded("29", "hands").changes
     wanted = {"weights": "w", "program": "p", "key": "k", "image": "x:v1"}

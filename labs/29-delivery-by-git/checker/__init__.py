@@ -113,9 +113,9 @@ async def has_few_rights(lab: Lab) -> None:
 async def ci(lab: Lab) -> None:
     """The steps in `ci/` pass two changes that are right, and fail four that are not: worse, no YAML, keys in clear.
 
-    One key stands in `stringData` of a Secret, another in `data` of one that is written as JSON. One model is as much
-    worse as it may be, and one a little more than that. The steps are the same in `github-actions.yaml`,
-    `gitlab-ci.yaml` and `Jenkinsfile`, and run in a clone of each change.
+    One that is right brings a ConfigMap and a Service. One key stands in `stringData` of a Secret, another in `data` of
+    one that is written as JSON. One model is as much worse as it may be, and one a little more than that. The steps are
+    the same in `github-actions.yaml`, `gitlab-ci.yaml` and `Jenkinsfile`, and run in a clone of each change.
     """
     for seen in await judged(lab):
         expect(seen).because(why.STEPS)

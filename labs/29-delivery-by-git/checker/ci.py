@@ -26,7 +26,7 @@ _MOST = 200 << 10  # bytes of the learner's folder
 # than a good one, so that no limit of one's own does for both.
 GOOD, BAD = (0.0005, 0.004), (0.032, 0.04)
 KINDS = {
-    "another number of pods": True, "a model that is as good": True, "a model that is worse": False,
+    "more pods, a ConfigMap and a Service": True, "a model that is as good": True, "a model that is worse": False,
     "a file that is no YAML": False, "a Secret in clear": False, "a Secret in base64": False,
 }  # fmt: skip
 
@@ -111,7 +111,7 @@ def _how(draw: Any, kind: str, version: str) -> dict[str, Any]:
     """What is changed, as the team takes it."""
     model = {"version": _version(draw), "than": version}
     return {
-        "another number of pods": {"replicas": draw.randrange(3, 6)},
+        "more pods, a ConfigMap and a Service": {"replicas": draw.randrange(3, 6), "extra": _extra(draw)},
         "a model that is as good": {"model": model | {"worse": draw.uniform(*JUST)}},
         "a model that is worse": {"model": model | {"worse": draw.uniform(*WORSE)}},
         "a file that is no YAML": {"fault": "no_yaml"},
@@ -122,6 +122,11 @@ def _how(draw: Any, kind: str, version: str) -> dict[str, Any]:
 
 def _version(draw: Any) -> str:
     return f"m-{draw.randrange(0x10000, 0x100000):x}"
+
+
+def _extra(draw: Any) -> dict[str, str]:
+    """A ConfigMap and a Service that come, in files before all others or after them."""
+    return {"name": f"{draw.choice(('about', 'zones'))}-{draw.randrange(0x1000, 0x10000):x}", "text": "as agreed"}
 
 
 def _clear(draw: Any, *, coded: bool) -> dict[str, Any]:
