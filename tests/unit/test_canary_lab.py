@@ -856,6 +856,25 @@ def test_a_verdict_outlives_the_pods(
     assert (seen.ok, done) == (ok, ["replaced"])
 
 
+@pytest.mark.parametrize(("state", "ok"), [("running", True), ("taken back", False)])
+def test_a_canary_with_the_names_of_one_that_is_over_begins(
+    state: str, ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canaries, sent = loaded("25", "canaries"), list[Any]()
+
+    async def put(lab: Any, stable: str, candidate: str) -> None:
+        sent.append((stable, candidate))
+
+    async def says_everywhere(lab: Any, stage: Any, wanted: str, when: str) -> Any:
+        return canaries.Observation(state == wanted, f"{wanted}{when}", state)
+
+    for name, what in {"put": put, "says_everywhere": says_everywhere}.items():
+        monkeypatch.setattr(canaries, name, what)
+    stage = SimpleNamespace(names={"stable": "a", "candidate": "b"})
+    seen = asyncio.run(canaries.begins_again(made_up_lab("25"), stage))
+    assert (seen.ok, sent) == (ok, [("a", "b")])
+
+
 def test_the_good_candidate_has_no_place_of_its_own(lab25: Any) -> None:
     places = set()
     for seed in range(40):

@@ -19,6 +19,7 @@ from .why import (
     ANEW,
     BAD_LIVE,
     BAD_ONES,
+    BEGINS_AGAIN,
     EACH_POD,
     FORGOT,
     FORGOT_BAD,
@@ -117,9 +118,9 @@ async def takes_bad_ones_back(lab: Lab) -> None:
     """A candidate with more errors, a slower one and one that predicts worse are taken back, within 180 s each.
 
     150 requests a second come. Until the verdict 12 % of them (and 40) at most come to the candidate, and 10 s after it
-    none, and of one of them, which is drawn, not after all pods were replaced either. With the last one all pods are
-    replaced as soon as its canary has begun, and requests come after that. A judge may err once with each: then a
-    second canary begins.
+    none, and of one of them, which is drawn, not after all pods were replaced either; then its `PUT` once more begins a
+    canary. With the last one all pods are replaced as soon as its canary has begun, and requests come after that. A
+    judge may err once with each: then a second canary begins.
     """
     for kind, seen in (await lab.once(bad)).items():
         last = seen[-1]
@@ -130,3 +131,4 @@ async def takes_bad_ones_back(lab: Lab) -> None:
         expect(last.own).because(LOST)
         if kind == remembered(lab):
             expect(last.stays).because(FORGOT_BAD)
+            expect(last.again).because(BEGINS_AGAIN)

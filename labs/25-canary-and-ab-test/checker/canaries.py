@@ -50,6 +50,7 @@ class Canary:
         after: how many requests went where some seconds later.
         own: whether answers came as the models gave them.
         stays: whether the verdict outlives the pods.
+        again: whether a canary with the same names begins after it.
     """
 
     kind: str
@@ -62,6 +63,7 @@ class Canary:
     after: dict[str, int] = field(default_factory=dict)
     own: Observation = NOT_YET
     stays: Observation = NOT_YET
+    again: Observation = NOT_YET
 
 
 async def before(lab: Lab) -> dict[str, list[Canary]]:
@@ -104,6 +106,12 @@ async def outlives(lab: Lab, stage: Stage, verdict: str) -> Observation:
         not by.get(other, 0) and by.get(one, 0) > STAYS_FOR / 2,
         f"after all pods were replaced all requests come to the {one} model: the candidate is {verdict}", where(by),
     )  # fmt: skip
+
+
+async def begins_again(lab: Lab, stage: Stage) -> Observation:
+    """Whether a canary begins that has the names of the one before, which is over; nobody asks for a prediction."""
+    await put(lab, stage.names["stable"], stage.names["candidate"])
+    return await says_everywhere(lab, stage, "running", ", where the same candidate was taken back before")
 
 
 async def some_bad(lab: Lab) -> dict[str, list[Canary]]:
@@ -166,6 +174,8 @@ async def _bad_ones(
             last = found[kind][-1]
             if kind == remembered(lab) and last.verdict == "taken back" and over(last, "candidate").ok:
                 last.stays = await outlives(lab, stage, "taken back")
+                if last.stays.ok:
+                    last.again = await begins_again(lab, stage)
     return found
 
 

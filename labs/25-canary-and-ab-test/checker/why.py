@@ -55,6 +55,10 @@ FORGOT_BAD = (
     "`taken back` has to outlive the pods as `promoted` does: where it was only written down that the canary runs, it "
     "goes on when all pods were deleted and made anew, and a tenth of the users get the bad model again"
 )
+BEGINS_AGAIN = (
+    "a model that was taken back is mended, and tried once more: each PUT /canary with a candidate begins a canary, "
+    "with a Judge() of its own, also where the names are those of one that is over"
+)
 SHARE = (
     "one user in ten, by the name in X-User: a hash of it that is spread evenly, and the tenth of its range. Each "
     "request is of another user here, so of users and of requests it is the same share. "
