@@ -111,7 +111,7 @@ async def outlives(lab: Lab, stage: Stage, verdict: str) -> Observation:
 async def begins_again(lab: Lab, stage: Stage) -> Observation:
     """Whether a canary begins that has the names of the one before, which is over; nobody asks for a prediction."""
     await put(lab, stage.names["stable"], stage.names["candidate"])
-    return await says_everywhere(lab, stage, "running", ", where the same candidate was taken back before")
+    return await says_everywhere(lab, stage, "running", " for a candidate that was taken back,")
 
 
 async def some_bad(lab: Lab) -> dict[str, list[Canary]]:
