@@ -142,7 +142,8 @@ def test_why_prometheus_lacks_the_counts() -> None:
 
 @pytest.mark.parametrize("template", [{"prometheus.io/scrape": "true"}, {}])
 def test_the_next_pods_are_scraped_as_well(template: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    pod = {"metadata": {"name": "model-1", "annotations": {"prometheus.io/scrape": "true"}}}
+    spec = {"containers": [{"ports": [{"containerPort": 8080}]}]}
+    pod = {"metadata": {"name": "model-1", "annotations": {"prometheus.io/scrape": "true"}}, "spec": spec}
 
     async def measured(lab: Any) -> Any:
         return checks.Seen([pod], {})
@@ -151,13 +152,14 @@ def test_the_next_pods_are_scraped_as_well(template: dict[str, str], monkeypatch
         return Observation(True, "the pods' own numbers", "they are")
 
     async def present() -> Any:
-        return {"metadata": {"name": "model"}, "spec": {"template": {"metadata": {"annotations": template}}}}
+        made = {"metadata": {"annotations": template}, "spec": spec}
+        return {"metadata": {"name": "model"}, "spec": {"template": made}}
 
     it = loaded("15")
     monkeypatch.setattr(it, "measured", measured)
     monkeypatch.setattr(it, "counts_in_prometheus", counted)
     objects = NothingThere(deployment=lambda name: SimpleNamespace(present=present))
-    with contextlib.nullcontext() if template else pytest.raises(Failure, match="prometheus_io_scrape=true is not in"):
+    with contextlib.nullcontext() if template else pytest.raises(Failure, match="by them nothing is scraped"):
         asyncio.run(it.is_scraped.run(made_up_lab("15", objects=objects)))
 
 

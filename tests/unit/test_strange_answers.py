@@ -69,7 +69,8 @@ class Well:
         return self.given
 
     async def now(self) -> Any:
-        template: Any = {"spec": {"containers": [{}]}}
+        about = self.given["spec"]["template"]["metadata"] if self.given else {}
+        template: Any = {"metadata": about, "spec": {"containers": [{}]}}
         return {"metadata": {"name": "model", "uid": "model"}, "spec": {"replicas": 3, "template": template}}
 
     async def becomes(self, **wanted: Any) -> Observation:
