@@ -155,7 +155,7 @@ async def refuses_broken(lab: Lab) -> None:
     step = await lab.once(refused)
     expect(step.unharmed).because(
         "the server loads a new version beside the old one and goes on with the old one when that fails, so a broken "
-        f"model need not cost a request. {SEE_EVIDENCE[0].upper()}{SEE_EVIDENCE[1:]}"
+        f"model need not cost a request; {SEE_EVIDENCE}"
     )
     expect(step.exited).because(
         "whoever calls the program has only its exit code, and here the model did not come to serve. Bound the wait; "

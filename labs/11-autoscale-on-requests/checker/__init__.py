@@ -17,7 +17,7 @@ from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.autoscaler_tolerance import USUAL
 from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.given import must_be_given
-from mlops_lab.kit.next_pods import scraped_as_before
+from mlops_lab.kit.next_pods import WRITTEN_BY_HAND, scraped_as_before
 from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
@@ -93,8 +93,7 @@ async def is_measured(lab: Lab) -> None:
     expect(seen).because("" if seen.ok else await why_not_measured(lab))
     deployment = await lab.objects.deployment("model").present()
     expect(scraped_as_before(deployment, await lab.objects.pods_of("model"))).because(
-        "what is written on a pod that runs (kubectl annotate pod) is gone with it, and the pods that the autoscaler "
-        "adds have what spec.template.metadata.annotations of the Deployment says: nobody would count their requests"
+        f"{WRITTEN_BY_HAND}, and of the pods that the autoscaler adds nobody would count the requests"
     )
     predictions: dict[str, float] = {}
     expect(await no_more_than_counted(lab, predictions)).because(NOT_ITS_REQUESTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation, at_most, check, equal_to, expect, holds, observe
-from mlops_lab.kit.next_pods import scraped_as_before
+from mlops_lab.kit.next_pods import WRITTEN_BY_HAND, scraped_as_before
 from mlops_lab.kit.prerequisites import must
 
 from .answers import (
@@ -166,8 +166,8 @@ async def times_requests(lab: Lab) -> None:
     In brief requests, in long ones, and in those with a large field that nobody knows, which take longer to read than
     the model takes, one after the other, its sum rises by the seconds that the checker waited: at most 1.2 times those,
     and for each request at least half of the quickest; of those that are long to read no more than a third are in
-    buckets below that. The buckets that the median and the 95th
-    percentile fall into end at 10 ms or less, or at most at 3 times where they begin.
+    buckets below that. The buckets that the median and the 95th percentile fall into end at 10 ms or less, or at most
+    at 3 times where they begin.
     """
     seen = await lab.once(measured)
     expect(histogram(seen, "latency", LATENCY)).because(
@@ -265,8 +265,7 @@ async def is_scraped(lab: Lab) -> None:
     expect(found).because("" if found.ok else await why_not_scraped(lab, seen, found.value))
     must(
         scraped_as_before(await lab.objects.deployment("model").present(), seen.pods),
-        "what is written on a pod that runs (kubectl annotate pod) is gone with it: its successor has what "
-        "spec.template.metadata.annotations of the Deployment says",
+        WRITTEN_BY_HAND,
     )
 
 

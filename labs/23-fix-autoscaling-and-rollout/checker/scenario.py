@@ -15,7 +15,7 @@ from mlops_lab.kit.losses import kinds, none_lost
 from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kube.client import Object
 
-from .why import ACTS, see, why_not_computing
+from .why import ACTS, what_it_lacks, why_not_computing
 
 KIND = "HorizontalPodAutoscaler"
 RATE = 8  # requests a second; as forecasts 200m of CPU, as questions for the version next to nothing
@@ -100,7 +100,8 @@ def cause(hpa: Autoscaler) -> str:
         LabError: the metrics API has no figures.
     """
     if not hpa.active:
-        return without_figures(hpa).removesuffix(see(hpa))  # who asks adds it
+        must_have_figures(hpa)
+        return what_it_lacks(hpa)
     if hpa.wanted >= 2:
         return (
             f"the autoscaler asked for {hpa.wanted} pods, but no second one was ready in time: kubectl get pods, and "
@@ -110,16 +111,22 @@ def cause(hpa: Autoscaler) -> str:
 
 
 def without_figures(hpa: Autoscaler | None) -> str:
-    """Why an autoscaler can't compute.
+    """Why an autoscaler can't compute; raises as `must_have_figures`."""
+    if hpa:
+        must_have_figures(hpa)
+    return why_not_computing(hpa)
+
+
+def must_have_figures(hpa: Autoscaler) -> None:
+    """Blame nobody where an autoscaler lacks what the metrics API has to give.
 
     Raises:
         LabError: the metrics API has no figures for pods that are ready.
     """
-    if hpa and "from resource metrics API" in hpa.message:
+    if "from resource metrics API" in hpa.message:
         raise LabError(
             f"the metrics API has no figures for this lab's pods: {hpa.message}", "look at it with: lab doctor"
         )
-    return why_not_computing(hpa)
 
 
 def target(hpa: Autoscaler) -> str:

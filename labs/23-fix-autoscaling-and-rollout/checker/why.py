@@ -50,23 +50,21 @@ ENDS_AT_ONCE = (
 CAPPED = "maxReplicas bounds what a storm, or a bug, can cost"
 
 
-def see(hpa: Autoscaler) -> str:
-    """Where an autoscaler's conditions are read."""
-    return f"; kubectl describe hpa {hpa.name}"
-
-
 def why_not_computing(hpa: Autoscaler | None) -> str:
-    """Why an autoscaler does not compute a number of pods; it is None where it is gone."""
-    if hpa is None:
-        return STAYS
+    """Why an autoscaler does not compute a number of pods, and where to look; it is None where it is gone."""
+    return STAYS if hpa is None else f"{what_it_lacks(hpa)}; kubectl describe hpa {hpa.name}"
+
+
+def what_it_lacks(hpa: Autoscaler) -> str:
+    """Why an autoscaler does not compute a number of pods."""
     if "missing request" in hpa.message:
         return (
             "its target is in percent of what the pods request. The sum is over all containers of a pod, and one of "
-            f"them requests no cpu, so there is nothing to take a percentage of{see(hpa)}"
+            "them requests no cpu, so there is nothing to take a percentage of"
         )
     if hpa.ambiguous:
-        return f"more than one autoscaler is for the same pods, so none of them acts{see(hpa)}"
-    return f"its conditions say what it tried and what it could not do{see(hpa)}"
+        return "more than one autoscaler is for the same pods, so none of them acts"
+    return "its conditions say what it tried and what it could not do"
 
 
 def why_lost(deployment: Object, statuses: Mapping[int, int]) -> str:

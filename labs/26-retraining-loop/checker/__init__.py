@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from mlops_lab.checks import Lab, Observation, check, expect
 from mlops_lab.kit.deployments import NOTHING_RUNS, exists, owned_pods
-from mlops_lab.kit.next_pods import scraped_as_before
+from mlops_lab.kit.next_pods import WRITTEN_BY_HAND, scraped_as_before
 from mlops_lab.kit.prerequisites import must
 
 from .days import days
@@ -168,8 +168,7 @@ async def one_drift_one_run(lab: Lab) -> None:
     """
     must(
         scraped_as_before(await lab.objects.deployment("model").present(), await owned_pods(lab)),
-        "what is written on a pod that runs (kubectl annotate pod) is gone with it: its successor has what "
-        "spec.template.metadata.annotations of the Deployment says, and of what nobody scrapes no drift is seen",
+        f"{WRITTEN_BY_HAND}, and of what nobody scrapes no drift is seen",
     )
     story = await lab.once(real_drift)
     expect(story.watched).because(

@@ -69,17 +69,11 @@ class Beat(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What kubelets said of their nodes, by name, and what programs at work before have used.
-
-    Attributes:
-        at: on the monotonic clock, before both.
-        clock: seconds from the monotonic clock to the nodes' own.
-    """
+    """What kubelets said of their nodes, by name, and what programs at work before have used; `at` is before both."""
 
     at: float
     nodes: Mapping[str, Used]
     programs: Mapping[Program, float]
-    clock: float = 0.0
 
 
 def given(
@@ -192,8 +186,7 @@ class Starvation:
         nodes = {
             name: self._with_ended(name, said) for name in names if (said := used(self._kube, name, self._namespace))
         }
-        programs = self._machine.programs(self._before) if self._before else {}
-        reading = Reading(at, nodes, programs, time.time() - time.monotonic())
+        reading = Reading(at, nodes, self._machine.programs(self._before) if self._before else {})
         self._readings.append(reading)
         return reading
 
@@ -244,7 +237,7 @@ class Starvation:
             measured = [(before.nodes.get(name, _NOTHING), last.nodes[name]) for name in names]
             spending = spent(measured)
             ours = spending.ours
-            about = self._others(measured, last.clock)
+            about = self._others(measured)
             if programs:
                 grown = spending.theirs + sum(
                     now - before.programs.get(each, now) for each, now in last.programs.items()
@@ -252,7 +245,7 @@ class Starvation:
                 most = grown / max(last.at - before.at, 1e-9) * (final.at - first.at)
         return given(first, final, self._machine.cores, ours, most, about)
 
-    def _others(self, measured: Sequence[tuple[Used, Used]], clock: float) -> float:
+    def _others(self, measured: Sequence[tuple[Used, Used]]) -> float:
         """Cores of this machine that others used on the mean, between the kubelets' measurements.
 
         These reach some 10 s to 30 s beyond what was measured, at each end: what the lab used there is not to be taken
@@ -261,6 +254,7 @@ class Starvation:
         if not measured or any(last.at <= first.at or first is _NOTHING for first, last in measured):
             return 0.0
         begun, ended = min(first.at for first, _ in measured), max(last.at for _, last in measured)
+        clock = time.time() - time.monotonic()  # a node's here is this machine's
         one, two = _around(self._beats, (begun - clock, ended - clock))
         if two.at - one.at < _SHORTEST:
             return 0.0
