@@ -1,5 +1,9 @@
 """What to say of a failure, where it is long."""
 
+from __future__ import annotations
+
+from mlops_lab.kit.next_pods import RESIZED_BY_HAND
+
 BOOK = (
     "kubectl get pods has a word for what holds a pod up, kubectl describe pod the sentence. Pending: no node takes "
     "it, or a claim that it mounts has no volume; kubectl describe pvc and kubectl get storageclass then say why, and "
@@ -32,8 +36,7 @@ LARGE = (
 BUDGET = (
     "a container without a limit may take what the node has (a limit of 0 is none), and so may, in effect, one with a "
     "huge limit; the others on the node are then killed for it. Take from those that need less: kubectl top pods says "
-    "what they use. What is changed in a pod (--subresource resize) is that pod's alone: the next one has the limits "
-    "of its Deployment's template"
+    f"what they use; {RESIZED_BY_HAND}"
 )
 BOARD = (
     "kubectl logs deploy/board says why the program ended. What it reads from the environment is read when a "

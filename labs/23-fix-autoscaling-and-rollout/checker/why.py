@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mlops_lab.kit.autoscalers import Autoscaler
 from mlops_lab.kit.losses import SEE_EVIDENCE, readiness_path, waits_before_end
+from mlops_lab.kit.next_pods import RESIZED_BY_HAND
 from mlops_lab.kube.client import Object
 
 USUAL_SIGNAL = "SIGTERM"
@@ -22,10 +23,7 @@ SHARE = (
     "the node is full. The sum of all containers counts, or one that runs before them and asks for more than that: "
     "kubectl get pods -l app=model -o yaml"
 )
-RESIZED = (
-    "what is changed in a pod (--subresource resize) is that pod's alone: the next one, which a storm or a release "
-    "brings, requests what the Deployment's template says, and what a LimitRange fills in"
-)
+RESIZED = f"{RESIZED_BY_HAND}, and what a LimitRange fills in. A storm or a release brings one"
 QUOTA = "the quota was agreed with others, and is theirs, too: kubectl describe quota team"
 ONE_EACH = (
     "an autoscaler finds its pods by scaleTargetRef, by kind and name, and a name that nothing has is accepted all the "

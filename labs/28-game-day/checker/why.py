@@ -1,5 +1,9 @@
 """Lab 28's longer explanations."""
 
+from __future__ import annotations
+
+from mlops_lab.kit.next_pods import RESIZED_BY_HAND
+
 RIGHT = (
     "the Job learns from what the feeds give, models.py says how; the version it registers gets the alias "
     "production, and the pods of the service follow the alias. kubectl logs of both says where it ends"
@@ -73,8 +77,8 @@ CUT = (
 )
 
 SMALL = (
-    "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together; 0 is no limit."
-    " What is changed in a pod (--subresource resize) is that pod's alone: the next one has the template's limits"
+    "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together; 0 is no limit"
+    f"; {RESIZED_BY_HAND}"
 )
 
 LEDGER = (

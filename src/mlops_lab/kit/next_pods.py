@@ -10,6 +10,11 @@ from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kube.client import Object
 
+# Why sizes are looked at in `next_pod`, too; a lab says behind it what comes of that.
+RESIZED_BY_HAND = (
+    "what is changed in a pod (--subresource resize) is that pod's alone: the next one has what its Deployment's "
+    "template says"
+)
 # Why `scraped_as_before` wants it of the template; a lab says behind it what comes of that.
 WRITTEN_BY_HAND = (
     "what is written on a pod that runs (kubectl annotate pod) is gone with it: its successor has what "
