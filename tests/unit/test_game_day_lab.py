@@ -1501,9 +1501,13 @@ def test_bookings_go_on_once_the_new_version_answers(lab28: Any, monkeypatch: py
         ({"containers": [("250m", "128Mi"), (None, None)]}, [False, False]),
         ({"containers": [("500m", "256Mi")], "initContainers": [(None, None)]}, [True, True]),
         ({"containers": [("500m", "256Mi")], "ephemeralContainers": [(None, None)]}, [True, True]),
+        ({"itself": [("500m", "256Mi")], "containers": [(None, None), ("250m", None)]}, [True, True]),
+        ({"itself": [("1", "512Mi")], "containers": [("250m", "128Mi")]}, [False, False]),
+        ({"itself": [("500m", None)], "containers": [(None, None)]}, [True, False]),
+        ({"itself": [("0", "0")], "containers": [(None, None)]}, [False, False]),
     ],
 )
-def test_the_edges_limits_are_those_of_its_containers(
+def test_the_edges_limits_are_its_own_or_those_of_its_containers(
     spec: dict[str, list[tuple[Any, Any]]], ok: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checker = loaded("28")
@@ -1512,7 +1516,9 @@ def test_the_edges_limits_are_those_of_its_containers(
         limits = {name: value for name, value in (("cpu", cpu), ("memory", memory)) if value is not None}
         return {"resources": {"limits": limits} if limits else {}}
 
-    made = {"metadata": {}, "spec": {kind: [container(*each) for each in those] for kind, those in spec.items()}}
+    kinds = {kind: [container(*each) for each in those] for kind, those in spec.items()}
+    itself = kinds.pop("itself", [{}])[0]
+    made = {"metadata": {}, "spec": {**kinds, **itself}}
     right = {"metadata": {}, "spec": {"containers": [container("500m", "256Mi")]}}
 
     def judged(pod: Any, template: Any) -> list[bool]:

@@ -7,12 +7,15 @@ data that it serves.
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from mlops_lab.checks import Lab, Observation, absent, at_most, check, expect, observe
 from mlops_lab.checks.matchers import quantity
 from mlops_lab.kit.deployments import exists, owned_pods
 from mlops_lab.kit.next_pods import next_pod
 from mlops_lab.kit.pods import lasting, leaving
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kube.client import Object
 
 from . import incidents
 from .day import handed_over, in_the_air, kept, played
@@ -161,14 +164,24 @@ async def _limits(lab: Lab) -> list[Observation]:
     found = []
     for whose, those in (("pod", pods), ("next pod", [await next_pod(lab, "edge")])):
         for resource, most in (("cpu", "500m"), ("memory", "256Mi")):
-            limits = [
-                quantity((each.get("resources", {}).get("limits") or {}).get(resource, 0))
-                for pod in those
-                for each in lasting(pod)
-            ]
+            limits = [each for pod in those for each in _limits_of(pod, resource)]
             what = f"{resource} limits of the edge's {whose} together"
             if all(limits):
                 found.append(observe(what, sum(limits), at_most(most)))
             else:
                 found.append(absent(f"{what}: at most {most}", "a container has none, or one of 0"))
     return found
+
+
+def _limits_of(pod: Object, resource: str) -> list[Decimal]:
+    """A pod's own limit, which holds for whatever its containers take together; else those of its containers.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/pod-level-resources/
+    """
+    own = _limit(pod["spec"], resource)
+    return [own] if own else [_limit(each, resource) for each in lasting(pod)]
+
+
+def _limit(item: Object, resource: str) -> Decimal:
+    """Of a container, or of a pod's specification as a whole; 0 if it has none."""
+    return quantity(((item.get("resources") or {}).get("limits") or {}).get(resource, 0))
