@@ -9,6 +9,7 @@ import importlib.util
 import json
 import random
 import re
+import socket
 import sys
 import threading
 import time
@@ -308,6 +309,128 @@ def test_a_record_is_what_it_was() -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"records": 1}', '{"records": [1]}', "[" * 100_000])
 def test_records_that_can_not_be_read_are_said_to_be(text: str) -> None:
     assert "unread" in loaded("28", "ledger").compared(records("a"), {"a": 1}, 200, text)
+
+
+class Ground(BaseHTTPRequestHandler):
+    """Notes what comes, and refuses what is not JSON."""
+
+    came: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.answer(200)
+
+    def do_POST(self) -> None:
+        text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.came.append(text)
+        self.answer(400 if text == '"wrong"' else 201)
+
+    def answer(self, status: int) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, format: str, *args: Any) -> None: ...
+
+
+def test_the_first_answers_to_what_is_posted_get_lost_and_all_else_goes_through() -> None:
+    way, ask = loaded("28", "lossy").Lossy(0), loaded("28", "crowd").ask
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Ground)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Ground.came.clear()
+    ways = [f"127.0.0.1:{each}" for each in way.ports]
+    assert ask("POST", ways[0], "/", "early")[0] == 0
+    assert way.lead(("127.0.0.1", server.server_port)) == 0
+    assert ask("GET", ways[0], "/")[0] == 200
+    assert ask("POST", ways[0], "/", "wrong")[0] == 400
+    assert [ask("POST", each, "/", "right")[0] for each in ways[:5]] == [0, 0, 0, 201, 201]
+    assert way.lead(None) == 3
+    assert ask("POST", ways[0], "/", "late")[0] == 0
+    assert Ground.came == ['"wrong"', *['"right"'] * 5]
+    server.shutdown()
+
+
+def test_what_is_open_on_a_way_is_closed_with_it() -> None:
+    way = loaded("28", "lossy").Lossy(0)
+    with socket.create_server(("127.0.0.1", 0)) as ground:
+        way.lead(("127.0.0.1", ground.getsockname()[1]))
+        with socket.create_connection(("127.0.0.1", way.ports[0]), timeout=10) as one:
+            one.sendall(b"GET /")
+            end, _ = ground.accept()
+            with end:
+                end.settimeout(10)
+                assert end.recv(9) == b"GET /"
+                way.lead(None)
+                assert (one.recv(9), end.recv(9)) == (b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("spec", "slices", "ground"),
+    [
+        ({}, [("records-x1", "http", 8080)], ("10.0.0.9", 8080)),
+        ({}, [("records-lossy-0", "http", 8084), ("records-x1", "http", 8080)], ("10.0.0.9", 8080)),
+        ({}, [("records-x1", "metrics", 9090)], None),
+        ({}, [], None),
+        ({"clusterIP": "None"}, [("records-x1", "http", 8080)], None),
+        ({"ports": [{"port": 8080}]}, [("records-x1", "http", 8080)], None),
+    ],
+)
+def test_a_lossy_way_leads_to_where_the_ground_is(
+    spec: dict[str, Any], slices: list[tuple[str, str, int]], ground: tuple[str, int] | None
+) -> None:
+    service = {"spec": {"clusterIP": "10.96.0.7", "ports": [{"name": "http", "port": 80}], **spec}}
+    there = [
+        {
+            "metadata": {"name": name}, "ports": [{"name": port, "port": number}],
+            "endpoints": [
+                {"addresses": ["10.0.0.8"], "conditions": {"ready": False}},
+                {"addresses": ["10.0.0.9"], "conditions": {"ready": True}},
+            ],
+        }
+        for name, port, number in slices
+    ]  # fmt: skip
+
+    async def all_of(kind: str, selector: str = "") -> list[Any]:
+        return there
+
+    def named(kind: str, name: str) -> Any:
+        async def now() -> Any:
+            return service
+
+        return SimpleNamespace(now=now)
+
+    lab = made_up_lab("28", objects=NothingThere(all=all_of, named=named))
+    found = asyncio.run(loaded("28", "air").lossy_way(lab, "10.0.0.7"))
+    assert (found and found[0]) == ground
+    if found:
+        lossy, ends = loaded("28", "lossy"), found[1]
+        assert [each["ports"][0]["port"] for each in ends] == list(range(lossy.FIRST, lossy.FIRST + lossy.WAYS))
+        assert {each["ports"][0]["name"] for each in ends} == {"http"}
+        assert {each["metadata"]["labels"]["kubernetes.io/service-name"] for each in ends} == {"records"}
+        assert len({each["metadata"]["name"] for each in ends}) == lossy.WAYS
+        assert {one for each in ends for end in each["endpoints"] for one in end["addresses"]} == {"10.0.0.7"}
+
+
+def test_answers_get_lost_for_a_while_before_there_is_no_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    module, plan, did = loaded("28", "day"), loaded("28", "plan"), list[tuple[float, Any]]()
+    clock = SimpleNamespace(now=1000.0, address="10.0.0.7")
+
+    async def pause(seconds: float) -> None:
+        clock.now += seconds
+
+    async def say(**what: Any) -> dict[str, Any]:
+        did.append((clock.now - 1000, what["lossy"]))
+        return {"lost": 2}
+
+    async def way(*given: Any) -> Any:
+        return ("10.0.0.9", 8080), [{"kind": "EndpointSlice", "metadata": {"name": "records-lossy-0"}}]
+
+    monkeypatch.setattr(module, "lossy_way", way)
+    clock.say, clock.lab = say, made_up_lab("28", objects=NothingThere(), time=Room(pause=pause))
+    course = module._Course(clock, plan.Day((), 20.0, 100.0, 50.0))
+    asyncio.run(course.answers_lost())
+    assert did == [(plan.LOSSY[0], ("10.0.0.9", 8080)), (plan.LOSSY[1], [])]
+    assert plan.LOSSY[1] + 5 < plan.LINK_LOST[0]
+    assert course.found.unanswered == 2
 
 
 def test_what_was_on_the_ground_before_the_day_is_not_looked_at() -> None:

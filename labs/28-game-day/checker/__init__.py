@@ -125,7 +125,7 @@ async def flies_alone(lab: Lab) -> None:
 async def hands_over(lab: Lab) -> None:
     """60 s after the link is back the ground has each record that was taken on board, once.
 
-    Its pods are killed while there is no link.
+    Answers of its to the edge get lost before, and its pods are killed while there is no link.
     """
     expect(handed_over(await lab.once(played))).because(LEDGER)
 

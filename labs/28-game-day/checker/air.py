@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlops_lab.checks import Lab
+from mlops_lab.kit import fakes
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
 
+from .lossy import FIRST, WAYS
 from .stage import GROUND
 
 LINK = "in-the-air"  # the NetworkPolicy that cuts the plane off
 OTHERS = ("page", "forecast", "recommend", "edge", "incidents")  # the other Services that README names
 _SLICES = "kubernetes.io/service-name"
+_LOSSY = f"{GROUND}-lossy"
 
 
 async def link_trouble(lab: Lab, made: Object, labels: Mapping[str, str]) -> str:
@@ -60,6 +63,37 @@ async def kill_ground(lab: Lab) -> None:
         shared = any(_leads(each, labels) for each in map(selectors.get, OTHERS))
         if made and not shared and not leaving(pod) and _leads(chosen, labels):
             await lab.objects.kill(name(pod), grace=0)
+
+
+async def lossy_way(lab: Lab, address: str) -> tuple[tuple[str, int], list[Object]] | None:
+    """Where Service `records` leads to, and ends of it in the world's pod, from where one comes there as well.
+
+    Args:
+        address: of the world's pod.
+
+    Returns:
+        None where nothing is behind the Service now, or it has no address of its own.
+    """
+    service = await lab.objects.named("Service", GROUND).now()
+    spec: Object = (service or {}).get("spec") or {}
+    called = next((each.get("name") or "" for each in spec.get("ports") or [] if each.get("port") == 80), None)
+    if called is None or spec.get("clusterIP") in (None, "", "None"):
+        return None
+    slices = await lab.objects.all("EndpointSlice", f"{_SLICES}={GROUND}")
+    ground = [
+        (str(end["addresses"][0]), int(port["port"]))
+        for one in slices
+        if not one["metadata"]["name"].startswith(_LOSSY)  # a check that was cut off may have left one
+        for port in one.get("ports") or []
+        if port.get("port") and (port.get("name") or "") == called
+        for end in one.get("endpoints") or []
+        if (end.get("conditions") or {}).get("ready") is not False
+    ]
+    ends = [fakes.objects(GROUND, address, 80)[1] for _ in range(WAYS)]
+    for number, each in enumerate(ends):
+        each["metadata"]["name"] = f"{_LOSSY}-{number}"
+        each["ports"][0] |= {"port": FIRST + number, "name": called}
+    return (ground[0], ends) if ground else None
 
 
 def _leads(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:

@@ -16,7 +16,7 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 from . import incidents, plan
-from .air import LINK, Strangers, kill_ground, link_trouble
+from .air import LINK, Strangers, kill_ground, link_trouble, lossy_way
 from .faults import put, take_back, versions
 from .plan import HURTS, RATES, SERVICES, Day
 from .release import unread_never_named
@@ -44,6 +44,7 @@ class Played:
         named: kinds and places that it had at any time; `foretold` those with an end that had not come yet.
         ledger: records on board and on the ground, at the end.
         no_flight: why the plane did not fly, or not without a link; empty if it did.
+        unanswered: how many answers of the ground's to the edge got lost.
         began, cut, killed, back: Unix times.
     """
 
@@ -55,6 +56,7 @@ class Played:
     named: set[tuple[str, str]] = field(default_factory=set)
     foretold: set[tuple[str, str]] = field(default_factory=set)
     ledger: dict[str, Any] = field(default_factory=dict)
+    unanswered: int = 0
     began: float = 0.0
     cut: float = 0.0
     killed: float = 0.0
@@ -147,6 +149,7 @@ class _Course:
     async def flight(self) -> None:
         """The plane: without a link for five minutes, its pod killed meanwhile; then its records."""
         day = self.found.day
+        await self.answers_lost()
         await self.at(day.link_lost)
         edge = await self.lab.objects.deployment("edge").now()
         if edge is None:
@@ -186,6 +189,19 @@ class _Course:
         )  # fmt: skip
         await self.lab.time.pause(10)  # what is handed over twice may come later
         self.found.ledger = seen.value if not seen.ok else await self._ledger()
+
+    async def answers_lost(self) -> None:
+        """On the ground some records come, and the edge, which has a link, is not told."""
+        await self.at(plan.LOSSY[0])
+        if not (way := await lossy_way(self.lab, self.stage.address)):
+            return
+        ground, ends = way
+        await self.stage.say(lossy=ground)
+        try:
+            async with standing(self.lab, ends):
+                await self.at(plan.LOSSY[1])
+        finally:
+            self.found.unanswered = int((await self.stage.say(lossy=[])).get("lost", 0))
 
     async def _counted(self) -> dict[str, Any]:
         """As `_ledger`, in the air, where it is not waited for."""
@@ -294,6 +310,7 @@ def handed_over(day: Played) -> Observation:
         return Observation(False, expected, f"GET /records of Service {GROUND}: {seen.get('unread', 'no answer')}")
     wrong = {kind: seen[kind] for kind in ("lost", "doubled", "changed", "strange") if seen[kind]}
     shown = ", ".join(f"{number} {kind}" for kind, number in wrong.items()) or "none lost, none doubled"
-    said = f"of {seen['taken']}, {seen['twice']} of them handed in twice: {shown}"
+    lost = f", and {day.unanswered} answers of the ground's got lost" if day.unanswered else ""
+    said = f"of {seen['taken']}, {seen['twice']} of them handed in twice{lost}: {shown}"
     ok = not wrong and seen["taken"] >= 100
     return Observation(ok, expected, said, seen["taken"], tuple(seen["examples"]))

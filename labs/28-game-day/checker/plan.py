@@ -34,6 +34,7 @@ LAST = 372.0  # s until the last one may begin; there is time for four, one of e
 QUIET = 20.0  # s at the beginning, of which nobody asks what the log says: the feeds have just changed
 LASTS = (42.0, 50.0)  # s of what passes by itself
 LINK_LOST, LINK_BACK = (18.0, 32.0), 300.0  # s: when, and after how long
+LOSSY = (1.0, 12.0)  # s: from when to when answers of the ground's to the edge get lost, before there is no link
 GROUND_KILLED, EDGE_KILLED = (20.0, 45.0), (60.0, 200.0)  # s after that
 RATES = {"page": 4.0, "forecast": 4.0, "recommend": 4.0, "air": 2.0, "records": 2.0}  # requests a second
 BURST = 12.0  # records a second for a while around the moment in which the edge's pod is killed

@@ -133,7 +133,7 @@ async def staged(lab: Lab, state: int) -> AsyncIterator[Stage]:
         Failure: a feed's Service is not there.
     """
     packed = sandbox.archive(
-        HERE / "world.py", [HERE / f"{name}.py" for name in ("crowd", "feeds", "ledger")] + [MODELS]
+        HERE / "world.py", [HERE / f"{name}.py" for name in ("crowd", "feeds", "ledger", "lossy")] + [MODELS]
     )
     files: dict[str, str | bytes] = {ARCHIVE: packed, "prices.csv": (HERE / "prices.csv").read_text()}
     words = (

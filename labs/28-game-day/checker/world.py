@@ -19,6 +19,7 @@ from typing import Any
 from .crowd import AWAY, Crowd, Right, ask, elements
 from .feeds import DEAF, PORTS, Feeds, deaf, serve
 from .ledger import compared, ids_of
+from .lossy import FIRST, Lossy
 
 MOST = 3000  # events in an answer
 LARGEST = 16 << 20  # bytes of the ground's records: those of all checks so far
@@ -27,11 +28,14 @@ LARGEST = 16 << 20  # bytes of the ground's records: those of all checks so far
 class World:
     """Feeds and crowd."""
 
-    def __init__(self, file: Path, folder: Path, seed: int, ports: dict[str, int] = PORTS | {"deaf": DEAF}) -> None:
+    def __init__(
+        self, file: Path, folder: Path, seed: int, ports: dict[str, int] = PORTS | {"deaf": DEAF, "lossy": FIRST}
+    ) -> None:
         self.feeds = Feeds(file, folder, seed)
         self.crowd = Crowd(Right(self.feeds, importlib.import_module("models")), seed)
         serve(self.feeds, {feed: ports[feed] for feed in PORTS})
         self.deaf = deaf(ports.get("deaf", 0))
+        self.lossy = Lossy(ports.get("lossy", 0))
         self.crowd.start()
 
     def do(self, said: dict[str, Any]) -> dict[str, Any]:
@@ -40,8 +44,9 @@ class World:
         `feeds`: how each is from now on; `state`: of the data, `alone`: of one feed's; `states`: whose answers are
         right, `old` by kind the versions of the first of them, where all others are of one of those after it; `targets`
         and `rates` by kind. `events`: those from that number on. `known`: what the ground has now is not of this day.
-        `ground`: whether it has the records that were taken. `ids`: of requests to the page, all at once; by id what
-        was wrong.
+        `ground`: whether it has the records that were taken. `lossy`: address and port of the ground, to which a way
+        leads on which answers get lost; nothing to end that, and to hear how many were. `ids`: of requests to the page,
+        all at once; by id what was wrong.
         """
         feeds, crowd = self.feeds, self.crowd
         feeds.how |= said.get("feeds", {})
@@ -58,6 +63,8 @@ class World:
                 found["events"] = crowd.events[said["events"] : said["events"] + MOST]
         if "ids" in said:
             found["wrong"] = at_once(crowd.targets.get("page", ""), said["ids"])
+        if "lossy" in said:
+            found["lost"] = self.lossy.lead(tuple(said["lossy"]) or None)
         if "known" in said:
             ids = ids_of(*self.answer(said["known"]))
             crowd.before |= ids or set()
