@@ -167,7 +167,7 @@ async def _all(stage: Stage, order: Sequence[Case]) -> list[Ruling]:
     waiting, found, began = list(order), dict[str, Ruling](), time.monotonic()
 
     async def one_after_another() -> None:
-        at = stage.word(), stage.word()  # one release after another is at these addresses
+        here, before = stage.word(), stage.word()  # one release after another is at these addresses
         while waiting:
             case = waiting.pop(0)
             silent = sum(each.accept is None for each in found.values())
@@ -177,6 +177,8 @@ async def _all(stage: Stage, order: Sequence[Case]) -> list[Ruling]:
             if time.monotonic() - began > ALL_WITHIN:
                 found[case.what] = Ruling(case, trouble=f"not asked: {len(found)} took {ALL_WITHIN:g} s")
                 continue
+            # One that fails has an address of its own: a gate may ask it something when it has decided already.
+            at = stage.word() if case.group == "decides" else here, before
             said, _ = await stage.decided(case, at)
             if said.late_alone:
                 said, _ = await stage.decided(case, at)
