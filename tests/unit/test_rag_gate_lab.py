@@ -790,12 +790,19 @@ def test_a_redirect_leads_to_an_answer_that_is_right(world: Any) -> None:
         server.server_close()
 
 
-def test_an_answer_that_fails_at_first_is_right_when_it_is_asked_again(world: Any) -> None:
-    one = world.World()
-    one.releases["aa"] = {"well?": part("rules").Reply({"answer": "so"}, status=503, at_first=True)}
+@pytest.mark.parametrize("wrong", [{"status": 503}, {"wait": 7.0}, {"share": 0.5}, {"share": 0}])
+def test_an_answer_that_fails_at_first_is_right_when_it_is_asked_again(world: Any, wrong: Plain) -> None:
+    one, reply = world.World(), part("rules").Reply({"answer": "so"}, at_first=True)
+    one.releases["aa"] = {"well?": replace(reply, **wrong)}
     one.asked["aa"] = Counter()
     assert not one.releases["aa"]["well?"].valid
-    assert [one.answer("/aa/ask", "well?").status for _ in range(3)] == [503, 200, 200]
+    assert one.answer("/aa/ask", "well?") == replace(reply, **wrong)
+    assert [one.answer("/aa/ask", "well?") for _ in range(2)] == [reply, reply]
+
+
+def test_what_comes_late_breaks_off_or_never_begins_does_so_the_first_time_alone(made: list[tuple[Any, Any]]) -> None:
+    failing = [each for _, one in made for each in one.candidate.values() if each.wait > 5 or each.share < 1]
+    assert len(failing) == 3 * len(SEEDS) and all(each.at_first for each in failing)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])

@@ -25,13 +25,13 @@ def text(*some: str) -> Plant:
 
 
 def late(seconds: float) -> Plant:
-    """Its end comes after so many seconds."""
-    return failing(lambda reply: replace(reply, wait=seconds))
+    """Its end comes after so many seconds the first time alone."""
+    return failing(lambda reply: replace(reply, wait=seconds, at_first=True))
 
 
 def broken_off(share: float) -> Plant:
-    """It ends after so much of it; with 0 it never begins."""
-    return failing(lambda reply: replace(reply, share=share))
+    """It ends after so much of it the first time alone; with 0 it never begins."""
+    return failing(lambda reply: replace(reply, share=share, at_first=True))
 
 
 def at_first(status: int) -> Plant:

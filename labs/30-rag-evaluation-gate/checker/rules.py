@@ -31,7 +31,7 @@ class Reply:
         body: JSON, or a text that is none.
         wait: seconds before it comes.
         share: of the body comes, and then the connection is closed; with 0 no status comes either.
-        at_first: the status is this one the first time alone, and 200 whenever it is asked again.
+        at_first: status, time and end are these the first time alone; asked again, it is all there at once, with 200.
     """
 
     body: Any

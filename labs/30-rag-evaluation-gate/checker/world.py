@@ -107,7 +107,7 @@ class World:
         self.asked[word][question] += 1
         reply = release[question]
         recovered = reply.at_first and self.asked[word][question] > 1
-        return replace(reply, status=200) if rest == AGAIN or recovered else reply
+        return replace(reply, status=200, wait=0.0, share=1.0) if rest == AGAIN or recovered else reply
 
 
 def pauses(wait: float) -> Sequence[float]:
