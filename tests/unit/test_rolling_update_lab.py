@@ -536,3 +536,48 @@ def test_an_update_that_takes_the_wait_out_is_not_well() -> None:
     assert update.well
     assert not replace(update, waits=Observation(False, "a preStop wait", "none")).well
     assert not replace(update, again=(READY, Observation(False, "exit code 0", "exit code 1"))).well
+
+
+def rolling(replicas: int, **limits: Any) -> Object:
+    return {"replicas": replicas, "strategy": {"type": "RollingUpdate", "rollingUpdate": limits}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "missing"),
+    [
+        ({"replicas": 3}, 0),  # 25% of three, rounded down
+        ({"replicas": 4}, 1),
+        ({}, 0),
+        (rolling(3, maxSurge="25%", maxUnavailable="25%"), 0),
+        (rolling(3, maxSurge=1, maxUnavailable=0), 0),
+        (rolling(3, maxSurge=1, maxUnavailable="0%"), 0),
+        (rolling(3, maxSurge=0, maxUnavailable=1), 1),
+        (rolling(3, maxSurge=0, maxUnavailable="25%"), 1),  # both would be nothing
+        (rolling(3, maxSurge="1%", maxUnavailable="25%"), 0),
+        (rolling(3, maxSurge=0, maxUnavailable="100%"), 3),
+        (rolling(3, maxSurge=0, maxUnavailable=5), 3),
+        ({"replicas": 3, "strategy": {"type": "Recreate"}}, 0),
+    ],
+)
+def test_a_rolling_update_deletes_as_many_pods_as_it_may(spec: Object, missing: int) -> None:
+    assert loaded("12").may_be_missing(spec) == missing
+
+
+@pytest.mark.parametrize(
+    ("spec", "said", "not_said"),
+    [
+        ({}, "no preStop wait", "maxUnavailable"),
+        (rolling(3, maxSurge=0, maxUnavailable=2), "maxUnavailable lets 2 of 3 pods", "Recreate"),
+        ({"strategy": {"type": "Recreate"}}, "strategy Recreate deletes all", "maxUnavailable"),
+    ],
+)
+def test_why_requests_were_lost_says_what_the_strategy_does(spec: Object, said: str, not_said: str) -> None:
+    async def now() -> Object | None:
+        return None
+
+    lab = made_up_lab("12", objects=NothingThere(named=lambda kind, name: SimpleNamespace(now=now)))
+    item = waiting(None, 30)
+    item["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/readyz"}}
+    item["spec"] |= spec
+    why = asyncio.run(loaded("12").why_lost(lab, item, SimpleNamespace(statuses={0: 9, 200: 91})))
+    assert said in why and not_said not in why

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 from mlops_lab.checks import Lab
 from mlops_lab.kit.losses import SEE_EVIDENCE, readiness_path, waits_before_end
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
+
+from .calls import wanted_pods
 
 
 async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
@@ -16,8 +21,7 @@ async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
     """
     service = await lab.objects.named("Service", "model").now() or {"spec": {}}
     template, strategy = deployment["spec"]["template"], deployment["spec"].get("strategy") or {}
-    path = readiness_path(template)
-    unavailable = (strategy.get("rollingUpdate") or {}).get("maxUnavailable", "25%")
+    path, missing = readiness_path(template), may_be_missing(deployment["spec"])
     reasons = []
     if strategy.get("type") == "Recreate":
         reasons.append(
@@ -44,9 +48,31 @@ async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
             "listening at SIGTERM. Who is still sent there is refused. A hook that waits some seconds "
             "(kubectl explain pod.spec.containers.lifecycle.preStop) keeps it listening for so long"
         )
-    if str(unavailable) not in ("0", "0%"):
+    if missing:
         reasons.append(
-            f"maxUnavailable is {unavailable}: so many of the pods may be deleted before a new one is ready, and the "
-            "rest has to carry all requests. With 0 and a maxSurge a new pod comes first"
+            f"maxUnavailable lets {missing} of {wanted_pods(deployment)} pods be deleted before a new one is ready, "
+            "and the rest has to carry all requests. With 0 and a maxSurge a new pod comes first"
         )
     return "; ".join(reasons) or SEE_EVIDENCE
+
+
+def may_be_missing(spec: Object) -> int:
+    """How many pods of a Deployment a rolling update may delete before a new one is ready; 0 with another strategy.
+
+    A percentage of maxUnavailable is rounded down, so the default, 25%, is none of three. One of maxSurge is rounded
+    up, and where both come to nothing one pod may go.
+
+    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#max-unavailable
+    """
+    strategy, pods = spec.get("strategy") or {}, wanted_pods({"spec": spec})
+    if strategy.get("type", "RollingUpdate") != "RollingUpdate":
+        return 0
+    rolling = strategy.get("rollingUpdate") or {}
+    missing = _share(rolling.get("maxUnavailable", "25%"), pods, math.floor)
+    return min(pods, missing or int(_share(rolling.get("maxSurge", "25%"), pods, math.ceil) == 0))
+
+
+def _share(number: int | str, pods: int, rounded: Callable[[float], int]) -> int:
+    """So many pods, or such a percentage of these."""
+    text = str(number)
+    return rounded(int(text[:-1]) * pods / 100) if text.endswith("%") else int(text)
