@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.processes import Completed
-from mlops_lab.checks import LabError, Observation
+from mlops_lab.checks import Failure, LabError, Observation
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks import kubelet_files, nodes
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, Room, made_up_lab
+from tests.made_up import READY, NothingThere, Room, made_up_lab
 
 CONTROL, WORKER = "c", "w"
 LABELS = {"pool": "serving", "kubernetes.io/hostname": WORKER, "kubernetes.io/os": "linux", "rank": "3"}
@@ -507,3 +507,28 @@ def test_without_a_budget_all_may_go(lab24: Any) -> None:
     assert (found.granted.ok, found.held.ok) == (True, False)
     assert "granted for 1 more" in found.held.seen
     assert "board-2" in [each["metadata"]["name"] for each in cluster.there], "the other one was only asked for"
+
+
+def test_a_service_that_keeps_to_the_node_that_asks_is_told_what_a_drain_makes_of_it() -> None:
+    it = loaded("24")
+
+    class There(NothingThere):
+        async def service(self, name: str) -> Object:
+            return {"spec": {"clusterIP": "10.0.0.1", "internalTrafficPolicy": "Local"}}
+
+        def named(self, kind: str, name: str) -> Any:
+            async def now() -> Object:
+                return {"metadata": {"name": name}}
+
+            async def rolled_out(*given: Any, **more: Any) -> Observation:
+                return READY
+
+            return SimpleNamespace(now=now, rolled_out=rolled_out)
+
+    async def owned_pods(lab: Any, name: str) -> list[Object]:
+        return [board_pod("board-1", WORKER), board_pod("board-2", CONTROL)]
+
+    it.owned_pods = owned_pods
+    with pytest.raises(Failure, match="internalTrafficPolicy of Service board") as failed:
+        asyncio.run(it.drains.run(lab_on(There())))
+    assert "once it is drained" in str(failed.value)

@@ -268,11 +268,11 @@ async def drains(lab: TaskLab) -> None:
     expect(observe("nodes with pods of board", len(on), at_least(2))).because(
         "when all of them are on the node that is drained, an eviction waits for a successor that finds no place"
     )
-    await answers_alone(lab, "board")
     way = (await lab.objects.service("board"))["spec"].get("internalTrafficPolicy", "Cluster")
     expect(observe("internalTrafficPolicy of Service board", way, equal_to("Cluster"))).because(
         "with Local a node's pods are led to the pods of board on that node alone, and to nobody once it is drained"
     )
+    await answers_alone(lab, "board")
     found = await drained(lab, pods)
     expect(found.granted).because(
         "a drain asks the Eviction API, and that a PodDisruptionBudget: kubectl get pdb shows how many pods may go now "
