@@ -572,12 +572,32 @@ def test_a_rolling_update_deletes_as_many_pods_as_it_may(spec: Object, missing: 
     ],
 )
 def test_why_requests_were_lost_says_what_the_strategy_does(spec: Object, said: str, not_said: str) -> None:
-    async def now() -> Object | None:
-        return None
-
-    lab = made_up_lab("12", objects=NothingThere(named=lambda kind, name: SimpleNamespace(now=now)))
     item = waiting(None, 30)
-    item["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/readyz"}}
     item["spec"] |= spec
-    why = asyncio.run(loaded("12").why_lost(lab, item, SimpleNamespace(statuses={0: 9, 200: 91})))
+    why = why_lost(item, {0: 9, 200: 91})
     assert said in why and not_said not in why
+
+
+@pytest.mark.parametrize(
+    ("hook", "grace", "statuses", "said"),
+    [
+        (slept(1), 30, {0: 2, 200: 98}, "listening for 1 s"),
+        (executed("sh", "-c", "sleep 2.5"), 30, {0: 2}, "listening for 2.5 s"),
+        (slept(8), 3, {0: 2}, "listening for 3 s"),
+        (slept(8), 30, {0: 2}, "the evidence says"),
+        (DRAIN, 30, {0: 2}, "the evidence says"),
+        (slept(1), 30, {500: 2}, "the evidence says"),
+    ],
+)
+def test_a_wait_that_is_short_may_be_why_requests_had_no_answer(
+    hook: Object, grace: int, statuses: dict[int, int], said: str
+) -> None:
+    assert said in why_lost(waiting(hook, grace), statuses)
+
+
+def why_lost(deployment: Object, statuses: dict[int, int]) -> str:
+    """What is said of lost requests where nothing is wrong with the readiness probe, nor with the Service."""
+    deployment["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/readyz"}}
+    lab = made_up_lab("12")
+    said: str = asyncio.run(loaded("12").why_lost(lab, deployment, SimpleNamespace(statuses=statuses)))
+    return said

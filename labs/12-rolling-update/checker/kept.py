@@ -130,12 +130,12 @@ def waits_as_before(before: Object | None, after: Object | None) -> Observation:
     """
     were, are = (each["spec"]["template"]["spec"] if each else {"containers": [{}]} for each in (before, after))
     of_unread = math.inf if _hook(were) == _hook(are) else LEAST
-    ok = _wait(are, of_unread) >= _wait(were, of_unread)
+    ok = waits_for(are, of_unread) >= waits_for(were, of_unread)
     expected = "a preStop wait in the pods after ./deploy that is no shorter than before it"
     return Observation(ok, expected, _ending(are) if ok else f"{_ending(are)}; before it {_ending(were)}")
 
 
-def _wait(spec: Object, of_unread: float) -> float:
+def waits_for(spec: Object, of_unread: float) -> float:
     """How many seconds a pod waits before it ends; with its grace period a preStop hook is over, too.
 
     Args:

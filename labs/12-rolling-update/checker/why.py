@@ -11,6 +11,9 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
 from .calls import wanted_pods
+from .kept import waits_for
+
+LONG_ENOUGH = 5  # s that a deleted pod goes on listening for; nodes learn of its deletion a second or two later
 
 
 async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
@@ -47,6 +50,12 @@ async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
             "address leaves the Service; the nodes learn of the latter a second or two later, and this server stops "
             "listening at SIGTERM. Who is still sent there is refused. A hook that waits some seconds "
             "(kubectl explain pod.spec.containers.lifecycle.preStop) keeps it listening for so long"
+        )
+    elif report.statuses.get(0) and (wait := waits_for(template["spec"], math.inf)) < LONG_ENOUGH:
+        reasons.append(
+            f"a pod that is deleted goes on listening for {wait:g} s: its preStop wait or its grace period, whichever "
+            "is shorter. That may be over before each node has learned that its address left the Service, and who is "
+            "still sent there then has no answer: let it wait for some seconds more"
         )
     if missing:
         reasons.append(
