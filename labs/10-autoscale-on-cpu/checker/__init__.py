@@ -13,10 +13,10 @@ from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.losses import kinds
-from mlops_lab.kit.manifests import replicas_applied
 from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
+from .applied import replicas_asked
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values
 from .way_down import comes_down
@@ -103,7 +103,7 @@ async def keeps_within_budget(lab: Lab) -> None:
     )
     allowed = max((each.most for each in await autoscalers.autoscalers_of(lab)), default=0)
     expect(observe("maxReplicas", allowed, at_most(MOST_PODS))).because(why)
-    asked = replicas_applied(await lab.objects.deployment("model").present())
+    asked = replicas_asked(lab, await lab.objects.deployment("model").present())
     expect(observe("replicas in the manifest that was applied", asked, at_most(MOST_PODS))).because(
         "each kubectl apply sets the number of pods to what the manifest says, and they all run until the autoscaler "
         "has looked again. Where an autoscaler sets the number, the manifest leaves spec.replicas out"
