@@ -10,7 +10,7 @@ import pytest
 
 from mlops_lab.kit.autoscalers import Autoscaler
 from tests.lab_programs import loaded
-from tests.made_up import Room, made_up_lab
+from tests.made_up import NothingThere, Room, made_up_lab
 
 
 def autoscaler(most: int, **down: Any) -> Autoscaler:
@@ -86,3 +86,58 @@ def test_what_a_manifest_asks_for_is_known_also_where_it_was_applied_server_side
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": kept} if kept else {}
     deployment = {"metadata": {"name": "model", "annotations": annotations, "managedFields": managed}}
     assert loaded("10").replicas_asked(made_up_lab("10", work=Room(folder=tmp_path)), deployment) == asked
+
+
+def a_pod(sidecar: str = "", **cpu: str) -> dict[str, Any]:
+    """A pod, or a template of pods, whose server requests (`requests`), or may take (`limits`), so much CPU."""
+    resources = {kind: {"cpu": amount} for kind, amount in cpu.items()}
+    beside = {"name": "proxy", "restartPolicy": "Always", "resources": {"requests": {"cpu": sidecar}}}
+    containers = [{"name": "server", "resources": resources}]
+    spec = {"containers": containers, "initContainers": [beside] if sidecar else None}
+    return {"metadata": {"name": "model-1"}, "spec": spec}
+
+
+PERCENT = {"averageUtilization": 60}
+
+
+@pytest.mark.parametrize(
+    ("pod", "template", "target", "seen"),
+    [
+        (a_pod(requests="100m"), a_pod(requests="0.1"), PERCENT, ""),
+        (
+            a_pod(requests="100m"),
+            a_pod(requests="250m"),
+            PERCENT,
+            "server of pod model-1 100m, that of the next pod 250m",
+        ),
+        (a_pod(requests="100m"), a_pod(), PERCENT, "server of pod model-1 100m, that of the next pod none"),
+        (a_pod("10m", requests="1"), a_pod("1", requests="1"), PERCENT, "proxy of pod model-1 10m, that of the next"),
+        (a_pod(requests="100m"), a_pod(requests="250m"), {"averageValue": "60m"}, ""),
+        (a_pod(requests="100m"), a_pod(limits="100m"), PERCENT, ""),
+        (a_pod("10m", requests="100m"), a_pod(requests="100m"), PERCENT, ""),  # somebody adds it to each pod
+        (a_pod(requests="100m"), a_pod(requests="50m"), PERCENT, ""),
+        (a_pod(), a_pod(), PERCENT, ""),
+    ],
+)
+def test_a_percentage_is_of_what_the_next_pod_requests_too(
+    pod: dict[str, Any], template: dict[str, Any], target: Any, seen: str
+) -> None:
+    checker = loaded("10")
+    metric = {
+        "type": "ContainerResource",
+        "containerResource": {"name": "cpu", "container": "server", "target": target},
+    }
+
+    async def autoscalers_of(lab: Any) -> list[Autoscaler]:
+        return [Autoscaler({"metadata": {"name": "model"}, "spec": {"metrics": [metric]}})]
+
+    async def owned_pods(lab: Any, deployment: str) -> list[Any]:
+        return [pod, {"metadata": {"name": "model-0", "deletionTimestamp": "now"}}]
+
+    async def present() -> Any:
+        return {"metadata": {"name": "model"}, "spec": {"template": template}}
+
+    checker.autoscalers_of, checker.owned_pods = autoscalers_of, owned_pods
+    lab = made_up_lab("10", objects=NothingThere(deployment=lambda name: Room(present=present)))
+    found = asyncio.run(checker.requested_again(lab))
+    assert found.ok is not bool(seen) and seen in found.seen

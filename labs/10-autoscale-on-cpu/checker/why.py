@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from mlops_lab.checks import LabError
 from mlops_lab.kit.autoscalers import Autoscaler
+from mlops_lab.kit.next_pods import RESIZED_BY_HAND
 
 NO_CPU = (
     "the task is an HPA that goes by the CPU that the pods use: type Resource (or ContainerResource) with the name cpu "
     "among its metrics, whose target 40 requests a second get to, and the Deployment as its scaleTargetRef. kubectl "
     "describe hpa says what it saw, and what it asked for"
+)
+RESIZED = (
+    f"{RESIZED_BY_HAND}, and a target in percent is of that request then. A release, or a node that is drained, brings "
+    "one: set resources.requests.cpu in the Deployment's pod template"
 )
 ACTS = "It adds a pod only when the use is more than 10 % over the target"
 
