@@ -211,3 +211,27 @@ def test_requests_are_refused_for_more_than_one_reason(status: int, ok: bool) ->
         return SimpleNamespace(status=status)
 
     assert asyncio.run(loaded("11").are_refused(made_up_lab("11", traffic=Room(post=post, get=get)))) is ok
+
+
+NO_ANSWER = "unable to fetch metrics from custom metrics API: Internal error occurred: unable to fetch metrics"
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        ({"matchLabels": {"app.kubernetes.io/name": "model"}}, "app.kubernetes.io/name"),
+        ({"matchExpressions": [{"key": "pod-template-hash", "operator": "Exists"}]}, "pod-template-hash"),
+        ({"matchLabels": {"app": "model", "_status": "200"}}, ""),
+        ({}, ""),
+    ],
+)
+def test_a_selector_that_no_query_can_have_is_not_the_environments_fault(selector: Any, names: str) -> None:
+    metric = of_pods("http_requests_per_second", "1500m")
+    metric["pods"]["metric"]["selector"] = selector
+    one = hpa(CPU, metric)
+    one.item["status"] = {"conditions": [{"type": "ScalingActive", "status": "False", "message": NO_ANSWER}]}
+    if names:
+        assert f"selector goes by {names}. It selects series" in loaded("11").cause(one)
+    else:
+        with pytest.raises(LabError, match="the custom metrics API does not answer"):
+            loaded("11").cause(one)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from mlops_lab.checks import Lab, LabError
-from mlops_lab.kit.autoscalers import Autoscaler
+from mlops_lab.kit.autoscalers import Autoscaler, metric_source
 
 METRIC = "http_requests_per_second"
 ACTS = (
@@ -15,6 +17,7 @@ NOT_BY_REQUESTS = (
     f"the task is an HPA that goes by {METRIC}, a metric of type Pods with an averageValue that the requests get to. "
     "One that goes by CPU can be set to act early as well, and then it acts whenever a pod does anything at all"
 )
+_LABEL = re.compile(r"[A-Za-z_]\w*", re.ASCII)  # https://prometheus.io/docs/concepts/data_model/
 
 
 def why_costly(rest: str) -> str:
@@ -47,8 +50,26 @@ def cause(hpa: Autoscaler) -> str:
             return f"{why}; CPU tells of requests late when one costs so little of it"
         return f"{why}. The HPA says itself: {message}" if message else why
     if "custom metrics API" in message and "could not find the metric" not in message and "no metrics" not in message:
+        if names := no_labels(hpa):
+            return (
+                f"the metric's selector goes by {', '.join(names)}. It selects series of Prometheus, whose labels have "
+                "names of letters, digits and _ alone, and not pods: the custom metrics API can't ask for any other "
+                "name. Whose pods' requests count the HPA knows by its scaleTargetRef. It says itself: "
+                f"{message}"
+            )
         raise LabError(f"the custom metrics API does not answer: {message}", "look at it with: lab doctor")
     return ""
+
+
+def no_labels(hpa: Autoscaler) -> list[str]:
+    """The keys in selectors of its metrics by which Prometheus can't be asked, as no label can have such a name."""
+    metrics = [
+        (each.get(metric_source(each)) or {}).get("metric") or {} for each in hpa.item["spec"].get("metrics") or []
+    ]
+    selectors = [each.get("selector") or {} for each in metrics]
+    keys = [key for each in selectors for key in each.get("matchLabels") or {}]
+    keys += [rule["key"] for each in selectors for rule in each.get("matchExpressions") or []]
+    return [key for key in dict.fromkeys(keys) if not _LABEL.fullmatch(key)]
 
 
 async def why_not_measured(lab: Lab) -> str:
