@@ -235,3 +235,32 @@ def test_a_selector_that_no_query_can_have_is_not_the_environments_fault(selecto
     else:
         with pytest.raises(LabError, match="the custom metrics API does not answer"):
             loaded("11").cause(one)
+
+
+def annotated(pod: str, value: str = "", **more: Any) -> Any:
+    return {"metadata": {"name": pod, "annotations": {"prometheus.io/scrape": value} if value else None, **more}}
+
+
+@pytest.mark.parametrize(
+    ("pods", "silent"),
+    [
+        ([annotated("model-1", "true"), annotated("model-2")], "model-2"),
+        ([annotated("model-1"), annotated("model-2", "yes")], "model-1, model-2"),
+        ([annotated("model-1", "true"), annotated("model-2", deletionTimestamp="now")], ""),
+        ([annotated("model-1", "true")], ""),
+    ],
+)
+def test_a_pod_that_does_not_ask_to_be_scraped_is_not_the_environments_fault(pods: list[Any], silent: str) -> None:
+    async def query(text: str) -> list[Any]:
+        return [SimpleNamespace(labels={"pod": "model-1"}, points=[(0.0, 1.0)])]
+
+    async def pods_of(service: str) -> list[Any]:
+        return pods
+
+    platform = SimpleNamespace(prometheus=SimpleNamespace(query=query, matcher='namespace="lab-11"'))
+    said = loaded("11").why_not_measured(SimpleNamespace(platform=platform, objects=SimpleNamespace(pods_of=pods_of)))
+    if silent:
+        assert f"and not {silent}: it looks at each pod" in asyncio.run(said)
+    else:
+        with pytest.raises(LabError, match="the custom metrics API does not tell of it"):
+            asyncio.run(said)

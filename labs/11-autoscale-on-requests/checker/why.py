@@ -6,6 +6,8 @@ import re
 
 from mlops_lab.checks import Lab, LabError
 from mlops_lab.kit.autoscalers import Autoscaler, metric_source
+from mlops_lab.kit.pods import leaving, name
+from mlops_lab.kube.client import Object
 
 METRIC = "http_requests_per_second"
 ACTS = (
@@ -86,6 +88,14 @@ async def why_not_measured(lab: Lab) -> str:
             'Deployment\'s pod template (spec.template.metadata.annotations): prometheus.io/scrape: "true", a string. '
             "kubectl get pods -o yaml shows what the pods have"
         )
+    pods = [each for each in await lab.objects.pods_of("model") if not leaving(each)]
+    if silent := sorted(name(each) for each in pods if not asks_to_be_scraped(each)):
+        return (
+            f"Prometheus scrapes other pods of this namespace, and not {', '.join(silent[:3])}: it looks at each pod's "
+            "annotations, so they belong into the Deployment's pod template (spec.template.metadata.annotations), from "
+            'which all of them come: prometheus.io/scrape: "true", a string. kubectl get pods -o yaml shows what the '
+            "pods have"
+        )
     down = sorted({each.labels.get("instance", "") for each in found if not each.points[-1][1]})
     if down:
         return (
@@ -102,3 +112,10 @@ async def why_not_measured(lab: Lab) -> str:
         "Prometheus scrapes the pods, but finds no http_requests_total of theirs there: prometheus.io/path must lead "
         'to the server\'s metrics. Ask Prometheus: count by (__name__) ({namespace="..."})'
     )
+
+
+def asks_to_be_scraped(pod: Object) -> bool:
+    """Has a pod the annotation by which Prometheus scrapes it? Prometheus takes what is no letter or digit for a _."""
+    annotations = pod["metadata"].get("annotations") or {}
+    said = {re.sub(r"\W", "_", key, flags=re.ASCII): value for key, value in annotations.items()}
+    return said.get("prometheus_io_scrape") == "true"
