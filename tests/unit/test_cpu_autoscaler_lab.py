@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,26 +65,6 @@ def test_how_long_an_autoscaler_takes_to_come_down(hpa: Autoscaler, seconds: int
     checker.autoscalers_of = autoscalers_of
     seen = asyncio.run(checker.comes_down(made_up_lab("10"), 100))
     assert seen.ok == (seconds <= 100) and seen.seen
-
-
-@pytest.mark.parametrize(
-    ("operation", "kept", "written", "asked"),
-    [
-        ("Apply", "", "{replicas: 6}", 6),
-        ("Apply", "", "{}", 0),
-        ("Apply", '{"spec": {"replicas": 6}}', "{}", 6),
-        ("Update", '{"spec": {}}', "{replicas: 6}", 0),
-        ("Update", "", "{replicas: 6}", 0),
-    ],
-)
-def test_what_a_manifest_asks_for_is_known_also_where_it_was_applied_server_side(
-    operation: str, kept: str, written: str, asked: int, tmp_path: Path
-) -> None:
-    (tmp_path / "model.yaml").write_text(f"kind: Deployment\nmetadata: {{name: model}}\nspec: {written}\n")
-    managed = [{"manager": "kubectl", "operation": operation, "fieldsV1": {"f:spec": {"f:template": {}}}}]
-    annotations = {"kubectl.kubernetes.io/last-applied-configuration": kept} if kept else {}
-    deployment = {"metadata": {"name": "model", "annotations": annotations, "managedFields": managed}}
-    assert loaded("10").replicas_asked(made_up_lab("10", work=Room(folder=tmp_path)), deployment) == asked
 
 
 def a_pod(sidecar: str = "", **cpu: str) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from mlops_lab.kit.autoscaler_reasons import why_not_one
 from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.losses import kinds
+from mlops_lab.kit.manifests import replicas_asked
 from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
-from .applied import replicas_asked
 from .requested import requested_again
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values

@@ -17,11 +17,11 @@ from mlops_lab.kit.autoscaler_specs import WRITTEN
 from mlops_lab.kit.autoscaler_tolerance import USUAL
 from mlops_lab.kit.deployments import exists, followed
 from mlops_lab.kit.given import must_be_given
+from mlops_lab.kit.manifests import replicas_asked
 from mlops_lab.kit.next_pods import WRITTEN_BY_HAND, scraped_as_before
 from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 
-from .applied import replicas_asked
 from .counted import NOT_ITS_REQUESTS, no_fewer_than_counted, no_more_than_counted
 from .scenario import CALM, LEAST_FOR_A_POD, MOST_PODS, PER_POD, STORM, rush
 from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
