@@ -140,10 +140,16 @@ def test_it_is_another_day_when_a_pipeline_is_compiled_again() -> None:
 
 def test_it_is_another_day_by_utc_as_well(tmp_path: Path) -> None:
     apart, today = loaded("08", "apart"), datetime.now(UTC).date()
-    later, own = today + apart.LATER, tmp_path / "pipeline.py"
-    own.write_text(f"# of {today:%Y%m%d}\n")
+    later = today + apart.LATER
+    (tmp_path / "pipeline.py").write_text(f"# of {today:%Y%m%d}\n")
+    (tmp_path / "pipeline.yaml").write_text(f"made_on: {today}\n")
+    (tmp_path / "answer.joblib").write_bytes(b"\x80\x04")
+    environment = tmp_path / "env"
+    environment.mkdir()
+    (environment / "pyvenv.cfg").write_text(f"installed = {today}\n")
+    own = list(apart.texts(tmp_path, "pipeline.yaml"))
     said = {"made_on": f"{today}", "label": f"v{today:%Y%m%d}", "first_day": "2013-03-01"}
-    assert apart.some_days_later(said, [own]) == said | {"made_on": f"{later}"}
+    assert apart.some_days_later(said, own) == said | {"made_on": f"{later}"}
     assert apart.some_days_later(said, []) == said | {"made_on": f"{later}", "label": f"v{later:%Y%m%d}"}
 
 

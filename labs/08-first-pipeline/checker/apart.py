@@ -4,13 +4,15 @@ never from the cache; and which of its tasks are steps.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from mlops_lab.base import entries
 from mlops_lab.kit.compiled_pipelines import tasks
 
 from .run import Plain
@@ -23,18 +25,31 @@ DATES = (
     "%Y-%m", "%b %Y", "%B %Y",
 )  # fmt: skip
 LATER = timedelta(32)  # always in another month
+LARGEST = 1 << 20  # bytes that are read of a file
 
 
-def some_days_later(spec: Plain, files: Iterable[Path]) -> Plain:
+def texts(folder: Path, without: str) -> Iterator[str]:
+    """What the learner has written; no virtual environment, which has more files than memory has room for.
+
+    Args:
+        without: the name of files that programs make.
+    """
+    for file in entries.files(folder):
+        if file.name != without:
+            with contextlib.suppress(OSError, ValueError):  # no text, or not to be read
+                yield entries.text(file, LARGEST)
+
+
+def some_days_later(spec: Plain, own: Iterable[str]) -> Plain:
     """The pipeline with a later day's date where it has today's by UTC, or the month, which no time zone changes.
 
     Args:
-        files: the learner's; a date that stands in one of them is none of the compilation.
+        own: the learner's `texts`; a date that stands in one of them is none of the compilation.
     """
     text, today = json.dumps(spec, ensure_ascii=False), datetime.now(UTC).date()
-    own = "".join(file.read_text(encoding="utf-8", errors="replace") for file in files)
+    written = "\n".join(own)
     for form in DATES:
-        if (day := today.strftime(form)) not in own:
+        if (day := today.strftime(form)) not in written:
             text = text.replace(day, (today + LATER).strftime(form))
     found: Plain = json.loads(text)
     return found

@@ -14,7 +14,7 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.learner_pipelines import followed, started
 from mlops_lab.kit.pipeline_runs import progress
 
-from .apart import some_days_later, without_days
+from .apart import some_days_later, texts, without_days
 from .run import EACH, Plain, Run
 
 PROGRAM, PACKAGE = "pipeline.py", "pipeline.yaml"
@@ -67,8 +67,7 @@ async def first(lab: Lab) -> Run:
 async def again(lab: Lab) -> Run:
     """The same, compiled anew as if on another day."""
     before = await lab.once(first)
-    own = [file for file in lab.work.folder.rglob("*") if file.is_file() and file.name != PACKAGE]
-    spec = some_days_later(await compiled(lab, AHEAD), own)
+    spec = some_days_later(await compiled(lab, AHEAD), texts(lab.work.folder, PACKAGE))
     return await run_of(lab, spec, before.arguments, CACHED_WITHIN)
 
 
