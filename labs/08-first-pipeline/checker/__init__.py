@@ -159,7 +159,8 @@ async def metric_is_true(lab: Lab) -> None:
     wanted = f"{METRIC} of the Model on rows: {LEARNT} or more"
     expect(Observation(other >= LEARNT, wanted, remembered)).because(
         "those are the flights that it was fitted to: a model that does not tell late from punctual even there has "
-        "learnt nothing. Is it fitted to `rows`, and does it get their columns?"
+        "learnt nothing. Is it fitted to `rows`, and does it get their columns? One that weighs columns, as "
+        "SGDClassifier does, needs them on one scale (StandardScaler in the pipeline), lest large ones drown small ones"
     )
     later = await lab.once(other_days)
     if not later.ended.ok or later.cached or not outputs(later).ok:
