@@ -29,6 +29,7 @@ from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import lay_out, wrongs
+from tests.cut_off import cut_off
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
 
@@ -71,6 +72,27 @@ def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def feeds(lab28: Any, flights: Path) -> Any:
     return lab28.Feeds(LAB / "checker" / "prices.csv", flights, 7)
+
+
+# What the learner is given
+
+
+def test_an_answer_that_ends_in_its_middle_is_an_os_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("namespace", "token"):
+        (tmp_path / name).write_text("lab-28")
+    with cut_off() as url:
+        monkeypatch.setenv("KUBE_SERVER", url)
+        monkeypatch.setenv("KUBE_ACCOUNT", str(tmp_path))
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+        ask = [
+            lambda: program(LAB / "start" / "serving.py").fetch(f"{url}/prices"),
+            lambda: program(LAB / "start" / "kube.py").ask("GET", "services", "page"),
+            lambda: program(LAB / "start" / "registry.py").ask("GET", "mlflow/runs/get"),
+            lambda: program(LAB / "solution" / "parts" / "kube.py").get("Service", "page"),
+        ]
+        for each in ask:
+            with pytest.raises(OSError, match="IncompleteRead"):
+                each()
 
 
 # The day

@@ -6,6 +6,7 @@ MLflow itself, in a process that ends.
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
@@ -47,7 +48,7 @@ class Registry:
         except urllib.error.HTTPError as trouble:
             detail = trouble.read(500).decode(errors="replace")
             raise Unavailable(f"{self.name}@{alias}: HTTP {trouble.code} {detail}") from trouble
-        except (OSError, ValueError, KeyError) as trouble:
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as trouble:
             raise Unavailable(f"{self._uri} does not answer: {trouble}") from trouble
 
     def download(self, version: str, folder: Path) -> None:

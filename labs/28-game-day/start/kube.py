@@ -1,5 +1,6 @@
 """The API server as a pod of the namespace may ask it, by its ServiceAccount's token. Yours to change or to replace."""
 
+import http.client
 import json
 import os
 import ssl
@@ -36,3 +37,5 @@ def ask(method, kind, name="", body=None, patch="merge-patch"):
         raise OSError(
             f"{method} {kind} {name}: {refused.code} {refused.read().decode(errors='replace')[:300]}"
         ) from None
+    except http.client.HTTPException as broken:  # an answer that ends in its middle, say
+        raise OSError(f"{method} {kind} {name}: {broken!r}") from broken

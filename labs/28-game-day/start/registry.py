@@ -4,6 +4,7 @@ The names of the registered models are f"{MODEL_NAME}-forecast" and f"{MODEL_NAM
 MLFLOW_TRACKING_URI come from ConfigMap `platform`.
 """
 
+import http.client
 import json
 import os
 import time
@@ -31,6 +32,8 @@ def ask(method, path, body=None):
         if refused.code == 404 or "RESOURCE_DOES_NOT_EXIST" in said or ("alias" in said and "INVALID" in said):
             return None
         raise OSError(f"{method} {path}: {refused.code} {said[:300]}") from None
+    except http.client.HTTPException as broken:  # an answer that ends in its middle, say
+        raise OSError(f"{method} {path}: {broken!r}") from broken
 
 
 def opened(request):

@@ -3,6 +3,7 @@
 serve({"GET /price": price})        price(request) returns a dict, a text (HTML), or (status, dict)
 """
 
+import http.client
 import json
 import os
 import sys
@@ -30,8 +31,11 @@ def fetch(url, body=None, within=1.0, headers=()):
     """JSON from another service; OSError or ValueError if it does not come."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json", **dict(headers)})
-    with urllib.request.urlopen(request, timeout=within) as answer:
-        return json.loads(answer.read() or b"null")
+    try:
+        with urllib.request.urlopen(request, timeout=within) as answer:
+            return json.loads(answer.read() or b"null")
+    except http.client.HTTPException as broken:  # an answer that ends in its middle, say; it is no OSError
+        raise OSError(f"{url}: {broken!r}") from broken
 
 
 def serve(routes):

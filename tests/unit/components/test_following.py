@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.cut_off import cut_off
 from tests.unit.components.conftest import ROOT
 
 sys.path[:0] = [str(ROOT / "images" / "serving")]
 
 from serving import following  # noqa: E402
+from serving import registry as asked  # noqa: E402
 from serving.registry import Unavailable  # noqa: E402
 
 POLL = 0.02
@@ -118,3 +120,8 @@ def test_a_registry_that_was_away_is_asked_on_and_counts_for_no_version(follow: 
     registry.away, registry.means = False, "2"
     until(lambda: model.version == "2", within=0.5)
     assert following.FAILURES._value.get() == counted  # type: ignore[attr-defined]
+
+
+def test_a_registry_whose_answer_ends_in_its_middle_is_away() -> None:
+    with cut_off() as url, pytest.raises(Unavailable, match="does not answer"):
+        asked.Registry(url, "model").version("production")

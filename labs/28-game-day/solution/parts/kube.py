@@ -1,5 +1,6 @@
 """The API server as a pod of the namespace may ask it; manifests are applied as `kubectl apply --server-side` does."""
 
+import http.client
 import json
 import os
 import ssl
@@ -25,8 +26,11 @@ def call(method, kind, name="", body=None, **query):
         {"Authorization": f"Bearer {token}", "Content-Type": "application/apply-patch+yaml"}, method=method,
     )  # fmt: skip
     trust = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt")) if SERVER.startswith("https") else None
-    with urllib.request.urlopen(request, timeout=5, context=trust) as answer:
-        return json.loads(answer.read())
+    try:
+        with urllib.request.urlopen(request, timeout=5, context=trust) as answer:
+            return json.loads(answer.read())
+    except http.client.HTTPException as broken:  # an answer that ends in its middle, say
+        raise OSError(f"{method} {kind} {name}: {broken!r}") from broken
 
 
 def get(kind, name):
