@@ -809,6 +809,7 @@ def test_ids_are_sent_at_once_and_what_was_wrong_is_told() -> None:
         ("", 2, "they do in all"),
         ("", 9, "1 have not: 200, not available"),
         ("recommend", 0, "1 not in those of recommend"),
+        ("run together", 0, "2 not in those of page; no JSON object is {'page': 0}{'page': 1}"),
     ],
 )
 def test_ids_have_to_stand_in_all_logs(
@@ -831,8 +832,10 @@ def test_ids_have_to_stand_in_all_logs(
         return [{"metadata": {"name": service}, "spec": {"containers": [{"name": "server"}]}}]
 
     async def logs(pod: str, container: str, **more: Any) -> str:
-        lines = ["started", *[json.dumps({"request_id": each}) for each in ids[pod == lost :]]]
-        return "\n".join(lines)
+        lines = [json.dumps({"request_id": each}) for each in ids[pod == lost :]]
+        if lost == "run together" and pod == "page":
+            lines[:2] = ["".join(lines[:2])]
+        return "\n".join(["started", *lines])
 
     async def eventually(look: Any, test: Any, *, shown: Any, **more: Any) -> Any:
         found = await look()
@@ -842,7 +845,9 @@ def test_ids_have_to_stand_in_all_logs(
     time = Room(eventually=eventually, pause=pause)
     lab = made_up_lab("28", objects=NothingThere(pods_of=pods_of, logs=logs), time=time)
     found = asyncio.run(scenario.found_in_logs(lab))
-    assert (found.ok, found.seen) == (not lost and away < scenario.ASKED, seen)
+    shown = found.seen.replace(json.dumps({"request_id": ids[0]}), "{'page': 0}")
+    shown = shown.replace(json.dumps({"request_id": ids[1]}), "{'page': 1}")
+    assert (found.ok, shown) == (not lost and away < scenario.ASKED, seen)
     assert len(set(ids)) == scenario.AT_ONCE
     assert len(set(said)) == min(away + 1, scenario.ASKED)
 

@@ -1,5 +1,6 @@
 """The gateway: partners ask here, it asks the model, and its answer goes back."""
 
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -28,7 +29,9 @@ class Gateway(BaseHTTPRequestHandler):
         began = time.perf_counter()
         status, body = ask(self.path, self.rfile.read(int(self.headers["Content-Length"])))
         self.answer(status, body)
-        print(f"{self.path} was answered with {status} after {time.perf_counter() - began:.3f} s", flush=True)
+        # Written at once: print writes a line's end by itself, and the lines of two threads run into one.
+        sys.stdout.write(f"{self.path} was answered with {status} after {time.perf_counter() - began:.3f} s\n")
+        sys.stdout.flush()
 
     def answer(self, status, body):
         self.send_response(status)

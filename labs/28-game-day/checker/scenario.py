@@ -9,7 +9,7 @@ from mlops_lab.checks import Lab, LabError, Observation, absent, expect
 from mlops_lab.kit import jobs, presence
 from mlops_lab.kit.deployments import exists, rolled_out
 from mlops_lab.kit.drawn import drawn
-from mlops_lab.kit.json_lines import json_objects
+from mlops_lab.kit.json_lines import json_object, json_objects
 from mlops_lab.kit.makers import answers_alone
 from mlops_lab.kit.pods import lives_long, name
 from mlops_lab.kube.client import Object
@@ -23,6 +23,7 @@ READY_WITHIN, JOB_WITHIN, SERVED_WITHIN = 120.0, 150.0, 60.0  # s
 ENOUGH = 0.98  # of answers
 RELEASED_WITHIN = 150.0  # s from the Job's beginning
 LOGGED_WITHIN, AT_ONCE = 15.0, 4  # s; ids that come at the same time: a backlog of 5 has to hold them
+SHOWN = 300  # characters of a line
 ASKED, ASKED_EVERY = 4, 3.0  # how often at most, until both parts are in all pages, s
 MODELS = ("forecast", "recommend")
 NOT_YET = absent("this to be played", "it did not come to that")
@@ -168,8 +169,12 @@ async def found_in_logs(lab: Lab) -> Observation:
             shown, late = f"{len(wrong)} have not: {wrong[0]}", ("no", "0 'TimeoutError", f"200, {AWAY}")
             return Observation(False, expected, shown, timed=any(each.startswith(late) for each in wrong))
 
+        broken = list[str]()  # lines with an id that are no JSON objects, at the last look
+
         async def look() -> dict[str, int]:
-            logged = {service: await _logged(lab, service, ids) for service in SERVICES}
+            lines = {service: await _lines(lab, service, ids) for service in SERVICES}
+            logged = {service: _logged(lines[service], ids) for service in SERVICES}
+            broken[:] = [each for line in lines.values() for each in line if json_object(each) is None]
             return {service: AT_ONCE - len(found) for service, found in logged.items() if len(found) < AT_ONCE}
 
         seen = await lab.time.eventually(
@@ -177,18 +182,25 @@ async def found_in_logs(lab: Lab) -> Observation:
             shown=lambda missing: f"{', '.join(f'{one} not in those of {each}' for each, one in missing.items())}",
         )  # fmt: skip
     expected = f"{AT_ONCE} ids stand as request_id in JSON lines of the logs of each of {', '.join(SERVICES)}"
-    return Observation(seen.ok, expected, "they do in all" if seen.ok else seen.seen, seen.value)
+    if seen.ok:
+        return Observation(True, expected, "they do in all", seen.value)
+    shown = f"{seen.seen}; no JSON object is {broken[0][:SHOWN]}" if broken else seen.seen
+    return Observation(False, expected, shown, seen.value)
 
 
-async def _logged(lab: Lab, service: str, ids: Sequence[str]) -> set[str]:
-    """Which of the ids stand in the logs of a Service's pods."""
-    found: set[str] = set()
+def _logged(lines: Sequence[str], ids: Sequence[str]) -> set[str]:
+    """Which of the ids stand in lines that are JSON objects."""
+    return {str(said.get("request_id")) for said in json_objects(lines)} & set(ids)
+
+
+async def _lines(lab: Lab, service: str, ids: Sequence[str]) -> list[str]:
+    """The lines with one of the ids in the logs of a Service's pods."""
+    found: list[str] = []
     for pod in await lab.objects.pods_of(service):
         for container in lives_long(pod["spec"]):
             try:
                 text = await lab.objects.logs(name(pod), container["name"], tail=1000)
             except LabError:  # it has just gone, or has not begun
                 continue
-            lines = [line for line in text.splitlines() if any(each in line for each in ids)]
-            found |= {str(said.get("request_id")) for said in json_objects(lines)} & set(ids)
+            found += [line for line in text.splitlines() if any(each in line for each in ids)]
     return found

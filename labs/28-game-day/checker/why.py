@@ -56,7 +56,8 @@ DEGRADED = (
 LOGS = (
     "the id comes with the request as header X-Request-Id, has to go on with each request that is made for it, "
     "and stands in each service's log in a line that is a JSON object, as request_id: so one search finds what "
-    "became of it. Requests come side by side: an id is its request's, and not the program's"
+    "became of it. Requests come side by side: an id is its request's, and not the program's. print() writes a line's "
+    "end by itself, so that the lines of two threads may run into one: write both at once"
 )
 
 AIR = (

@@ -24,7 +24,9 @@ class Request:
 
 
 def log(**fields):
-    print(json.dumps({"time": time.strftime("%FT%TZ", time.gmtime()), **fields}), file=sys.stderr, flush=True)
+    line = json.dumps({"time": time.strftime("%FT%TZ", time.gmtime()), **fields})
+    sys.stderr.write(f"{line}\n")  # at once: print writes a line's end by itself, and threads' lines run into one
+    sys.stderr.flush()
 
 
 def fetch(url, body=None, within=1.0, headers=()):

@@ -1,6 +1,7 @@
 """The gateway: partners ask here, it asks the model, and its answer goes back; all under one request id."""
 
 import json
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -40,7 +41,8 @@ class Gateway(BaseHTTPRequestHandler):
             "status": status,
             "seconds": round(time.perf_counter() - began, 5),
         }
-        print(json.dumps(line), flush=True)
+        sys.stdout.write(f"{json.dumps(line)}\n")  # a line and its end at once, as others write beside it
+        sys.stdout.flush()
 
     def answer(self, status, body, request_id):
         self.send_response(status)
