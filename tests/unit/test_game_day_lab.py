@@ -95,6 +95,14 @@ def test_an_answer_that_ends_in_its_middle_is_an_os_error(tmp_path: Path, monkey
                 each()
 
 
+def test_a_line_of_the_log_is_written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = list[str]()
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(write=written.append, flush=lambda: None))
+    program(LAB / "start" / "serving.py").log(request_id="a")
+    assert [json.loads(each)["request_id"] for each in written] == ["a"]
+    assert written[0].endswith("}\n")
+
+
 # The day
 
 
