@@ -6,8 +6,8 @@ import re
 
 from mlops_lab.checks import Lab, LabError
 from mlops_lab.kit.autoscalers import Autoscaler, metric_source
+from mlops_lab.kit.next_pods import asks_to_be_scraped
 from mlops_lab.kit.pods import leaving, name
-from mlops_lab.kube.client import Object
 
 METRIC = "http_requests_per_second"
 ACTS = (
@@ -112,10 +112,3 @@ async def why_not_measured(lab: Lab) -> str:
         "Prometheus scrapes the pods, but finds no http_requests_total of theirs there: prometheus.io/path must lead "
         'to the server\'s metrics. Ask Prometheus: count by (__name__) ({namespace="..."})'
     )
-
-
-def asks_to_be_scraped(pod: Object) -> bool:
-    """Has a pod the annotation by which Prometheus scrapes it? Prometheus takes what is no letter or digit for a _."""
-    annotations = pod["metadata"].get("annotations") or {}
-    said = {re.sub(r"\W", "_", key, flags=re.ASCII): value for key, value in annotations.items()}
-    return said.get("prometheus_io_scrape") == "true"

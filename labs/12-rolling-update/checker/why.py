@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.losses import SEE_EVIDENCE, readiness_path, waits_before_end
+from mlops_lab.kit.pod_shares import whole
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
@@ -77,11 +77,5 @@ def may_be_missing(spec: Object) -> int:
     if strategy.get("type", "RollingUpdate") != "RollingUpdate":
         return 0
     rolling = strategy.get("rollingUpdate") or {}
-    missing = _share(rolling.get("maxUnavailable", "25%"), pods, math.floor)
-    return min(pods, missing or int(_share(rolling.get("maxSurge", "25%"), pods, math.ceil) == 0))
-
-
-def _share(number: int | str, pods: int, rounded: Callable[[float], int]) -> int:
-    """So many pods, or such a percentage of these."""
-    text = str(number)
-    return rounded(int(text[:-1]) * pods / 100) if text.endswith("%") else int(text)
+    missing = whole(rolling.get("maxUnavailable", "25%"), pods, math.floor)
+    return min(pods, missing or int(whole(rolling.get("maxSurge", "25%"), pods, math.ceil) == 0))

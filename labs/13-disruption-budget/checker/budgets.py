@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.autoscalers import autoscalers_of
+from mlops_lab.kit.pod_shares import whole
 from mlops_lab.kit.pods import images, leaving, name, ready
 from mlops_lab.kube.client import Object
 
@@ -98,8 +100,8 @@ def let_go(spec: Mapping[str, Any], pods: int) -> int:
     https://kubernetes.io/docs/tasks/run-application/configure-pdb/
     """
     if (least := spec.get("minAvailable")) is not None:
-        return max(0, pods - _of(least, pods))
-    return min(pods, _of(spec.get("maxUnavailable", 0), pods))
+        return max(0, pods - whole(least, pods, math.ceil))
+    return min(pods, whole(spec.get("maxUnavailable", 0), pods, math.ceil))
 
 
 async def autoscaled(lab: Lab, labels: dict[str, str]) -> list[tuple[int, str]]:
@@ -129,9 +131,3 @@ def _counts(least: int, most: int) -> list[int]:
 
 def _let_go_of_each(budgets: Iterable[Object], counts: Iterable[int]) -> Iterable[tuple[int, Object, int]]:
     return [(pods, each, let_go(each["spec"], pods)) for pods in counts for each in budgets]
-
-
-def _of(value: int | str, pods: int) -> int:
-    """A whole number, or a percentage of the pods, rounded up."""
-    text = str(value)
-    return -(-int(text.removesuffix("%")) * pods // 100) if text.endswith("%") else int(text)

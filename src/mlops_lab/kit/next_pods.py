@@ -55,17 +55,26 @@ def scraped_as_before(deployment: Object, pods: Iterable[Object]) -> Observation
     )
 
 
+def asks_to_be_scraped(item: Object) -> bool:
+    """Has a pod, or a template, the annotation by which Prometheus scrapes it?"""
+    return _annotations(item).get("prometheus_io_scrape") == "true"
+
+
 def _scraped(item: Object) -> set[str]:
     """What is scraped of a pod, or of each pod that a template makes, such as `http port 8080, /metrics`."""
-    annotations = (item.get("metadata") or {}).get("annotations") or {}
-    # Prometheus knows annotations by names in which all but letters, digits and _ is _.
-    said = {re.sub(r"\W", "_", key, flags=re.ASCII): value for key, value in annotations.items()}
-    if said.get("prometheus_io_scrape") != "true":
+    if not asks_to_be_scraped(item):
         return set()
+    said = _annotations(item)
     declared = {str(port["containerPort"]) for each in item["spec"]["containers"] for port in each.get("ports") or []}
     ports = {said["prometheus_io_port"]} if said.get("prometheus_io_port") else declared
     scheme, path = said.get("prometheus_io_scheme") or "http", said.get("prometheus_io_path") or "/metrics"
     return {f"{scheme} port {port}, {path}" for port in ports}
+
+
+def _annotations(item: Object) -> dict[str, str]:
+    """As Prometheus knows them: by names in which all but letters, digits and _ is _."""
+    annotations = (item.get("metadata") or {}).get("annotations") or {}
+    return {re.sub(r"\W", "_", key, flags=re.ASCII): value for key, value in annotations.items()}
 
 
 def _listed(scraped: set[str]) -> str:
