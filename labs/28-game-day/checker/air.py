@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mlops_lab.checks import Lab
-from mlops_lab.kit import fakes
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.pods import leaving, name
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
 
 from .lossy import FIRST, WAYS
-from .stage import GROUND
+from .stage import GROUND, ends_at
 
 LINK = "in-the-air"  # the NetworkPolicy that cuts the plane off
 OTHERS = ("page", "forecast", "recommend", "edge", "incidents")  # the other Services that README names
@@ -86,14 +85,15 @@ async def lossy_way(lab: Lab, address: str) -> tuple[tuple[str, int], list[Objec
         if not one["metadata"]["name"].startswith(_LOSSY)  # a check that was cut off may have left one
         for port in one.get("ports") or []
         if port.get("port") and (port.get("name") or "") == called
-        for end in one.get("endpoints") or []
-        if (end.get("conditions") or {}).get("ready") is not False
+        for end in _asked(one)
     ]
-    ends = [fakes.objects(GROUND, address, 80)[1] for _ in range(WAYS)]
-    for number, each in enumerate(ends):
-        each["metadata"]["name"] = f"{_LOSSY}-{number}"
-        each["ports"][0] |= {"port": FIRST + number, "name": called}
+    ends = [ends_at(GROUND, f"{_LOSSY}-{number}", address, FIRST + number, called) for number in range(WAYS)]
     return (ground[0], ends) if ground else None
+
+
+def _asked(one: Object) -> list[Object]:
+    """The ends in an EndpointSlice that get requests."""
+    return [each for each in one.get("endpoints") or [] if (each.get("conditions") or {}).get("ready") is not False]
 
 
 def _leads(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
@@ -104,9 +104,7 @@ def _leads(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> boo
 async def strangers(lab: Lab, service: str, deployment: str) -> set[str]:
     """The addresses behind a Service that get requests and are none of its Deployment's pods."""
     slices = await lab.objects.all("EndpointSlice", f"{_SLICES}={service}")
-    ends = [each for one in slices for each in one.get("endpoints") or []]
-    asked = [each for each in ends if (each.get("conditions") or {}).get("ready") is not False]
-    found = {address for each in asked for address in each.get("addresses") or []}
+    found = {address for one in slices for each in _asked(one) for address in each.get("addresses") or []}
     if not found:
         return found
     return found - {str((each.get("status") or {}).get("podIP")) for each in await owned_pods(lab, deployment)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlops_lab.checks import Lab, LabError, Observation, absent, expect
@@ -169,28 +169,28 @@ async def found_in_logs(lab: Lab) -> Observation:
             shown, late = f"{len(wrong)} have not: {wrong[0]}", ("no", "0 'TimeoutError", f"200, {AWAY}")
             return Observation(False, expected, shown, timed=any(each.startswith(late) for each in wrong))
 
-        broken = list[str]()  # lines with an id that are no JSON objects, at the last look
-
-        async def look() -> dict[str, int]:
-            lines = {service: await _lines(lab, service, ids) for service in SERVICES}
-            logged = {service: _logged(lines[service], ids) for service in SERVICES}
-            broken[:] = [each for line in lines.values() for each in line if json_object(each) is None]
-            return {service: AT_ONCE - len(found) for service, found in logged.items() if len(found) < AT_ONCE}
+        async def look() -> dict[str, list[str]]:
+            return {service: await _lines(lab, service, ids) for service in SERVICES}
 
         seen = await lab.time.eventually(
-            look, lambda missing: not missing, expected="", within=LOGGED_WITHIN,
-            shown=lambda missing: f"{', '.join(f'{one} not in those of {each}' for each, one in missing.items())}",
+            look, lambda lines: not any(_missing(each, ids) for each in lines.values()), expected="",
+            within=LOGGED_WITHIN, shown=lambda lines: _apart(lines, ids),
         )  # fmt: skip
     expected = f"{AT_ONCE} ids stand as request_id in JSON lines of the logs of each of {', '.join(SERVICES)}"
-    if seen.ok:
-        return Observation(True, expected, "they do in all", seen.value)
-    shown = f"{seen.seen}; no JSON object is {broken[0][:SHOWN]}" if broken else seen.seen
-    return Observation(False, expected, shown, seen.value)
+    return Observation(seen.ok, expected, "they do in all" if seen.ok else seen.seen, seen.value)
 
 
-def _logged(lines: Sequence[str], ids: Sequence[str]) -> set[str]:
-    """Which of the ids stand in lines that are JSON objects."""
-    return {str(said.get("request_id")) for said in json_objects(lines)} & set(ids)
+def _missing(lines: Sequence[str], ids: Sequence[str]) -> int:
+    """How many of the ids stand in no line that is a JSON object."""
+    return len(set(ids) - {str(said.get("request_id")) for said in json_objects(lines)})
+
+
+def _apart(lines: Mapping[str, Sequence[str]], ids: Sequence[str]) -> str:
+    """What is missing in which service's lines, and one that is no JSON object, in words."""
+    missing = {service: _missing(each, ids) for service, each in lines.items()}
+    said = ", ".join(f"{number} not in those of {service}" for service, number in missing.items() if number)
+    broken = next((each for of in lines.values() for each in of if json_object(each) is None), "")
+    return f"{said}; no JSON object is {broken[:SHOWN]}" if broken else said
 
 
 async def _lines(lab: Lab, service: str, ids: Sequence[str]) -> list[str]:

@@ -119,6 +119,18 @@ async def target(lab: Lab, service: str) -> str:
     return f"[{host}]:80" if ":" in host else f"{host}:80"
 
 
+def ends_at(service: str, named: str, address: str, port: int, called: str) -> Object:
+    """An EndpointSlice by which a Service leads to a pod of the checker's.
+
+    Args:
+        called: the name of the Service's port; empty if it has none.
+    """
+    _, ends = fakes.objects(service, address, port)
+    ends["metadata"]["name"] = named
+    ends["ports"][0] |= {"port": port, "name": called}
+    return ends
+
+
 def seed_of(lab: Lab) -> int:
     """Of the run's data."""
     return drawn(lab, "data").randrange(10**9)
@@ -167,10 +179,8 @@ async def _played(lab: Lab, feed: str, address: str) -> AsyncIterator[None]:
     before |= await lab.objects.service(feed)
     kept = before["spec"].get("selector") or {}
     before["spec"] = before["spec"] | {"selector": SEEDED}  # a check that was cut off may have left another one
-    _, ends = fakes.objects(feed, address, 80)
-    ends["metadata"]["name"] = f"{feed}-played"
-    ends["ports"][0]["port"] = PORTS[feed]
-    ends["ports"][0]["name"] = (before["spec"].get("ports") or [{}])[0].get("name", "")
+    called = (before["spec"].get("ports") or [{}])[0].get("name", "")
+    ends = ends_at(feed, f"{feed}-played", address, PORTS[feed], called)
     try:
         await lab.objects.patch("Service", feed, {"spec": {"selector": dict.fromkeys(kept) | {PLAYED: "checker"}}})
         await lab.objects.apply([ends])

@@ -79,8 +79,8 @@ CUT = (
 
 SMALL = (
     "a box in a plane has half a core and 256 MiB: the limits of all containers of its one pod together, or the pod's "
-    "own (spec.template.spec.resources); 0 is no limit"
-    f"; {RESIZED_BY_HAND}"
+    "own (spec.template.spec.resources); 0 is no limit; "
+    f"{RESIZED_BY_HAND}"
 )
 
 LEDGER = (
