@@ -569,6 +569,22 @@ def test_deployments_stay_when_a_budget_is_made(
         asyncio.run(task.holds_the_second.run(made_up_lab(objects=objects)))
 
 
+@pytest.mark.parametrize(("second", "right"), [("superseded", True), ("failed", True), ("uninstalled", False)])
+def test_a_release_whose_history_was_kept_was_uninstalled_all_the_same(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, second: str, right: bool
+) -> None:
+    task = loaded("install-with-helm")
+    states = ("superseded", second, "deployed")
+    kept = [
+        {"version": number, "info": {"status": state}, "manifest": f"of {number % 2}", "config": {"odd": number % 2}}
+        for number, state in enumerate(states, 1)
+    ]
+    monkeypatch.setattr(task, "revisions", gives(kept))
+    monkeypatch.setattr(task, "_answers", gives())
+    with judged(right, "2 uninstalled"):
+        asyncio.run(task.is_back.run(made_up_lab()))
+
+
 @pytest.mark.parametrize(
     ("volume", "more", "said"),
     [

@@ -23,6 +23,10 @@ async def is_back(lab: TaskLab) -> None:
     expect(holds(kept, f"release {D.old} has its first two revisions in its history", f"there is: {said}")).because(
         "helm uninstall takes the history with it; helm rollback adds a revision that is like an earlier one"
     )
+    went = any(status(each) == "uninstalled" for each in found)
+    expect(holds(not went, f"release {D.old} was not uninstalled", f"there is: {said}")).because(
+        "helm uninstall --keep-history keeps the history and deletes the objects: nobody answers until they are back"
+    )
     again = status(last) == "deployed" and last["manifest"] == first["manifest"]
     like_first = "its newest revision is deployed, and like the first one"
     expect(holds(again, like_first, f"{said}, and the newest one is not like the first")).because(
