@@ -226,6 +226,19 @@ def test_a_volume_that_was_reserved_by_hand(loaded: Loaded, claim: Any, marks: A
     assert loaded("claim-that-stays-pending")._reserved(volume) is reserved
 
 
+@pytest.mark.parametrize(("more", "seen"), [("", ""), ("-again", "again"), (None, "none")])
+def test_a_class_of_another_name_is_another_one_whatever_its_value(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, more: str | None, seen: str
+) -> None:
+    task = loaded("first-served-when-full")
+    pod = {} if more is None else {"priorityClassName": f"{task.D.high}{more}"}
+    taken = SimpleNamespace(pod={"spec": {"priority": task.D.high_value}}, refusal="")
+    monkeypatch.setattr("mlops_lab.kit.admission.answered", gives(taken))
+    lab = made_up_lab(objects=NothingThere(deployment=found({"spec": {"template": {"spec": pod}}})))
+    with judged(not seen, seen):
+        asyncio.run(task.trials.priority_of(lab, task.D.urgent, task.D.high, task.D.high_value))
+
+
 @pytest.mark.parametrize(
     ("at", "files", "own"),
     [

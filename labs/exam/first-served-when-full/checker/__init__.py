@@ -18,9 +18,9 @@ _DOMAINS = ("cka/workloads-and-scheduling",)
 
 @check(points=3, owns="the place", domains=_DOMAINS)
 async def takes_the_place(lab: TaskLab) -> None:
-    """Pods of the urgent Deployment have the wanted priority, and take the place from one that runs."""
+    """Pods of the urgent Deployment have the class and its priority, and take the place from one that runs."""
     await trials.as_they_were(lab)
-    expect(await trials.priority_of(lab, D.urgent, D.high_value)).because(
+    expect(await trials.priority_of(lab, D.urgent, D.high, D.high_value)).because(
         "a pod has the priority of the class that its template names, from the moment when it is made"
     )
     expect(await trials.takes_over(lab)).because(
@@ -30,9 +30,9 @@ async def takes_the_place(lab: TaskLab) -> None:
 
 @check(points=2, owns="the queue", domains=_DOMAINS)
 async def waits_in_turn(lab: TaskLab) -> None:
-    """A pod of the polite Deployment has the wanted priority, and no pod that runs has to go for it."""
+    """A pod of the polite Deployment has the class and its priority, and no pod that runs has to go for it."""
     await trials.as_they_were(lab)
-    expect(await trials.priority_of(lab, D.report, D.polite_value)).because(
+    expect(await trials.priority_of(lab, D.report, D.polite, D.polite_value)).because(
         "pods that wait are taken by their priority, which is that of the class that their template names"
     )
     expect(await trials.waits_for_its_turn(lab)).because(

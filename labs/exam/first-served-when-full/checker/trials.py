@@ -41,11 +41,16 @@ async def as_they_were(lab: TaskLab) -> None:
         )
 
 
-async def priority_of(lab: TaskLab, name: str, value: int) -> Observation:
-    """Whether a pod that a Deployment's template makes gets that priority."""
+async def priority_of(lab: TaskLab, name: str, named: str, value: int) -> Observation:
+    """Whether a Deployment's template names that class, and a pod that it makes gets that priority."""
     spec = (await lab.objects.deployment(name).present())["spec"]["template"]["spec"]
-    named = spec.get("priorityClassName")
-    probe = admission.gated(lab, "of-its-class", **({"priorityClassName": named} if named else {}))
+    own = spec.get("priorityClassName") or "none"
+    must(
+        observe(f"class that the template of {name} names", own, equal_to(named)),
+        "pods have the class that their template names, and one of another name is another class, whatever its value. "
+        "The value of one that is there can't be changed: delete it, and create it anew",
+    )
+    probe = admission.gated(lab, "of-its-class", priorityClassName=named)
     answer = await admission.answered(lab, probe)
     seen = answer.pod["spec"].get("priority", 0) if answer.pod else answer.refusal
     return observe(f"priority of {name}'s pods", seen, equal_to(value))
