@@ -226,6 +226,38 @@ def test_a_volume_that_was_reserved_by_hand(loaded: Loaded, claim: Any, marks: A
     assert loaded("claim-that-stays-pending")._reserved(volume) is reserved
 
 
+@pytest.mark.parametrize(
+    ("runs", "next_one", "killed", "seen"),
+    [
+        ("new", "Pending", [], ""),
+        ("old", "Running", ["before"], ""),
+        ("old", "Pending", ["before"], "next: not ready, Pending"),
+    ],
+)
+def test_what_is_pushed_last_is_what_the_next_pod_runs(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, runs: str, next_one: str, killed: list[str], seen: str
+) -> None:
+    def pod(name: str, phase: str, digest: str) -> Any:
+        ready = {"type": "Ready", "status": str(phase == "Running")}
+        told = [{"imageID": f"localhost:5001/a-server@sha256:{digest}"}]
+        status = {"phase": phase, "conditions": [ready], "containerStatuses": told}
+        return {"metadata": {"name": name, "uid": name}, "status": status}
+
+    task, gone, looks = loaded("an-image-to-push"), list[str](), list[Any]()
+    looks += [[pod("before", "Running", runs)], [pod("next", next_one, "new")]]
+
+    async def owned(*given: Any) -> Any:
+        return looks.pop(0)
+
+    async def kill(name: str) -> None:
+        gone.append(name)
+
+    monkeypatch.setattr("mlops_lab.kit.deployments.owned_pods", owned)
+    with judged(not seen, seen):
+        asyncio.run(task._must_run(made_up_lab(objects=NothingThere(kill=kill)), "sha256:new"))
+    assert gone == killed
+
+
 @pytest.mark.parametrize(("more", "seen"), [("", ""), ("-again", "again"), (None, "none")])
 def test_a_class_of_another_name_is_another_one_whatever_its_value(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, more: str | None, seen: str

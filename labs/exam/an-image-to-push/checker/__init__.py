@@ -3,9 +3,10 @@
 import hashlib
 from pathlib import Path
 
-from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, observe
+from mlops_lab.checks import Lab, Observation, check, equal_to, expect, holds, is_ready, observe
 from mlops_lab.kit import deployments, given, pushed
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.pods import containers_of, leaving, name, states
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.images import layers
@@ -18,6 +19,7 @@ D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
 _IMAGE, _ALSO = f"{D.image}:{D.tag}", f"{D.image}:{D.also}"
 _BASE = "flight-delay:v1"
+_NEXT_WITHIN = 20.0  # s
 
 
 async def content(lab: Lab) -> layers.Content:
@@ -42,6 +44,7 @@ async def runs_in_the_cluster(lab: TaskLab) -> None:
     must(await given.around_is_given(lab, _START, D.app), "what is missing is the image, and nothing else")
     must(await given.given_service(lab, _START, D.app), "the Service stays as it is")
     must(_of_the_image_alone(await lab.objects.deployment(D.app).present()), "the image says it, and nothing beside it")
+    await _must_run(lab, there)
     answer = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, "/"), within=15)
     expect(observe("status of GET / (0: no answer)", answer.status, equal_to(200))).because(
         "leave the Service as it is"
@@ -63,6 +66,32 @@ async def runs_in_the_cluster(lab: TaskLab) -> None:
         "USER in the Dockerfile says as whom the image's program runs, where the pod does not"
     )
     await must_answer(lab, D.app, D.app)
+
+
+async def _must_run(lab: TaskLab, digest: str) -> None:
+    """What is pushed now runs: pods of an earlier push are deleted, and those that come in their place get ready.
+
+    Raises:
+        Failure: they do not.
+    """
+    pods = [each for each in await deployments.owned_pods(lab, D.app) if is_ready(each) and not leaving(each)]
+    before = {each["metadata"]["uid"]: name(each) for each in pods if not _runs(each, digest)}
+    if not before:
+        return
+    for each in before.values():
+        await lab.objects.kill(each)
+    seen = await lab.time.eventually(
+        lambda: deployments.owned_pods(lab, D.app),
+        lambda now: bool(now) and all(is_ready(each) and each["metadata"]["uid"] not in before for each in now),
+        expected=f"the next pod, of what {_IMAGE} means now, is ready",
+        shown=lambda now: "; ".join(states(now)) or "no pods", within=_NEXT_WITHIN,
+    )  # fmt: skip
+    must(seen, "a pod goes on with the image that it was started from; what was pushed since is run by the next one")
+
+
+def _runs(pod: Object, digest: str) -> bool:
+    """Does a pod's container run the image of that digest, as the node says?"""
+    return any(str(each.get("imageID")).endswith(f"@{digest}") for each in containers_of(pod))
 
 
 def _of_the_image_alone(deployment: Object) -> Observation:
