@@ -251,6 +251,15 @@ def test_a_rule_file_with_wrong_tags_has_no_rules(checker: Loaded, task: str, re
     assert getattr(checker(task), read)(text) == []
 
 
+@pytest.mark.parametrize(
+    ("rule", "severity"),
+    [("{alert: A}", "page"), ("{alert: A, labels: {severity: low}}", "low"), ("{alert: A, labels: [low]}", "page")],
+)
+def test_an_alert_has_the_labels_of_its_group(checker: Loaded, rule: str, severity: str) -> None:
+    (found,) = checker("alert-on-errors").alerts(f"groups: [{{labels: {{severity: page}}, rules: [{rule}]}}]")
+    assert found["labels"] == {"severity": severity}
+
+
 def test_a_pipe_instead_of_a_result_is_not_waited_for(checker: Loaded, tmp_path: Path) -> None:
     it, pipe = checker("measure-drift"), tmp_path / "pipe"
     os.mkfifo(pipe)

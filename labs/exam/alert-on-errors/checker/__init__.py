@@ -25,8 +25,7 @@ async def has_the_alert(lab: TaskLab) -> None:
     expect(observe(f"alerts {D.alert} in {KEY}", len(named), equal_to(1))).because(
         "the file is YAML: groups, each with a name and its rules; kubectl get configmap -o yaml shows it as it is"
     )
-    labels, notes = named[0].get("labels"), named[0].get("annotations")
-    severity = labels.get("severity") if isinstance(labels, dict) else None
+    severity, notes = named[0]["labels"].get("severity"), named[0].get("annotations")
     expect(observe("label severity", severity, equal_to(D.severity))).because("messages find their way by it")
     summary = str(notes.get("summary") or "").strip() if isinstance(notes, dict) else ""
     expect(holds(bool(summary), "a summary", "none")).because("whoever is woken up reads it first")

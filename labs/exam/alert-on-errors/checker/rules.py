@@ -33,9 +33,18 @@ class Fired:
 
 
 def alerts(text: str) -> list[dict[str, Any]]:
-    """The alerts of a rule file; none where it is no such file."""
-    rules = [rule for group in _groups(text) for rule in _listed(group, "rules")]
-    return [rule for rule in rules if isinstance(rule, dict) and "alert" in rule]
+    """The alerts of a rule file, with their groups' labels; none where it is no such file."""
+    rules = [(group, rule) for group in _groups(text) for rule in _listed(group, "rules")]
+    return [
+        {**rule, "labels": {**_labels(group), **_labels(rule)}}
+        for group, rule in rules if isinstance(rule, dict) and "alert" in rule
+    ]  # fmt: skip
+
+
+def _labels(item: dict[str, Any]) -> dict[str, Any]:
+    """The labels of a rule, or of a group, which are those of all its rules that say nothing else."""
+    found = item.get("labels")
+    return found if isinstance(found, dict) else {}
 
 
 def seldom_evaluated(text: str) -> list[str]:
