@@ -1255,6 +1255,14 @@ def test_an_ingress_has_no_host_beside_the_one_that_was_wanted(
         asyncio.run(it.leads_nowhere_else.run(made))
 
 
+def test_an_ingress_that_was_mended_is_for_its_host_alone(checker: Callable[[str], Any]) -> None:
+    it = checker("ingress-without-answer")
+    own = {"host": it._HOST}
+    assert it._hosts({"rules": [own, own]}) == {it._HOST}
+    assert it._hosts({"rules": [{}]}) == it._hosts({"defaultBackend": {}}) == {"every host"}
+    assert it._hosts({"rules": [own], "defaultBackend": {}}) == {it._HOST, "every host"}
+
+
 def _key_of(name: str) -> Any:
     return {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": name, "key": "key"}}}
 

@@ -24,7 +24,7 @@ _START = Path(__file__).parents[1] / "start"
 
 @check(points=3, domains=_DOMAINS)
 async def answers(lab: TaskLab) -> None:
-    """Every path of the host leads to the Service."""
+    """Every path of the host leads to the Service, and no other host does."""
     ingress = await presence.exists(lab, "Ingress", D.app, "the Ingress has this name", others=True)
     asks, right = _leads(D.app)
     shown = f"{', '.join(_PATHS)} of {D.app}.example.org lead to Service {D.app}"
@@ -35,6 +35,10 @@ async def answers(lab: TaskLab) -> None:
     named = ", ".join(sorted(_services(ingress["spec"])))
     expect(observe("the Service that it names", named, equal_to(D.app))).because(
         "another Service before the same pods is one more thing to look after"
+    )
+    hosts = ", ".join(sorted(_hosts(ingress["spec"])))
+    expect(observe("the host that it is for", hosts, equal_to(_HOST))).because(
+        "a rule without a host, and a default backend, are for every host that no other rule is for"
     )
     more = await others_for(lab, _HOST, D.app)
     expect(holds(not more, f"{_HOST} is led by Ingress {D.app} alone", f"by {', '.join(more)}, too")).because(
@@ -59,6 +63,12 @@ def _services(spec: Object) -> set[str]:
     paths = [path for rule in spec.get("rules") or [] for path in (rule.get("http") or {}).get("paths") or []]
     behind = [path["backend"] for path in paths] + ([spec["defaultBackend"]] if "defaultBackend" in spec else [])
     return {str((each.get("service") or {}).get("name")) for each in behind}
+
+
+def _hosts(spec: Object) -> set[str]:
+    """The hosts that an Ingress is for."""
+    rules = [*(spec.get("rules") or []), *([{}] if "defaultBackend" in spec else [])]
+    return {str(rule.get("host") or "every host") for rule in rules}
 
 
 def _leads(app: str) -> tuple[list[Ask], Callable[[Sequence[Said]], str]]:
