@@ -448,6 +448,31 @@ def test_lines_are_printed_as_they_come(checker: Loaded, apart: float, right: bo
         asyncio.run(it.prints_every_line.run(lab()))
 
 
+@pytest.mark.parametrize(("grace", "longer"), [(None, 0), (2, 2), (30, 30), (3600, 30)])
+def test_a_job_has_the_time_that_its_sidecar_may_take_to_end(checker: Loaded, grace: int | None, longer: int) -> None:
+    it, waited = checker("sidecar-that-ships-logs"), []
+
+    async def ended(*given: Any, within: float) -> Observation:
+        waited.append(within)
+        return READY
+
+    it.pod_of_the_job, it.ended = gives({"spec": {"terminationGracePeriodSeconds": grace}}), ended
+    asyncio.run(it.completes.run(lab()))
+    assert waited == [it._ENDED_WITHIN + longer]
+
+
+def test_the_exit_code_of_a_sidecar_is_that_with_which_it_ended_by_itself(checker: Loaded) -> None:
+    """In the end the kubelet kills it, which has another code."""
+    it = checker("sidecar-that-ships-logs")
+    killed, before = {"terminated": {"exitCode": 137}}, {"terminated": {"exitCode": 1}}
+    status = {"name": it.D.shipper, "restartCount": 1, "state": killed, "lastState": before}
+    sidecar = {"name": it.D.shipper, "restartPolicy": "Always"}
+    it.pod_of_the_job = gives({"spec": {"initContainers": [sidecar]}, "status": {"initContainerStatuses": [status]}})
+    with pytest.raises(Failure) as failed:
+        asyncio.run(it.is_a_sidecar.run(lab()))
+    assert getattr(failed.value, "evidence", ()) == ("its exit code then: 1",)
+
+
 @pytest.mark.parametrize("way", ["scaleUp", "scaleDown"])
 def test_an_autoscaler_that_goes_one_way_alone_scales_nothing(checker: Loaded, way: str) -> None:
     it = checker("scale-and-survive")
