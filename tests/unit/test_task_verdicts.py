@@ -428,6 +428,21 @@ def test_another_mount_of_the_models_folder_may_be_one_to_write_into(
     assert capsys.readouterr().out.startswith(said)
 
 
+@pytest.mark.parametrize(("text", "why"), [(None, "behind a prefix"), ("another", "the bytes count")])
+def test_a_variable_that_is_not_there_is_not_one_with_another_text(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, text: str | None, why: str
+) -> None:
+    task = loaded("config-from-two-sources")
+    secret = {"data": {task.D.entry: base64.b64encode(task.D.secret_value.encode()).decode()}}
+    answer = {"key_sha256": hashlib.sha256(text.encode()).hexdigest() if text else None}
+    monkeypatch.setattr(task, "settled", gives([{}]))
+    monkeypatch.setattr("mlops_lab.kit.presence.exists", gives(secret))
+    made = made_up_lab(traffic=Room(first_answer=gives(SimpleNamespace(fields=lambda: answer))))
+    with pytest.raises(Failure) as failed:
+        asyncio.run(task.has_its_key.run(made))
+    assert why in failed.value.why
+
+
 @pytest.mark.parametrize(("stays", "right"), [("", True), ("first", False), ("second", False)])
 def test_each_of_two_files_follows_a_change(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, stays: str, right: bool
