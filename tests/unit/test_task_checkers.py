@@ -338,6 +338,24 @@ def test_the_pipelines_parameters_are_handed_on(
     ("old", "new", "right"),
     [
         ("", "", True),
+        ("Hand the batch over.", "Hand the batch over, once.", True),
+        ('    """Hand the batch over."""\n', "", True),
+        ("    import urllib.request\n\n    request", "    import urllib.request  # no more\n    request", True),
+        ("timeout=20", "timeout=5", False),
+        ("def publish", "def hand_over", False),
+    ],
+)
+def test_what_two_steps_do_stays(checker: Callable[[str], Any], old: str, new: str, right: bool) -> None:
+    it = checker("try-it-again")
+    text = (it.start / "pipeline.py").read_text()
+    executors = {"exec": {"container": {"command": ["sh", "-c", "exec", text.replace(old, new) if old else text]}}}
+    assert it.as_given({"pipeline_spec": {"deploymentSpec": {"executors": executors}}}).ok is right
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "right"),
+    [
+        ("", "", True),
         ("\n\n", "\n", True),
         ("depth: int = 4", "depth: int = 5", False),
         ("    train(rate=rate, depth=depth)\n", "", False),

@@ -115,7 +115,7 @@ def _cached(spec: Plain) -> Iterator[bool]:
 
 
 def _steps(text: str) -> dict[str, str]:
-    """The two steps' functions in a Python text, without decorators; none where it is no such text."""
+    """The two steps' functions in a Python text, but for decorators and what they say of themselves; else none."""
     try:
         body = ast.parse(text).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -123,6 +123,7 @@ def _steps(text: str) -> dict[str, str]:
     found = {each.name: each for each in body if isinstance(each, ast.FunctionDef) and each.name in (FETCH, PUBLISH)}
     for each in found.values():
         each.decorator_list = []
+        each.body = each.body[1:] if ast.get_docstring(each) is not None else each.body
     return {name: ast.dump(each) for name, each in found.items()}
 
 
