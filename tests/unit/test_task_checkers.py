@@ -437,9 +437,20 @@ def test_the_other_probe_waits_for_the_startup_probe(
     assert longest(checker, {"livenessProbe": often, "startupProbe": told}) == seconds
 
 
-def longest(checker: Callable[[str], Any], container: Any) -> float:
+@pytest.mark.parametrize(
+    ("pod", "probe", "seconds"), [(30, {}, 33), (1, {}, 4), (5, {}, 8), (30, {"terminationGracePeriodSeconds": 1}, 4)]
+)
+def test_what_a_container_that_hangs_gets_to_end_is_counted(
+    checker: Callable[[str], Any], pod: Any, probe: Any, seconds: int
+) -> None:
+    often = {"periodSeconds": 2, "failureThreshold": 2}
+    found = longest(checker, {"livenessProbe": {**often, **probe}}, ends_within=pod)
+    assert found == seconds
+
+
+def longest(checker: Callable[[str], Any], container: Any, *, ends_within: int = 1) -> float:
     async def present() -> Any:
-        return {"spec": {"containers": [container]}}
+        return {"spec": {"containers": [container], "terminationGracePeriodSeconds": ends_within}}
 
     made = lab(objects=Room(named=lambda *given: SimpleNamespace(present=present)))
     seconds: float = asyncio.run(checker("one-pod-on-every-node").longest(made, "a-pod"))

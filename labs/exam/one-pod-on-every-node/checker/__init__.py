@@ -11,7 +11,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _READY_WITHIN, _HEALED_WITHIN, _WATCHED_FOR = 15, 13, 3  # s
-_LONGEST = 10  # s until the last failure; to stop the container takes a moment more
+_LONGEST = 10  # s until the last failure; to stop the container takes the second that was given
 _DOMAINS = ("cka/workloads-and-scheduling", "ckad/design-and-build")
 
 
@@ -53,15 +53,15 @@ async def heals_itself(lab: TaskLab) -> None:
     healed = await daemon.started_anew(lab, ill, within=_HEALED_WITHIN, ready_within=_READY_WITHIN)
     expect(healed).because(
         "a readinessProbe only keeps requests away; a livenessProbe has the kubelet start a container anew, after "
-        "failureThreshold failures, one each periodSeconds. It must ask what tells that the container hangs"
+        "failureThreshold failures, one each periodSeconds. It must ask what tells that the container hangs. Told to "
+        "end, this program does not: the kubelet waits for terminationGracePeriodSeconds, 30 where nothing is said"
     )
     longest = await daemon.longest(lab, ill)
-    expect(
-        observe("until the last of its failures, at worst", longest, at_most(_LONGEST), unit="s", timed=False)
-    ).because(
+    what = "until the last of its failures, and what it gets to end beyond a second, at worst"
+    expect(observe(what, longest, at_most(_LONGEST), unit="s", timed=False)).because(
         "a container may hang at any moment: it takes up to periodSeconds times failureThreshold, which is 3 where "
         "nothing is said; and nobody asks one that has only just started before initialDelaySeconds, or before its "
-        "startupProbe has succeeded"
+        "startupProbe has succeeded. A terminationGracePeriodSeconds of more than the 1 that was given is added to that"
     )
     since = {**before, ill: (await daemon.counts(lab)).get(ill, 0)}
     expect(await daemon.left_alone(lab, since, watched_for=_WATCHED_FOR)).because(
