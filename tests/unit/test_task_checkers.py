@@ -8,6 +8,7 @@ import contextlib
 import copy
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -827,6 +828,26 @@ def test_what_an_overlay_writes_out_lacks_what_the_base_gets(
     made = lab(work=Work(it.start, "lab", Platform.registry, {}))
     seen = asyncio.run(it.follows_the_base(made))
     assert (seen.ok, seen.seen.removeprefix("the overlay lacks ")) == (not lacks, lacks or seen.expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ({}, True),
+        ({".service.yaml.swp": b"b0VIM 9.1\x00\xe9"}, True),
+        ({"service.yaml~": b"kind: Service\n"}, True),
+        ({"service.yaml": b"kind: Service\n"}, False),
+        ({"service.yaml": b"\xe9"}, False),
+    ],
+)
+def test_what_an_editor_puts_beside_the_bases_files_changes_none_of_them(
+    checker: Callable[[str], Any], tmp_path: Path, written: dict[str, bytes], given: bool
+) -> None:
+    it = checker("overlay-with-kustomize")
+    own = shutil.copytree(it.start, tmp_path / "own")
+    for name, content in written.items():
+        (own / "base" / name).write_bytes(content)
+    assert it.base_is_given(lab(work=Work(own, "lab", Platform.registry, {}))) is given
 
 
 @pytest.mark.parametrize(("options", "cached"), [({}, False), ({"enableCache": True}, True)])

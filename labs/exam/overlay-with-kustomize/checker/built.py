@@ -99,11 +99,14 @@ def _objects(output: str) -> dict[tuple[str, str], Object]:
 
 
 def base_is_given(lab: TaskLab) -> bool:
-    """Are the base's files as they were? The name of the image's registry is the cluster's own."""
+    """Are the base's files as they were? The name of the image's registry is the cluster's own.
+
+    What an editor has put beside them, such as a swap file, is no part of the base.
+    """
     folder = lab.work.folder / "base"
     names = {file.name for file in _BASE.iterdir()}
     try:
-        now = {file.name: file.read_text(encoding="utf-8") for file in folder.iterdir() if file.is_file()}
+        now = {name: (folder / name).read_text(encoding="utf-8") for name in names}
     except (OSError, UnicodeDecodeError):
         return False
     own = f"{lab.platform.registry}/"
