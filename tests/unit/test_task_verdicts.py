@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mlops_lab.checks import Failure
+from mlops_lab.checks import Failure, Observation
 from mlops_lab.checks.rooms.objects import Printed
+from mlops_lab.checks.rooms.work import Command
 from mlops_lab.labs.checker import load
 from mlops_lab.tasks.rendering import render
 from mlops_lab.tasks.task import bank, named
@@ -97,6 +98,20 @@ def test_a_request_is_cleared_away_an_hour_after_its_certificate_was_issued(
     found = cleared(made, LONG_AGO)
     assert found.startswith(said) and bool(found) == bool(said)
     assert cleared(None, LONG_AGO)
+
+
+@pytest.mark.parametrize(("seconds", "right"), [(86_400, True), (31_536_000, True), (86_000, False), (3600, False)])
+def test_the_certificate_in_a_kubeconfig_is_good_for_a_day_itself(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, seconds: int, right: bool
+) -> None:
+    task = loaded("a-user-with-a-certificate")
+    made = SimpleNamespace(not_valid_before_utc=LONG_AGO, not_valid_after_utc=LONG_AGO + timedelta(seconds=seconds))
+    monkeypatch.setattr(task, "content", gives(Observation(True, "", "")))
+    monkeypatch.setattr(task, "known_as", gives(f"{task.D.user}, by a certificate"))
+    monkeypatch.setattr(task, "certificate", gives(made))
+    monkeypatch.setattr(task, "kubectl", gives(Command(0, f"pod/{task.D.pod}\n", 0.1)))
+    with judged(right, f"good for {seconds / 3600:.1f} h in all"):
+        asyncio.run(task.kubeconfig_is_hers.run(made_up_lab()))
 
 
 @pytest.mark.parametrize(

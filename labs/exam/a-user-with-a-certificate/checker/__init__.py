@@ -9,7 +9,7 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .kubeconfig import DAY, FILE, certificate, cleared, content, known_as
+from .kubeconfig import DAY, FILE, certificate, cleared, content, hours, known_as, lasts
 
 D = drawn(Drawn, __file__)
 _DOMAINS = ("cka/cluster-architecture", "ckad/environment-configuration-and-security")
@@ -94,13 +94,18 @@ async def sees_pods_alone(lab: TaskLab) -> None:
 
 @check(points=3, needs=(certificate_is_issued, sees_pods_alone), domains=_DOMAINS)
 async def kubeconfig_is_hers(lab: TaskLab) -> None:
-    """With the file, and it alone, she is known to the API server by her certificate and sees the pods."""
+    """With the file, and it alone, she is known by her certificate, which is good for a day, and sees the pods."""
     expect(await content(lab)).because(
         "what is in a kubeconfig whoever has it may use. --embed-certs puts the files' content into it"
     )
     expect(observe("who has the file is", await known_as(lab), equal_to(f"{D.user}, by a certificate"))).because(
         "the API server takes a user's name from the certificate that the client shows: kubectl auth whoami"
     )
+    if made := await certificate(lab):
+        long = f"the certificate in {FILE} is good for {hours(DAY)} at least"
+        expect(holds(lasts(made) >= DAY, long, f"it is good for {hours(lasts(made))} in all")).because(
+            "a request that is made anew gets a certificate of its own, and the file has the one that was put into it"
+        )
     done = await kubectl(lab, "--kubeconfig", FILE, "get", "pods", "-o", "name")
     right = done.code == 0 and f"pod/{D.pod}" in done.output.split()
     seen = (done.output.strip().splitlines() or ["nothing"])[-1][:200]

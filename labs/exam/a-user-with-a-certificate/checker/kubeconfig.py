@@ -64,16 +64,25 @@ async def certificate(lab: TaskLab) -> x509.Certificate | None:
         return None
 
 
+def lasts(made: x509.Certificate) -> timedelta:
+    """How long a certificate is good for in all."""
+    return made.not_valid_after_utc - made.not_valid_before_utc
+
+
+def hours(time: timedelta) -> str:
+    """A span of time in words."""
+    return f"{time.total_seconds() / 3600:.1f} h"
+
+
 def cleared(made: x509.Certificate | None, now: datetime) -> str:
     """Why the cluster can't have removed the request of a certificate, or it is none of a day; empty if all is well."""
     if made is None:
         return f"there is none, and no certificate in {FILE}"
-    begins, ends = made.not_valid_before_utc, made.not_valid_after_utc
+    begins = made.not_valid_before_utc
     if now - begins < _KEPT:
         ago = round((now - begins).total_seconds() / 60)
         return f"there is none, and her certificate began {ago} min ago: the cluster would still have its request"
-    hours = (ends - begins).total_seconds() / 3600
-    return "" if ends - begins >= DAY else f"there is none, and her certificate is good for {hours:.1f} h in all"
+    return "" if lasts(made) >= DAY else f"there is none, and her certificate is good for {hours(lasts(made))} in all"
 
 
 def _part(entry: Any, name: str) -> dict[str, Any]:
