@@ -202,6 +202,28 @@ def test_the_api_servers_container_is_as_before(
         asyncio.run(it.all_else_is_as_before.run(lab(objects=Room(named=found(space)))))
 
 
+@pytest.mark.parametrize(
+    ("word", "right"),
+    [
+        ("--etcd-servers=https://127.0.0.1:2379", True),
+        ("--etcd-servers=https://172.18.0.4:2379,https://localhost:2379", True),
+        ("--etcd-servers=https://127.0.0.1:2389", False),
+        ("--tls-cert-file=/etc/kubernetes/pki/apiserver.crt", True),
+        ("--tls-cert-file=/etc/kubernetes/pki/store.crt", False),
+    ],
+)
+def test_what_the_wrong_line_named_is_not_made_so_that_it_fits(
+    checker: Loaded, monkeypatch: pytest.MonkeyPatch, word: str, right: bool
+) -> None:
+    it, modes = checker("when-kubectl-gets-no-answer"), "--authorization-mode=Node,RBAC"
+    monkeypatch.setattr(nodes, "control_plane", lambda lab: "c")
+    monkeypatch.setattr(nodes, "printed", gives("403"))
+    it._pod = gives({"spec": {"containers": [{"command": [modes, word]}]}})
+    space = {"metadata": {"annotations": {it._BEFORE: modes}}}
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match=f"still {word}"):
+        asyncio.run(it.all_else_is_as_before.run(lab(objects=Room(named=found(space)))))
+
+
 def test_what_a_fault_breaks_is_not_told_by_what_is_kept_of_the_api_servers_flags(checker: Loaded) -> None:
     broken = "|".join(each.removeprefix("--") for each in checker("when-kubectl-gets-no-answer")._BROKEN)
     assert f"grep -vE '^--({broken})'" in (bank() / "when-kubectl-gets-no-answer/setup/setup.sh").read_text()

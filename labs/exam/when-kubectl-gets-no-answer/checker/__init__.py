@@ -19,6 +19,8 @@ _READY_WITHIN, _SCALED_WITHIN = 20.0, 20.0
 _STATIC = "kubernetes.io/config.source"
 # What the task may have broken; the annotation of its Namespace that has all other words of the server's command.
 _BROKEN, _BEFORE = ("--etcd-servers", "--tls-cert-file", "--client-ca"), "mlops-lab/server"
+# What two of these say when they are mended: etcd's port, and the file that kubeadm keeps.
+_MENDED = {"--etcd-servers": ":2379", "--tls-cert-file": "/apiserver.crt"}
 # The annotation that has its container, and what of that is compared beside the command.
 _CONTAINER, _COMPARED = "mlops-lab/container", ("image", "livenessProbe", "readinessProbe", "resources", "startupProbe")
 _SECRETS = "https://127.0.0.1:6443/api/v1/secrets"
@@ -78,6 +80,12 @@ async def all_else_is_as_before(lab: TaskLab) -> None:
         holds(not other, "its other flags as before", f"{', '.join(flags)} not as before"),
         "only one line of its manifest was wrong: what was tried in the search for it is taken back, and what kubeadm "
         "makes anew by its defaults is another API server",
+    )
+    said = {flag: _said(words, flag) for flag in _MENDED}
+    beside = [f"{flag}={value}" for flag, value in said.items() if value and _MENDED[flag] not in value]
+    must(
+        holds(not beside, "what was changed is changed back", f"still {', '.join(beside)}"),
+        "what is made or moved so that a wrong line fits is nobody's: kubeadm renews apiserver.crt, and no copy of it",
     )
     own = json.loads((space["metadata"].get("annotations") or {}).get(_CONTAINER) or "{}")
     parts = [each for each in _COMPARED if (container.get(each) or {}) != (own.get(each) or {})]
