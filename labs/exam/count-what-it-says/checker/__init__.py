@@ -20,6 +20,7 @@ _REFUSED: tuple[Any, ...] = (
     {"rows": [{"hour": 7, "distance": 300}, {"hour": 9}]},
     {"flights": []},
     {"rows": 3},
+    [{"hour": 7, "distance": 300}],  # rows, and no object around them
     '{"rows": [',  # sent as it is
 )
 _READY_WITHIN = 25.0
