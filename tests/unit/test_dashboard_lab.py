@@ -38,6 +38,14 @@ def test_no_wrong_number_is_true(seed: int) -> None:
             assert checks.scale_of(wanted, {"": value}, truth) is None, f"{wanted.title}: {why}"
 
 
+def test_a_time_may_be_in_any_unit_that_grafana_writes_seconds_or_milliseconds_with() -> None:
+    for seconds, milliseconds in (("s", "ms"), ("dtdurations", "dtdurationms"), ("clocks", "clockms")):
+        for wanted in (checks.LATENCY, checks.LATEST):
+            assert (wanted.scale(seconds), wanted.scale(milliseconds)) == (1, 1000)
+    assert checks.LATEST.scale("dthms") == checks.LATEST.scale("dtdhms") == 1
+    assert checks.LATENCY.scale("hertz") is None
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_one_airline_has_overspent_and_one_has_not_failed(seed: int) -> None:
     world = checks.draw(random.Random(seed), 1_700_000_000)

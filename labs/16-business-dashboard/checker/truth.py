@@ -85,7 +85,8 @@ def mean(parts: Sequence[float]) -> float:
 # Grafana's units, with what a value is multiplied by: 0.42 is 42 % as percentunit, 42 is as percent.
 PER_MINUTE = dict.fromkeys(("opm", "cpm", "reqpm", "rpm", "wpm", "mpm", "epm", "recpm", "rowspm"), 1.0)
 SHARE = {"percentunit": 1.0, "percent": 100.0}
-TIME = {"s": 1.0, "ms": 1e3, "m": 1 / 60, "dtdurations": 1.0, "dthms": 1.0, "clocks": 1.0, "µs": 1e6}
+TIME = {"s": 1.0, "ms": 1e3, "m": 1 / 60, "µs": 1e6}
+TIME |= {"dtdurations": 1.0, "dtdurationms": 1e3, "dthms": 1.0, "dtdhms": 1.0, "clocks": 1.0, "clockms": 1e3}
 EURO = {"currencyEUR": 1.0}
 COUNT = dict.fromkeys(("short", "none", "locale", "sishort"), 1.0)
 
