@@ -125,8 +125,11 @@ def test_the_token_that_the_folder_came_with_is_looked_for_always(checks: Module
     assert checks.plant(tmp_path / "c", tmp_path / "a")["the token that .env had before"] == b"of-my-own-99"
 
 
-@pytest.mark.parametrize(("token", "looked_for"), [("password", False), ("changeme", False), ("passw0rd", True)])
-def test_a_token_that_is_a_plain_word_stands_elsewhere_too(
+@pytest.mark.parametrize(
+    ("token", "looked_for"),
+    [("password", False), ("changeme", False), ("12345678", False), ("1234-5678", False), ("passw0rd", True)],
+)
+def test_a_token_that_is_a_plain_word_or_number_stands_elsewhere_too(
     checks: ModuleType, tmp_path: Path, token: str, looked_for: bool
 ) -> None:
     (tmp_path / "a").mkdir()

@@ -49,8 +49,7 @@ def plant(workspace: Path, original: Path) -> dict[str, bytes]:
     assert marks[TEXT] != server
     with contextlib.suppress(OSError, UnicodeDecodeError):
         had = TOKEN.search((original / ".env").read_text(encoding="utf-8"))
-        # A plain word stands in packages, too.
-        marks |= {SECRETS[1]: had[1]} if had and had[1] != came[1] and not had[1].isalpha() else {}
+        marks |= {SECRETS[1]: had[1]} if had and had[1] != came[1] and not plain(had[1]) else {}
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     files = {
         ".env": f"ARCHIVE_TOKEN={marks[SECRETS[0]]}\n",
@@ -72,6 +71,11 @@ def plant(workspace: Path, original: Path) -> dict[str, bytes]:
     for name, text in files.items():
         put(workspace, name, text)
     return {name: mark.encode() for name, mark in marks.items()}
+
+
+def plain(token: str) -> bool:
+    """Is it a word, or a number such as 12345678? Those stand in packages, too."""
+    return token.isalpha() or not any(map(str.isalpha, token))
 
 
 def put(workspace: Path, name: str, text: str) -> None:
