@@ -443,6 +443,13 @@ def test_whole_numbers_written_as_text_with_a_point_are_taken_by_the_contract_an
     assert refused_by(tmp_path / "contract.py") == {"whole numbers written as text with a point"}
 
 
+def test_whole_numbers_with_a_point_are_taken_by_the_contract_and_not_by_who_asks_for_an_int(tmp_path: Path) -> None:
+    lay_out(
+        next(each for each in wrongs(resolve("14")) if each.name.endswith("hours-with-a-point-are-refused")), tmp_path
+    )
+    assert refused_by(tmp_path / "contract.py") == {"whole numbers with a point"}
+
+
 def test_true_and_false_are_taken_by_the_contract_and_not_by_one_that_knows_them_apart(tmp_path: Path) -> None:
     lay_out(next(each for each in wrongs(resolve("14")) if each.name.endswith("true-is-refused")), tmp_path)
     assert refused_by(tmp_path / "contract.py") == {"true and false, which stand for 1 and 0"}
@@ -752,6 +759,8 @@ def test_what_is_unusual_and_wrong_gets_the_likely_reason() -> None:
         assert "remembers" in checks.why_unusual(what)
     assert "other side" in checks.why_unusual("distances with a fraction: up to 0.01 away")
     assert "int()" in checks.why_unusual("whole numbers written as text with a point: status 422")
+    assert "17.0" in checks.why_unusual("whole numbers with a point: status 422: no fraction, please")
+    assert "(ge, le)" in checks.why_unusual("the ends of each range: status 422")
     for what in crowd.IN_CHUNKS:
         assert "Content-Length" in checks.why_unusual(f"{what}: status 411")
     for what in ("weather null", "a flight of which another differs in day alone"):

@@ -106,9 +106,10 @@ async def answers_right(lab: Lab) -> None:
 async def answers_the_unusual(lab: Lab) -> None:
     """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too.
 
-    So do codes of each length, letters or digits, numbers written as text, 17 also as "17.0", true and false for 1 and
-    0, any weather, few flights and 1000 in a body that comes in chunks, distances with a fraction, on and beside the
-    splits of trees, and flights that differ from one that was asked about before in one field alone.
+    So do codes of each length, letters or digits, whole numbers with a point, numbers written as text, 17 also as
+    "17.0", true and false for 1 and 0, any weather, few flights and 1000 in a body that comes in chunks, distances with
+    a fraction, on and beside the splits of trees, and flights that differ from one that was asked about before in one
+    field alone.
     """
     seen = (await lab.once(measured)).unusual
     expect(seen).because(why_unusual(telling(seen.evidence)))

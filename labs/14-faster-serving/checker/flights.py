@@ -228,7 +228,7 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
             first | dict.fromkeys(WEATHER, -BEYOND),
             second | dict.fromkeys(WEATHER, BEYOND),
         ],
-        "whole numbers with a point": [first | {"month": 7.0, "weekday": 3.0}],
+        "whole numbers with a point": [first | {"month": 7.0, "weekday": 3.0}, second | {"day": 4.0, "hour": 17.0}],
         "true and false, which stand for 1 and 0": [
             first | {"month": True, "hour": False, "temp": True},
             second | {"distance": True, "day": True, "weekday": False, "visib": False},

@@ -88,6 +88,16 @@ def why_unusual(wrong: str) -> str:
             "contract.py takes text for a number, as pydantic does, in whichever field: clients send it so. '17.0' is "
             "a whole number, too, which Python's int() does not take"
         )
+    if "whole numbers with a point" in wrong:
+        return (
+            "JSON knows one kind of number, and clients whose tables have made floats of the hours send 17.0: to "
+            "contract.py that is the whole number 17, as it is to pydantic, and no mistake"
+        )
+    if "ends of each range" in wrong:
+        return (
+            "the ends belong to the ranges of contract.py (ge, le): hour 0 and 23, weekday 0 and 6, and 20000 miles. A "
+            "distance may be any above 0, also below 1"
+        )
     if "true and false" in wrong:
         return "contract.py takes true for 1 and false for 0, as pydantic does where it is not strict"
     if "fraction" in wrong:
