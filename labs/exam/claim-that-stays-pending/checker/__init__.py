@@ -66,7 +66,7 @@ async def lists_the_plugins(lab: TaskLab) -> None:
         "a pod waits for the claims that it mounts: kubectl describe pod says for which, and why",
     )
     answer = await lab.traffic.first_answer(
-        lambda: lab.traffic.get(D.app, "/"), lambda it: _PLUGIN in it.text, within=_ANSWERS_WITHIN
+        lambda: lab.traffic.get(D.app, "/", within=3), lambda it: _PLUGIN in it.text, within=_ANSWERS_WITHIN
     )
     listed = f"GET / lists {_PLUGIN}, and others"
     expect(holds(_PLUGIN in answer.text, listed, f"GET / gives {answer.shown}")).because(

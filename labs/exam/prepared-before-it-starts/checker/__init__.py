@@ -21,8 +21,8 @@ _DOMAINS = ("ckad/design-and-build",)
 async def has_what_the_source_has(lab: TaskLab) -> None:
     """Each pod answers with the file as the source has it."""
     await settled(lab, D.app, within=60)
-    right = await lab.traffic.first_answer(lambda: lab.traffic.get(D.source, f"/{D.file}"), within=20)
-    found = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, f"/{D.file}"), within=10)
+    right = await lab.traffic.first_answer(lambda: lab.traffic.get(D.source, f"/{D.file}", within=3), within=20)
+    found = await lab.traffic.first_answer(lambda: lab.traffic.get(D.app, f"/{D.file}", within=3), within=15)
     expect(observe("status of the file", found.status, equal_to(200), evidence=[found.shown])).because(
         "what an init container writes is there for the other containers only in a volume that both mount"
     )

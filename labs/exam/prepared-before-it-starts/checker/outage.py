@@ -146,7 +146,7 @@ def _web_started(pod: Object) -> bool:
 
 
 async def _fresh(lab: Lab) -> Observation:
-    right = await lab.traffic.first_answer(lambda: lab.traffic.get(_D.source, f"/{_D.file}"), within=15)
-    found = await lab.traffic.first_answer(lambda: lab.traffic.get(_D.app, f"/{_D.file}"), within=15)
+    right = await lab.traffic.first_answer(lambda: lab.traffic.get(_D.source, f"/{_D.file}", within=3), within=15)
+    found = await lab.traffic.first_answer(lambda: lab.traffic.get(_D.app, f"/{_D.file}", within=3), within=15)
     same = found.status == 200 and found.text == right.text
     return holds(same, "it has the source's new file", f"it has {found.shown}; the source has {right.shown}")

@@ -60,7 +60,9 @@ async def shows_the_data(lab: TaskLab) -> None:
     )
     must(await unchanged(lab, _START, "Deployment", D.app, free=ROLLOUT), "the template was right, and was to stay")
     answer = await lab.traffic.first_answer(
-        lambda: lab.traffic.get(D.app, f"/{D.file}.csv"), lambda it: D.token in it.text, within=_ANSWERS_WITHIN
+        lambda: lab.traffic.get(D.app, f"/{D.file}.csv", within=3),
+        lambda it: D.token in it.text,
+        within=_ANSWERS_WITHIN,
     )
     shown = answer.text.strip()[:60] if answer.status == 200 else answer.shown
     expect(holds(D.token in answer.text, f"GET /{D.file}.csv shows the data", f"it gives {shown!r}")).because(

@@ -106,7 +106,7 @@ async def pod_reads_through_it(lab: TaskLab) -> None:
     )
     must(seen, "it waits until its claim is bound: kubectl describe pod says what the scheduler and the kubelet see")
     answer = await lab.traffic.first_answer(
-        lambda: lab.traffic.get(D.pod, "/ca-certificates.crt"), within=_ANSWERS_WITHIN
+        lambda: lab.traffic.get(D.pod, "/ca-certificates.crt", within=3), within=_ANSWERS_WITHIN
     )
     shown = "BEGIN CERTIFICATE" in answer.text
     expect(holds(shown, "it shows its node's certificates", f"it gives {answer.text[:60] or answer.shown!r}")).because(
