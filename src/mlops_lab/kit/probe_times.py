@@ -39,3 +39,15 @@ def silent_at_worst(probe: Object, wait: float | None = None) -> float:
         wait: as above.
     """
     return numbers(probe)[0] + silent_for(probe, wait)
+
+
+def ends_within(probe: Object, pod: Object) -> int:
+    """The seconds that a container gets to end once its liveness probe has failed; Python as first process takes all.
+
+    Args:
+        pod: whose container it is; its own seconds count where the probe has none, and 30 where neither has.
+
+    https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#probe-level-terminationgraceperiodseconds
+    """
+    usual = pod["spec"].get("terminationGracePeriodSeconds", 30)
+    return int(probe.get("terminationGracePeriodSeconds", usual))

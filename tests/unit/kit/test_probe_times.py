@@ -22,3 +22,13 @@ def test_the_times_of_a_probe(probe: dict[str, Any], periods: int, silent_for: i
     assert probe_times.periods(probe) == periods
     assert probe_times.silent_for(probe) == silent_for
     assert probe_times.silent_at_worst(probe) == silent_at_worst
+
+
+@pytest.mark.parametrize(
+    ("probe", "pod", "seconds"),
+    [({}, {}, 30), ({}, {"terminationGracePeriodSeconds": 0}, 0), ({"terminationGracePeriodSeconds": 5}, {}, 5)],
+)
+def test_a_probes_own_time_to_end_comes_before_the_pods(
+    probe: dict[str, Any], pod: dict[str, Any], seconds: int
+) -> None:
+    assert probe_times.ends_within(probe, {"spec": pod}) == seconds

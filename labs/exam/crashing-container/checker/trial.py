@@ -8,7 +8,7 @@ from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.pods import containers_of, gone_meanwhile, lasting, leaving, ready, restarts
 from mlops_lab.kit.pods import name as name_of
-from mlops_lab.kit.probe_times import numbers, periods
+from mlops_lab.kit.probe_times import ends_within, numbers, periods
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.lab import TaskLab
 
@@ -110,11 +110,8 @@ def _ended(pod: Object) -> bool:
 
 
 def _ends_within(pod: Object) -> int:
-    """The seconds that a container gets to end once its probe has failed; Python as its first process takes all."""
-    spec = pod["spec"]
-    usual = spec.get("terminationGracePeriodSeconds", 30)
-    probes = [each.get("livenessProbe") or {} for each in lasting(pod)]
-    return min(60, max((int(each.get("terminationGracePeriodSeconds", usual)) for each in probes), default=usual))
+    """The seconds that a pod's containers get to end once their probe has failed; no more than a minute."""
+    return min(60, max(ends_within(each.get("livenessProbe") or {}, pod) for each in lasting(pod)))
 
 
 def _given_up_within(pod: Object) -> int:

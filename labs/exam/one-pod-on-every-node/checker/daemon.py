@@ -9,7 +9,7 @@ from mlops_lab.checks import Observation, expect, holds, is_ready
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.pods import leaving, made_by, restarts
 from mlops_lab.kit.pods import name as name_of
-from mlops_lab.kit.probe_times import numbers, periods
+from mlops_lab.kit.probe_times import ends_within, numbers, periods
 from mlops_lab.kit.unchanged import changes
 from mlops_lab.kube.client import Object
 from mlops_lab.tasks.drawing import drawn
@@ -109,14 +109,13 @@ async def longest(lab: TaskLab, pod: str) -> float:
 
     What the container gets to end, beyond what it was given, counts as well: Python as the first process takes it all.
     """
-    spec = (await lab.objects.named("Pod", pod).present())["spec"]
-    container = spec["containers"][0]
+    found = await lab.objects.named("Pod", pod).present()
+    container = found["spec"]["containers"][0]
     probe, starting = (container.get(each) or {} for each in ("livenessProbe", "startupProbe"))
     period, _, failures = numbers(probe)
     later = _delay(probe) + period * (failures - 1)
-    found = max(periods(probe), later, _just_started(starting, period * (failures - 1)) if starting else 0)
-    ends = probe.get("terminationGracePeriodSeconds") or spec.get("terminationGracePeriodSeconds", 30)
-    return float(found + max(0, int(ends) - _ENDS_WITHIN))
+    failed = max(periods(probe), later, _just_started(starting, period * (failures - 1)) if starting else 0)
+    return float(failed + max(0, ends_within(probe, found) - _ENDS_WITHIN))
 
 
 def _just_started(probe: Object, later: int) -> int:
