@@ -117,6 +117,26 @@ def test_no_other_pod_does_the_same_work(pod: dict[str, Any], right: bool) -> No
     assert asyncio.run(lab06.nobody_beside(made_up_lab(objects=NothingThere(all=listed)))).ok is right
 
 
+@pytest.mark.parametrize(
+    ("more", "right"),
+    [
+        ({}, True),
+        ({"ephemeralContainers": [{"name": "debugger-x"}]}, True),
+        ({"containers": [{"name": "a"}, {"name": "b"}]}, False),
+        ({"initContainers": [{"name": "b"}]}, False),
+        ({"initContainers": [{"name": "b", "restartPolicy": "Always"}]}, False),
+    ],
+)
+def test_what_kubectl_debug_has_added_is_no_second_container(more: Object, right: bool) -> None:
+    lab06 = loaded("06")
+
+    async def only_pod(lab: Any, name: str) -> Object:
+        return {"spec": {"containers": [{"name": "a"}], **more}}
+
+    lab06.only_pod = only_pod
+    assert asyncio.run(lab06.one_container_each(made_up_lab())).ok is right
+
+
 def test_a_container_has_no_variable_and_no_mount_more(lab06: Any) -> None:
     given = lab06.in_manifests(lab06.START, "Deployment", "model")["spec"]["template"]["spec"]["containers"][0]
     assert lab06._more("model", given) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlops_lab.checks import Lab, LabError, Observation, holds, is_ready, quantity, rolled_out, rollout_state
 from mlops_lab.kit.autoscalers import autoscalers_of
+from mlops_lab.kit.debuggers import undebugged
 from mlops_lab.kit.deployments import pods_of
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.pods import containers_of, every_container, leaving, restarts
@@ -153,12 +154,15 @@ def resources(pod: Object) -> Object:
 
 
 async def one_container_each(lab: Lab) -> Observation:
-    """Whether each pod has the one container that was given, and no other beside or before it."""
+    """Whether each pod has the one container that was given, and no other beside or before it.
+
+    What kubectl debug has added stays in a pod, ended or not, and is nobody's program.
+    """
     found = {name: await only_pod(lab, name) for name in NAMES}
     more = [
         f"{name}: {', '.join(each['name'] for each in containers)}"
         for name, pod in found.items()
-        if pod and len(containers := every_container(pod["spec"])) != 1
+        if pod and len(containers := every_container(undebugged(pod["spec"]))) != 1
     ]
     return holds(not more, "one container in each pod, as given", "; ".join(more))
 
