@@ -183,6 +183,16 @@ def test_a_key_in_a_process_is_told_by_its_variable_and_not_shown(lab07: Any) ->
     ]
 
 
+@pytest.mark.parametrize(
+    "line", [KEY, f"key: {KEY}", f"{KEY}=", f"{KEY}={KEY}", base64.b64encode(KEY.encode()).decode()]
+)
+def test_a_variable_of_several_lines_shows_no_key_either(lab07: Any, line: str) -> None:
+    lines = ["== /proc/1/environ", "SETTINGS=threshold: 0.3", line]
+    assert lab07.told(pod(), "server", lines, lab07.forms(KEY)) == [
+        "pod model-1, container server: a line of the environment (/proc/1/environ)"
+    ]
+
+
 def test_where_there_is_no_shell_nobody_dumps_an_environment_with_one(lab07: Any) -> None:
     async def run_in(name: str, *command: str, container: str, **more: Any) -> Printed:
         if container == "bare":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -44,6 +45,7 @@ echo "== env"
 env
 """
 LOOK_WITHIN = 30  # s
+NAME = re.compile(r"[\w.-]+")  # of a variable
 HELM, LARGEST = "helm.sh/release.v1", 16 << 20  # the type of Secrets with a release, and bytes that are read of one
 
 
@@ -88,9 +90,16 @@ def told(pod: Object, container: str, lines: Sequence[str], signs: Sequence[str]
     for line in lines:
         file = line.removeprefix("== ") if line.startswith("== ") else file
         if has(line, signs):
-            what = "command line" if file.endswith("cmdline") else f"environment variable {line.partition('=')[0]}"
+            what = "command line" if file.endswith("cmdline") else in_variable(line, signs)
             seen.setdefault(what, f"pod {name_of(pod)}, container {container}: {what} ({file})")
     return list(seen.values())
+
+
+def in_variable(line: str, signs: Sequence[str]) -> str:
+    """Where in an environment the key is, in words: in a variable by its name, or in a later line of one."""
+    variable, _, value = line.partition("=")
+    known = NAME.fullmatch(variable) and has(value, signs) and not has(variable, signs)
+    return f"environment variable {variable}" if known else "a line of the environment"
 
 
 async def given_to_processes(lab: Lab, container: str, pod: str) -> list[str]:
