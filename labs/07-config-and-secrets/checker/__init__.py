@@ -187,9 +187,10 @@ async def key_only_in_the_secret(lab: Lab) -> None:
     expect(nowhere(objects, f"the key in no object but Secret {SECRET}")).because(
         "who may read Secrets is decided apart from who may read everything else; ConfigMaps and pod templates are "
         "read by many, and lie in repositories. A key that has been there is known: take it out, and put another one "
-        "into the Secret. Old ReplicaSets (kubectl get replicasets) keep old templates, and the annotation "
-        "last-applied-configuration keeps what kubectl apply was given, whatever kubectl edit, patch or set env have "
-        "changed since: take the key out of your file, and apply that again"
+        "into the Secret. What kubectl apply -k made before under another name, with a hash behind it, stays until you "
+        "delete it (kubectl get secrets,configmaps). Old ReplicaSets (kubectl get replicasets) keep old templates, and "
+        "the annotation last-applied-configuration keeps what kubectl apply was given, whatever kubectl edit, patch or "
+        "set env have changed since: take the key out of your file, and apply that again"
     )
     if not (await lab.objects.named("Secret", SECRET).present()).get("immutable"):
         places = (await lab.once(rotated)).shown
