@@ -23,6 +23,7 @@ from .scenario import (
     loads_for,
     pods_ready,
     quickest_load,
+    rollout_over,
 )
 from .why import ONE_REPLICA
 
@@ -47,14 +48,20 @@ SHADOWS_OWN = (
 async def answers_right(lab: Lab) -> None:
     """POST /predict on port 80 of Service `model` gives the probabilities of model v1 within 1e-6, and only v1 answers.
 
-    The checker waits up to 90 s until every pod that the Service selects is ready. All are Deployment `model`'s, and
-    run `flight-delay:v1` in their first container, which answers; a client may come to any of them. The labels that
-    the Service selects are in the Deployment's template, and nothing else makes pods with them. Then it sends 40
-    flights that you don't see, and 100 requests more to learn who answers them. The model must have taken its 8 s to
-    load.
+    The checker waits up to 90 s until every pod that the Service selects is ready, and up to 120 s until a rollout that
+    is under way has ended. All pods are Deployment `model`'s, and run `flight-delay:v1` in their first container, which
+    answers; a client may come to any of them. The labels that the Service selects are in the Deployment's template, and
+    nothing else makes pods with them. Then it sends 40 flights that you don't see, and 100 requests more to learn who
+    answers them. The model must have taken its 8 s to load.
     """
     deployment = await exists(lab, apply="kubectl apply -f .")
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
+    must(
+        await rollout_over(lab),
+        "as long as a rollout is under way pods of the template before answer as well. kubectl rollout status "
+        "deployment/model says what it waits for; one that was paused goes on after kubectl rollout resume",
+    )
+    must(await pods_ready(lab), SELECTED_AND_READY)
     expect(await all_its_own(lab, deployment, "model", image=lab.platform.image("v1"))).because(
         "the task is a Deployment named model, and a Service that leads to its pods and to no others. Who made a pod: "
         "kubectl get pods -o custom-columns=NAME:.metadata.name,OWNER:.metadata.ownerReferences[*].name; a pod that "
