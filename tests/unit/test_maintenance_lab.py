@@ -502,6 +502,23 @@ def test_a_budget_that_lets_none_go_ends_it(lab24: Any) -> None:
     assert (len(cluster.there), cluster.told) == (4, ["closed w", "opened w"])
 
 
+def test_what_another_budget_holds_is_left_on_the_node(lab24: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    granted = Cluster.evict
+
+    async def evict(self: Cluster, pod: str, *, dry_run: bool = False) -> str:
+        return "disruption budget model needs 1 pod" if pod == "model" else await granted(self, pod, dry_run=dry_run)
+
+    monkeypatch.setattr(Cluster, "evict", evict)
+    lab24.DRAINED_WITHIN, before = 0.1, lab24.DRAINED_WITHIN
+    try:
+        found, cluster = drained(lab24, allowed=1)
+    finally:
+        lab24.DRAINED_WITHIN = before
+    assert (found.granted.ok, found.held.ok, found.emptied.ok, found.lost.ok) == (True, True, False, False)
+    assert found.emptied.seen.startswith("left: model; last refusal: disruption budget model needs 1 pod")
+    assert cluster.told[:2] == ["closed w", "opened w"]
+
+
 def test_without_a_budget_all_may_go(lab24: Any) -> None:
     found, cluster = drained(lab24, allowed=9)
     assert (found.granted.ok, found.held.ok) == (True, False)

@@ -288,7 +288,11 @@ async def drains(lab: TaskLab) -> None:
         "the pods of now alone have, selects nobody afterwards. kubectl get deployment board -o yaml, labels of its "
         "template"
     )
-    expect(found.emptied).because("kubectl get pods -o wide shows what is left there, kubectl get pdb what holds it")
+    expect(found.emptied).because(
+        "kubectl get pods -o wide shows what is left there, kubectl get pdb what holds it. What no budget holds takes "
+        "long to end (terminationGracePeriodSeconds), or comes back to the closed node: no scheduler is asked where a "
+        "template has a nodeName, and who tolerates any taint tolerates that of a cordon"
+    )
     expect(found.lost).because("as long as one of its pods is ready, the Service leads there")
     expect(found.spread).because(
         "the scheduler does not move pods: what has found a place beside another one while the worker was closed stays "
