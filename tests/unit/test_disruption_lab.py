@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import time
 from collections import Counter
 from collections.abc import Coroutine
 from types import SimpleNamespace
@@ -199,6 +200,34 @@ def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
         assert not matching(matchLabels={each: labels[each]})
         assert matching(each, matchLabels={each: labels[each]})  # the Deployment selects by it, so it stays
         assert matching(matchExpressions=[{"key": each, "operator": "Exists"}])
+
+
+@pytest.mark.parametrize(
+    ("looks", "seen"),
+    [
+        ([], "empty after"),
+        (["a b", "a b", "b"], "empty after"),
+        (["a b", "b c"], "1 came to it though it is closed after"),
+    ],
+)
+def test_a_node_to_which_pods_come_is_not_emptied(lab: Any, looks: list[str], seen: str) -> None:
+    left = [each.split() for each in looks]
+
+    async def every(kind: str, labels: str = "") -> list[Object]:
+        names = left.pop(0) if kind == "Pod" and left else []
+        return [pod(each, "one") for each in names] + [pod("z", "two")] * (kind == "Pod")
+
+    async def evict(name: str) -> str:
+        return ""
+
+    async def service() -> Object:
+        return {"spec": {"selector": {"app": "model"}}}
+
+    objects = NothingThere(all=every, named=lambda kind, name: SimpleNamespace(present=service))
+    found = asyncio.run(
+        lab.emptied(made_up_lab("13", objects=objects, nodes=Room(evict=evict)), "one", time.monotonic())
+    )
+    assert found.seen.startswith(seen) and found.ok is seen.startswith("empty")
 
 
 @pytest.mark.parametrize(

@@ -162,13 +162,15 @@ async def holds_the_second(lab: Lab) -> None:
 async def drains(lab: Lab) -> None:
     """The node is empty of your pods within 120 s, and within another 60 s all of them are ready on other nodes.
 
-    The checker asks each second again for what was refused, and keeps the node closed until it has seen that. Of other
-    pods in the namespace it asks with `dryRun` whether they may go, too.
+    The checker asks each second again for what was refused, and keeps the node closed until it has seen that. No pod
+    comes to it meanwhile. Of other pods in the namespace it asks with `dryRun` whether they may go, too.
     """
     found = await lab.once(maintained)
     expect(found.drained).because(
         "the next pod may go when the successor of the one before is ready, and a pod is gone when its container has "
-        "ended: a long preStop wait and a successor that does not start hold the drain up. kubectl get pods --watch"
+        "ended: a long preStop wait and a successor that does not start hold the drain up. And a closed node "
+        "has a taint: to pods that tolerate every one (operator Exists, and no key) it is as open as another. kubectl "
+        "get pods -o wide --watch"
     )
     expect(found.back).because(
         "a node can be away for hours, and then the others must take all pods. A hard rule can forbid that: to a "

@@ -119,10 +119,13 @@ async def emptied(lab: Lab, node: str, began: float) -> Observation:
     selector = (await lab.objects.named("Service", "model").present())["spec"].get("selector") or {}
     expect(holds(bool(selector), "Service model with a selector", "it has none any more")).because(STAYS)
     labels, refusal = ",".join(f"{key}={value}" for key, value in selector.items()), ""
+    known: set[str] | None = None
     while True:
         here = [each for each in await lab.objects.all("Pod", labels) if each["spec"].get("nodeName") == node]
         took = time.monotonic() - began
-        if not here or took > DRAINED_WITHIN:
+        known = {name(each) for each in here} if known is None else known
+        came = len({name(each) for each in here} - known)
+        if not here or came or took > DRAINED_WITHIN:
             break
         for each in here:
             if not leaving(each):
@@ -130,6 +133,7 @@ async def emptied(lab: Lab, node: str, began: float) -> Observation:
         await lab.time.pause(AGAIN)
     ending = sum(map(leaving, here))
     seen = f"{len(here)} left, {ending} of them about to end; last refusal: {refusal or 'none'}" if here else "empty"
+    seen = f"{came} came to it though it is closed" if came else seen
     return Observation(
         not here,
         f"node {node} empty of the Service's pods within {DRAINED_WITHIN} s",
