@@ -329,6 +329,7 @@ def test_each_run_of_the_checker_has_days_of_its_own() -> None:
     assert {worse for worse, _ in days.PAIRS} == {*days.NOTHING_NEW}
     assert {(each.righted, each.drifted) for each in drawn} <= {*days.PAIRS}
     assert all(theirs - ours > 0.03 for ours, theirs in days.NOTHING_NEW.values())
+    assert "2013-03-08" not in days.NOTHING_NEW  # the weeks up to the day before make a better model
     assert all(ours - theirs > 0.09 for ours, theirs in days.DRIFTED.values())
     found = days.Days("2013-02-14", "2013-07-11", "2013-07-24", ("held_out", "learnt"))
     assert (found.turned(0), found.turned(1)) == (["2013-02-08", "2013-02-14"], ["2013-06-14", "2013-07-04"])

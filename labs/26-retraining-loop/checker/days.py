@@ -20,11 +20,12 @@ POISONED = (
     "2013-03-10", "2013-03-11", "2013-03-20", "2013-04-25", "2013-05-25", "2013-06-15", "2013-06-25", "2013-07-01",
     "2013-07-11", "2013-07-27",
 )  # fmt: skip
-# A candidate's AUC on the held-out week, and that of the model in service.
+# A candidate's AUC on the held-out week, and that of the model in service. What is said of a candidate holds for
+# the four weeks up to the day before as well; at 2013-03-08 it does not: such a one has 0.683, and the other 0.677.
 # Of those above these are fit as they are, and a candidate is surely worse by 0.017 or more.
 NOTHING_NEW = {
-    "2013-02-08": (0.674, 0.781), "2013-02-09": (0.666, 0.770), "2013-03-08": (0.673, 0.723),
-    "2013-03-09": (0.668, 0.727), "2013-03-10": (0.679, 0.727), "2013-03-11": (0.691, 0.728),
+    "2013-02-08": (0.674, 0.781), "2013-02-09": (0.666, 0.770), "2013-03-09": (0.668, 0.727),
+    "2013-03-10": (0.679, 0.727), "2013-03-11": (0.691, 0.728),
 }  # fmt: skip
 # These are fit, a candidate is surely better by 0.076 or more, and the last two days are a drift.
 DRIFTED = {
