@@ -6,6 +6,7 @@ The same programs run in the cluster when the lab is verified; here a drift take
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -25,8 +26,10 @@ from typing import Any
 import pytest
 
 from mlops_lab.base.paths import project
+from mlops_lab.checks import Failure
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import lay_out, solutions, wrongs
+from mlops_lab.measure.services.pipelines import Pipelines
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, cancelled, made_up_lab
 
@@ -395,6 +398,37 @@ def test_the_days_of_last_time_are_not_those_of_today(world: World, tmp_path: Pa
     assert told("refuses_poison--the-days-of-last-time", world, tmp_path) == RIGHT
     given = world.runs[-1]["runtime_config"]["parameters"]
     assert (given["first_day"], given["last_day"]) != WINDOW
+
+
+@pytest.mark.parametrize(
+    ("firing", "states", "ended", "why"),
+    [
+        ([], ["SUCCEEDED", "FAILED"], [], ""),
+        ([], ["RUNNING", "CANCELED"], ["0"], ""),
+        (["temp"], ["SUCCEEDED"], [], "FeatureDrift of temp; no run under way.*Stop your passengers"),
+        (["temp"], ["RUNNING"], [], "FeatureDrift of temp; 1 run under way.*Stop your passengers"),
+    ],
+)
+def test_what_the_learner_tries_out_has_its_end_first(
+    firing: list[str], states: list[str], ended: list[str], why: str
+) -> None:
+    still, found = loaded("26", "still"), list[str]()
+
+    async def runs() -> list[Any]:
+        return [{"run_id": str(number), "state": state} for number, state in enumerate(states)]
+
+    async def end(run: str) -> None:
+        found.append(run)
+
+    async def query(expr: str) -> list[Any]:
+        assert "firing|pending" in expr
+        return [SimpleNamespace(labels={"alertname": "FeatureDrift", "of": each}) for each in firing]
+
+    pipelines = SimpleNamespace(runs=runs, end=end, over=Pipelines.over)
+    platform = SimpleNamespace(pipelines=pipelines, prometheus=SimpleNamespace(matcher="", query=query))
+    with pytest.raises(Failure, match=f"(?s){why}") if why else contextlib.nullcontext():
+        asyncio.run(still.nothing_goes_on(made_up_lab("26", platform=platform)))
+    assert found == ended
 
 
 def test_the_warehouse_is_put_back_first_also_by_who_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:

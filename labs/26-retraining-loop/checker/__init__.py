@@ -45,8 +45,8 @@ def of_a_run(seen: Observation, why: str) -> str:
 async def serves_the_first_version(lab: Lab) -> None:
     """Service `model` answers from the version in production on every pod, and Service `alerts` answers.
 
-    The checker first puts the alias `production` on the version that the lab put there, if it is elsewhere, and waits
-    up to 150 s.
+    The checker first waits until no alert about drift fires and no run is under way (240 s at most, then it ends the
+    run), puts the alias `production` on the version that the lab put there, if it is elsewhere, and waits up to 150 s.
     """
     for name in ("model", "alerts"):
         await exists(lab, name, why=f"{NOTHING_RUNS}kubectl apply -k .")
@@ -79,8 +79,8 @@ async def serves_the_first_version(lab: Lab) -> None:
 async def starts_one_run(lab: Lab) -> None:
     """An alert starts one run in the pipelines experiment named like the namespace, however often it is told.
 
-    The checker posts what Alertmanager would: a `resolved` message and three alerts of other names (no run), one of
-    them about the model's predictions, then a firing one three times at the same moment for each pod of the receiver,
+    The checker posts what Alertmanager would: a `resolved` message and alerts of other names (no run), one of them
+    about the model's predictions, then a firing one three times at the same moment for each pod of the receiver,
     beside one about another feature, once more while the run goes on, after its end, and after the receiver's pod was
     replaced; after the end also one about another feature, which moved before that, and the first one beside an alert
     that began after the end and is over. A message that is answered by an error comes again at once.

@@ -21,6 +21,7 @@ from mlops_lab.measure.traffic.load import Load
 from .alerts import ALIKE, LONGER, OF_THE_MODEL, OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
 from .days import HOME, days
 from .runs import MODEL, STARTS_WITHIN, begins, count, ends, has_made, last_end, new_runs, nothing_learnt
+from .still import nothing_goes_on
 from .versions import SEEDED, days_of, kept, lineage, look_in, production, seeded, serves
 from .warehouse import flights, set_warehouse
 
@@ -67,12 +68,16 @@ class Story:
 
 
 async def first_version(lab: Lab) -> Observation:
-    """The warehouse at its first day, and the alias on the version that the lab put there; it is the value."""
+    """The warehouse at its first day, and the alias on the version that the lab put there; it is the value.
+
+    What the learner tries out has its end first: a run would bring its own version into service after that.
+    """
     found = await lab.time.eventually(
         lambda: seeded(lab), bool, expected=f"a version of the model in MLflow, of {' to '.join(SEEDED)}",
         shown=lambda version: f"version {version}" if version else "none yet", within=READY_WITHIN,
     )  # fmt: skip
     if found.ok:
+        await nothing_goes_on(lab)
         await ready(lab, "days")
         await set_warehouse(lab, HOME)
         # Only when the Job has set it; another trial lies between the version and its alias.
