@@ -349,7 +349,7 @@ def test_the_log_is_its_pods_own(lab: Any, source: Object, ok: bool) -> None:
 def shipped(
     lab: Any, pods: list[Object], *, prints: bool, begins: str = "", last: int = 0, once: bool = False,
     twice: str | None = None, without: str = "-", storm: int = 50, anew: bool = False, late: bool = False,
-    gone: bool = False, slow: bool = False, rare: bool = False,
+    gone: bool = False, slow: bool = False, rare: bool = False, away: bool = False,
 ) -> Any:  # fmt: skip
     """What the checker says of pods whose shippers print what was asked for, its last lines, each once, or nothing.
 
@@ -362,6 +362,7 @@ def shipped(
         gone: whether the first pod has gone with its log before the last forecasts.
         slow: whether the first answer to each request comes too late, so that the checker asks again.
         rare: whether the flight that follows the first forecasts at once is not printed soon.
+        away: whether the node of the last pod says nothing of its logs once forecasts are asked for.
     """
     lines, paused = ["forecast for any"] * storm, list[int]()
 
@@ -390,6 +391,8 @@ def shipped(
     async def logs(pod: str, *given: Any, **more: Any) -> str:
         if pod == begins:
             raise LabError("container shipper is waiting to start", "")
+        if away and pod == pods[-1]["metadata"]["name"] and len(lines) > storm:
+            raise LabError("the node can't be reached", "", transient=True)
         said = [each for each in (dict.fromkeys(lines) if once else lines) if not each.endswith(without)]
         said = [each for each in said for _ in range(2 if twice is not None and each.endswith(twice) else 1)]
         if rare and not paused:
@@ -419,6 +422,11 @@ def test_a_shipper_must_print_what_was_asked_for(lab: Any) -> None:
     assert shipped(lab, [running(), added], prints=True, begins="model-2").ok
     alone = running(containers=released()[:1])
     assert shipped(lab, [alone], prints=True).seen == "pod model-1 has no container shipper"
+
+
+def test_a_node_whose_logs_cant_be_had_is_no_fault_of_the_shippers(lab: Any) -> None:
+    with pytest.raises(LabError, match="can't be reached"):
+        shipped(lab, [running()], prints=True, away=True)
 
 
 @pytest.mark.parametrize("storm", [0, 50, 900])

@@ -149,9 +149,9 @@ async def _shipped(
     )
 
 
-async def _printed(lab: Lab, pod: Object) -> list[str]:
-    """The lines of a pod's shipper; of a pod that was added just now, none yet."""
-    return await last_lines(lab, pod, _LINES, container=SHIPPER)
+async def _printed(lab: Lab, pod: Object, *, judged: bool = False) -> list[str]:
+    """The lines of a pod's shipper; of a pod that was added just now, none yet. `judged` as for `last_lines`."""
+    return await last_lines(lab, pod, _LINES, container=SHIPPER, judged=judged)
 
 
 async def _wrong(lab: Lab, new: Counter[str], old: Counter[str]) -> list[str]:
@@ -166,7 +166,7 @@ async def _wrong(lab: Lab, new: Counter[str], old: Counter[str]) -> list[str]:
     printed: list[tuple[Object, Counter[str]]] = []
     for pod in await own_pods(lab):
         began, of_pod = False, Counter[str]()
-        for line in await _printed(lab, pod):
+        for line in await _printed(lab, pod, judged=True):
             named = [flight for flight in asked if flight in line]
             of_pod.update(named)
             began = began or bool(named)
