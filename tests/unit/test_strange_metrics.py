@@ -171,6 +171,17 @@ def test_what_requests_usually_take_is_not_what_they_took() -> None:
     assert all(each.ok for each in checks.times_in_seconds(checks.Seen([], whole)))
 
 
+@pytest.mark.parametrize(("seconds", "right"), [(0.14, True), (0.5, True), (14.0, False)])
+def test_a_clock_may_be_read_once_a_large_answer_is_sent(seconds: float, right: bool) -> None:
+    """Six took 20 ms each, and 140 ms are told in all, or half a second; not so where those are milliseconds."""
+    waited = [{"kind": "read", "path": "/predict", "seconds": 0.02}] * 6
+    waited += [{"kind": "predict", "path": "/predict", "seconds": each} for each in [0.003] * 6 + [0.02] * 6]
+    sums = {"early": 0.0, "read": seconds, "middle": seconds, "later": 2 * seconds, "after": 3 * seconds}
+    whole: dict[str, Any] = {"answers": waited, "first": 0, "brief": 6, "timed": 12}
+    whole |= {when: {"m": {"latency": {"count": 0, "sum": each, "buckets": {}}}} for when, each in sums.items()}
+    assert [each.ok for each in checks.times_in_seconds(checks.Seen([], whole))] == [False, right, right]
+
+
 @pytest.mark.parametrize(("short", "right"), [(0, True), (2, True), (3, False), (6, False)])
 def test_what_is_long_to_read_is_not_counted_as_short(short: int, right: bool) -> None:
     """Six that took 30 ms and more, of which some are in the bucket up to 10 ms; one that took long fills the sum."""

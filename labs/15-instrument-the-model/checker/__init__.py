@@ -165,9 +165,10 @@ async def times_requests(lab: Lab) -> None:
     Its count, and its last bucket with it, rises by all the answers with status 200 and by no more than all requests.
     In brief requests, in long ones, and in those with a large field that nobody knows, which take longer to read than
     the model takes, one after the other, its sum rises by the seconds that the checker waited: at most 1.2 times those,
-    and for each request at least half of the quickest; of those that are long to read no more than a third are in
-    buckets below that. The buckets that the median and the 95th percentile fall into end at 10 ms or less, or at most
-    at 3 times where they begin.
+    and 0.1 s more for each that is not brief, as the clock may be read once the answer is sent; and for each request at
+    least half of the quickest. Of those that are long to read no more than a third are in buckets below that. The
+    buckets that the median and the 95th percentile fall into end at 10 ms or less, or at most at 3 times where they
+    begin.
     """
     seen = await lab.once(measured)
     expect(histogram(seen, "latency", LATENCY)).because(
