@@ -92,6 +92,15 @@ def test_more_or_fewer_probabilities_than_clients_got_have_other_reasons(count: 
     assert said in loaded("15", "why").why_other_count(checks.Seen([], {"answers": answers, "first": 0}), count)
 
 
+@pytest.mark.parametrize(("count", "said"), [(6.0, "An answer counts once"), (3.0, ""), (1.0, "as ever")])
+def test_more_answers_counted_than_came_have_another_reason(count: float, said: str) -> None:
+    counts = {"before": {"/predict 500": 1.0}, "after": {"/predict 500": 1.0 + count}}
+    whole = {when: {"model-1": {"requests": each}} for when, each in counts.items()}
+    found = checks.Seen([], whole).rise("/predict 500", 3)
+    assert found.ok is not bool(said)
+    assert said in loaded("15", "why").why_other_rise(found, 3, "as ever")
+
+
 def test_a_sidecar_may_write_the_line() -> None:
     async def logs(pod: str, container: str, *, tail: int) -> str:
         return json.dumps({"request_id": "a1", "path": "/x", "status": 404}) if container == "proxy" else "started"

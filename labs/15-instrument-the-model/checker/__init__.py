@@ -35,7 +35,7 @@ from .lines import logged, why_other_line
 from .metrics import counts_in_prometheus, each_shows_metrics, has_type, names, names_only, same_for_all
 from .other_model import other_model
 from .scenario import REQUESTS, ROUTE, measured
-from .why import PROCESSES, why_no_metrics, why_not_scraped, why_other_count
+from .why import PROCESSES, why_no_metrics, why_not_scraped, why_other_count, why_other_rise
 
 NEW_SERIES = 10  # that a pod may have more after requests of the kinds that it has had
 OBSERVED = ("ckad/observability-and-maintenance",)
@@ -153,9 +153,9 @@ async def counts_refusals(lab: Lab) -> None:
         "a handler is called only if the path, the method and the body are right. What counts all requests stands "
         "around all handlers: a middleware, or before_request and after_request; and it counts when the status is known"
     )
-    expect(seen.rise(f"{ROUTE} 422", seen.got(422))).because(why)
-    for status in (404, 405):
-        expect(seen.rise(f" {status}", seen.got(status))).because(why)
+    for status, ending in ((422, f"{ROUTE} 422"), (404, " 404"), (405, " 405")):
+        counted = seen.rise(ending, seen.got(status))
+        expect(counted).because(why_other_rise(counted, seen.got(status), why))
 
 
 @check(points=2, needs=counts_answers, domains=OBSERVED)
@@ -312,7 +312,8 @@ async def tells_of_crashes(lab: Lab) -> None:
         "of many: with NaN in a number FastAPI fails to write its own 422, and with lists in lists that ends in a "
         "RecursionError"
     )
-    expect(seen.rise(f"{ROUTE} 500", seen.got(500))).because(why)
+    counted = seen.rise(f"{ROUTE} 500", seen.got(500))
+    expect(counted).because(why_other_rise(counted, seen.got(500), why))
     found = [each for each in seen.answers if crashed(each)]
     lost = sum(each["returned"] != each["given"] for each in found if each["given"])
     expect(observe("answers with status 500 that lack the request's x-request-id", lost, equal_to(0))).because(why)

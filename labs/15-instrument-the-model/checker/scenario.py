@@ -90,7 +90,7 @@ class Seen:
         return sum(each["status"] == status for each in self.sent)
 
     def rise(self, ending: str, wanted: int) -> Observation:
-        """The rise of the counter for a route and status (` 404`: of any route), over all pods."""
+        """The rise of the counter for a route and status (` 404`: of any route), over all pods, and by how much."""
 
         def at(pod: str, when: str) -> float:
             kept = self.whole[when][pod].get("requests", {})
@@ -105,6 +105,7 @@ class Seen:
             total == wanted,
             f"{REQUESTS}{{{labels}}} rises by {wanted}",
             f"by {total:g} ({each})",
+            total,
             what=f"{REQUESTS}{{{labels}}} rises",
         )
 

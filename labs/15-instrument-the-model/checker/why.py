@@ -1,8 +1,8 @@
-"""Why a pod shows no metrics, or Prometheus lacks what it shows."""
+"""Why a pod shows no metrics, or other numbers than came, or Prometheus lacks what it shows."""
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, Observation
 from mlops_lab.kit.scraping import targets
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
@@ -36,6 +36,21 @@ def why_no_metrics(seen: Seen, scrape: Object) -> str:
     return (
         "generate_latest() of prometheus_client makes the text of all metrics of the process; a route GET /metrics "
         "answers it. Look at it: kubectl port-forward deployment/model 8080, then curl localhost:8080/metrics"
+    )
+
+
+def why_other_rise(rise: Observation, wanted: int, usual: str) -> str:
+    """Why another number of answers was counted than came, each of one status.
+
+    Args:
+        usual: why there may be fewer.
+    """
+    if rise.value <= wanted:
+        return usual
+    return (
+        "more were counted than the checker got. An answer counts once: what an error handler or an `except` counts "
+        "must not be counted again where all answers are. Or somebody else asks as well: without prometheus.io/port "
+        "Prometheus asks each port that the containers declare, and what it gets where no metrics are is an answer, too"
     )
 
 
