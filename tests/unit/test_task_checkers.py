@@ -1385,6 +1385,19 @@ def test_a_container_that_was_started_anew_beside_the_one_that_hung_is_seen(
         asyncio.run(it.heals_itself.run(lab()))
 
 
+@pytest.mark.parametrize(
+    ("observed", "pods", "updated", "over"), [(2, 3, 3, True), (2, 0, 0, True), (1, 3, 3, False), (2, 3, 1, False)]
+)
+def test_a_daemon_sets_pods_of_the_template_before_are_waited_for(
+    checker: Callable[[str], Any], observed: int, pods: int, updated: int, over: bool
+) -> None:
+    """They are ready, and hang as before, until their node has its turn."""
+    status = {"observedGeneration": observed, "currentNumberScheduled": pods, "updatedNumberScheduled": updated}
+    it = checker("one-pod-on-every-node")
+    assert it.of_one_template({"metadata": {"generation": 2}, "status": status}) is over
+    assert not it.of_one_template(None)
+
+
 def test_clocks_run_ahead_in_the_copy_in_which_no_time_passes(checker: Callable[[str], Any], tmp_path: Path) -> None:
     it = checker("prepared-before-it-starts")
     for name, text in {**it._INSTEAD, **it._IN_PYTHON, **it._IN_BASH}.items():

@@ -11,6 +11,7 @@ from .draw import Drawn
 
 D = drawn(Drawn, __file__)
 _READY_WITHIN, _HEALED_WITHIN, _WATCHED_FOR = 15, 13, 3  # s
+_ROLLED_OUT_WITHIN = 60  # s, one node after the other
 _LONGEST = 10  # s until the last failure; to stop the container takes the second that was given
 _DOMAINS = ("cka/workloads-and-scheduling", "ckad/design-and-build")
 
@@ -25,6 +26,11 @@ async def runs_on_every_node(lab: TaskLab) -> None:
     )
     expect(await daemon.alone(lab, within=_READY_WITHIN)).because(
         "a Deployment that is deleted with --cascade=orphan leaves its ReplicaSet, and that its pods"
+    )
+    must(
+        await daemon.rolled_out(lab, within=_ROLLED_OUT_WITHIN),
+        "a change of the template is rolled out one node after the other, and stops at a pod that does not get ready: "
+        "kubectl rollout status daemonset says where. With updateStrategy OnDelete a pod stays until it is deleted",
     )
     seen = await daemon.on_all_nodes(lab, within=_READY_WITHIN)
     expect(seen).because(
