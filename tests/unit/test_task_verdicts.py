@@ -458,6 +458,32 @@ def test_a_variable_that_is_not_there_is_not_one_with_another_text(
     assert why in failed.value.why
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "looks"), [("as before", True, 2), ("as before", False, 2), ("none", False, 1)]
+)
+def test_files_may_follow_a_change_of_just_before(
+    loaded: Loaded, monkeypatch: pytest.MonkeyPatch, first: str, then: bool, looks: int
+) -> None:
+    """Who has tried whether the files follow puts the entry back, and checks at once; what is nowhere never comes."""
+    task = loaded("config-from-two-sources")
+    wanted = task._WANTED
+    said = [{task.D.first: "a trial"} if first == "as before" else {}, wanted if then else {task.D.first: "a trial"}]
+
+    async def get(*given: Any, **more: Any) -> Any:
+        answer = {"files": said.pop(0)}
+        return SimpleNamespace(fields=lambda: answer, fields_if_any=answer)
+
+    async def first_answer(send: Any, **more: Any) -> Any:
+        return await send()
+
+    monkeypatch.setattr(task, "settled", gives([{}]))
+    monkeypatch.setattr("mlops_lab.kit.presence.exists", gives({"data": wanted}))
+    made = made_up_lab(objects=NothingThere(), traffic=Room(get=get, first_answer=first_answer))
+    with contextlib.nullcontext() if then else pytest.raises(Failure, match="files in"):
+        asyncio.run(task.finds_its_files.run(made))
+    assert len(said) == 2 - looks
+
+
 @pytest.mark.parametrize(("stays", "right"), [("", True), ("first", False), ("second", False)])
 def test_each_of_two_files_follows_a_change(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, stays: str, right: bool

@@ -1,7 +1,7 @@
 """A change of the ConfigMap, and whether the running pods see it; afterwards it is as it was."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlops_lab.checks import LabError, Observation, absent
 from mlops_lab.kit.deployments import owned_pods
@@ -43,6 +43,23 @@ async def follows(lab: TaskLab, app: str, config: str, entries: Sequence[str]) -
                 expected="the files are as they were", shown=str, within=_WITHIN,
             )  # fmt: skip
         await _marked(lab, app, None)
+
+
+async def renewed(lab: TaskLab, app: str, wanted: Mapping[str, str]) -> object:
+    """The files by the program, once they are these, or the time is over: they follow a change up to a minute later."""
+
+    async def look() -> object:
+        await _marked(lab, app, f"{time.time():.0f}")
+        return (await lab.traffic.get(app, "/")).fields_if_any.get("files")
+
+    try:
+        seen = await lab.time.eventually(
+            look, lambda files: files == wanted, expected="the files are the ConfigMap's entries", shown=str,
+            within=_WITHIN,
+        )  # fmt: skip
+    finally:
+        await _marked(lab, app, None)
+    return seen.value
 
 
 async def _asked(lab: TaskLab, app: str, entries: Sequence[str]) -> dict[str, str]:
