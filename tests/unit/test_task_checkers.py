@@ -1337,6 +1337,18 @@ def test_a_key_comes_from_the_secret_that_was_wanted(
     assert checker("keys-out-of-the-manifest").from_secret(pod, "KEY", "store") is right
 
 
+@pytest.mark.parametrize(
+    ("observed", "pods", "updated", "stay"), [(2, 3, 3, True), (2, 0, 0, True), (1, 3, 3, False), (2, 4, 2, False)]
+)
+def test_a_sum_is_not_counted_while_a_rollout_makes_and_deletes_pods(
+    checker: Callable[[str], Any], observed: int, pods: int, updated: int, stay: bool
+) -> None:
+    it = checker("quota-and-limits")
+    status = {"observedGeneration": observed, "replicas": pods, "updatedReplicas": updated}
+    assert it.of_one_template({"metadata": {"generation": 2}, "status": status}) is stay
+    assert it.of_one_template(None)
+
+
 @pytest.mark.parametrize(("scope", "right"), [("", True), ("NotTerminating", False), ("Terminating", False)])
 def test_a_quota_is_about_pods_with_a_deadline_and_without(
     checker: Callable[[str], Any], scope: str, right: bool
