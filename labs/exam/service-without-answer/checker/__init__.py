@@ -11,13 +11,14 @@ from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import replaced
+from .trial import replaced, rollout_over
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
 _PODS = 2
 _READY = "/tmp/www/ready"
 _LEFT_WITHIN = 40.0  # s; a probe that says nothing of its times takes up to 30
+_ROLLED_OUT_WITHIN = 40.0  # s; such a one may take 10 until a pod is ready
 
 
 @check(points=3, domains=("cka/troubleshooting", "ckad/services-and-networking"))
@@ -27,6 +28,7 @@ async def answers(lab: TaskLab) -> None:
     expect(observe("its pods", found["spec"].get("replicas", 1), equal_to(_PODS))).because(
         "two pods are to answer: kubectl scale deployment changes how many there are"
     )
+    await rollout_over(lab, D.service, within=_ROLLED_OUT_WITHIN)
     expect(await answered_by(lab, D.service, D.service, port=D.port, within=15)).because(
         "a Service's endpoints are the ready pods that have all labels of its selector, at its targetPort, where a "
         "program must listen on the pod's own address: kubectl get endpointslices, kubectl describe pod"
