@@ -17,7 +17,8 @@ from mlops_lab.tasks.lab import TaskLab
 from .draw import Drawn
 
 D = drawn(Drawn, __file__)
-_LOOKED_WITHIN, _COMPUTED_WITHIN, _GROWN_WITHIN = 20, 40, 60  # s; an autoscaler looks every 15 s
+_LOOKED_WITHIN, _ROLLED_OUT_WITHIN, _GROWN_WITHIN = 20, 60, 60  # s; an autoscaler looks every 15 s
+_COMPUTED_WITHIN = 75  # s; of pods that have just become ready there is no figure yet
 _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is no part of its container.
 _RATE = 6  # requests a second, of 30 ms CPU each
@@ -78,7 +79,9 @@ async def grows_under_load(lab: TaskLab) -> None:
     stays = "the container was to stay as it is, but for its CPU request: no other request, no limit, no other program"
     must(await unchanged(lab, _START, "Deployment", D.app, given=given, free=AROUND), stays)
     must(await unchanged(lab, _START, "ConfigMap", f"{D.app}-program"), "the program was to stay as it is")
-    must(await rolled_out(lab, D.app, pods=D.least, within=_LOOKED_WITHIN), "pods that are not ready are not counted")
+    must(
+        await rolled_out(lab, D.app, pods=D.least, within=_ROLLED_OUT_WITHIN), "pods that are not ready are not counted"
+    )
     if not lab.thorough(grows_under_load):
         return
     async with lab.traffic.load(
