@@ -19,6 +19,7 @@ from .growth import lost_while_growing
 
 D = drawn(Drawn, __file__)
 _PODS = 2
+_GONE_WITHIN = 35.0  # s; the usual grace period and a little
 
 
 @check(points=2, domains=("ckad/services-and-networking",))
@@ -30,6 +31,7 @@ async def answers(lab: TaskLab) -> None:
         await deployments.rolled_out(lab, D.model, pods=_PODS, within=60),
         "kubectl describe pod says in its events what holds a pod up, kubectl logs what the server says",
     )
+    await deployments.old_pods_gone(lab, D.model, within=_GONE_WITHIN)  # until then they may answer, or lose requests
     said = await predicted(lab, D.service, rows=20, within=15)
     expect(said.status()).because(
         "0 means that nobody answered: the Service's selector must be labels of the pod template, and its targetPort "
