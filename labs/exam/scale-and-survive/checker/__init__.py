@@ -17,6 +17,7 @@ from .draw import Drawn
 D = drawn(Drawn, __file__)
 _LEAST = 2
 _LOOKED_WITHIN = 20.0  # s; it looks each 15 s
+_GONE_WITHIN = 20.0  # s; a preStop may have pods of the template before wait
 _START = Path(__file__).parents[1] / "start"
 # Of the Deployment, what is not the server's program or readiness probe.
 _SERVER = "template.spec.containers[server]"
@@ -56,6 +57,7 @@ async def has_an_autoscaler(lab: TaskLab) -> None:
     expect(await deployments.rolled_out(lab, D.model, pods=_LEAST, within=75)).because(
         "the autoscaler looks every 15 seconds; kubectl describe hpa says why it does not act"
     )
+    await deployments.old_pods_gone(lab, D.model, within=_GONE_WITHIN)  # what they lose is no deletion's of the checker
     seen = await lab.objects.named("HorizontalPodAutoscaler", one.name).until(
         lambda it: it is not None and _scaling(it).get("status") == "True",
         expected="the autoscaler can scale the Deployment",
