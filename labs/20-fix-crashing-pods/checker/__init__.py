@@ -7,7 +7,7 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.makers import answers_alone
 
-from .budget import MIB, accounted
+from .budget import MIB, accounted, rollouts_over
 from .reports import delivered, of_no_cronjob, of_nobody_else
 from .scenario import (
     AT_ONCE,
@@ -47,6 +47,7 @@ from .why import (
 )
 
 BUDGET_MIB = 256
+ROLLED_OUT_WITHIN = 45  # s, for collector and board, which other checks wait for
 
 
 @check(points=2, domains=("cka/troubleshooting", "cka/storage"))
@@ -119,6 +120,7 @@ async def in_the_budget(lab: Lab) -> None:
 
     The next pods of the four must have one as well.
     """
+    await rollouts_over(lab, within=ROLLED_OUT_WITHIN)  # that one ends is its own check's
     limited, total, lines = await accounted(lab)
     expect(limited).because(BUDGET)
     expect(
