@@ -12,7 +12,7 @@ from functools import partial
 
 from mlops_lab.checks import Lab, LabError, Observation, check, equal_to, expect, observe
 from mlops_lab.kit.debuggers import undebugged
-from mlops_lab.kit.deployments import exists, owned_pods, rolled_out
+from mlops_lab.kit.deployments import exists, old_pods_gone, owned_pods, rolled_out
 from mlops_lab.kit.makers import answers_alone
 from mlops_lab.kit.pods import every_container, leaving
 from mlops_lab.kit.probabilities import answer_about, own_values
@@ -38,6 +38,7 @@ from .why import silent, why_no_answer, why_not_refused, why_other_values, why_s
 
 IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
 FIRST_ANSWER_WITHIN = 20  # s, until the nodes know the new pod
+GONE_WITHIN = 15  # s; a pod gets 10 to end
 DOMAINS = ("ckad/design-and-build",)
 
 
@@ -58,6 +59,7 @@ async def is_up(lab: Lab) -> None:
         "probe comes, see what the server listens on: 127.0.0.1 is reached from within the pod alone, and the kubelet "
         "and the Service are outside; 0.0.0.0 is every address"
     )
+    await old_pods_gone(lab, within=GONE_WITHIN)  # until then the program before may answer
     wanted = {f"{lab.platform.registry}/{image}" for image in IMAGES}
     pods = [pod for pod in await owned_pods(lab) if not leaving(pod)]
     images = {each["image"] for pod in pods for each in every_container(undebugged(pod["spec"]))}
