@@ -40,35 +40,6 @@ def test_a_container_that_was_started_three_times_ends_again_and_again() -> None
     assert not checks.ends_again([pod("a", "1", 1), pod("b", "2", 5, ready=True), {"metadata": {}}])
 
 
-def owned(kind: str, name: str, owner: str, **metadata: Any) -> dict[str, Any]:
-    made = {"name": name, "uid": name, "ownerReferences": [{"controller": True, "uid": owner}], **metadata}
-    states = [{"restartCount": 5, "ready": False}]
-    return {"metadata": made, **({"status": {"containerStatuses": states}} if kind == "Pod" else {})}
-
-
-@pytest.mark.parametrize(("observed", "names"), [(2, ["broken-now"]), (1, [])])
-def test_only_a_pod_of_the_configuration_of_now_may_end_again_and_again(observed: int, names: list[str]) -> None:
-    """That of the one before does so, too, until it is gone; and nobody knows which is which before the controller."""
-    key, leaves = "deployment.kubernetes.io/revision", {"deletionTimestamp": "2026-01-01T00:00:00Z"}
-    there = {
-        "ReplicaSet": [owned("ReplicaSet", f"set-{n}", "d", annotations={key: str(n)}) for n in (9, 10)],
-        "Pod": [
-            owned("Pod", "broken-before", "set-9"), owned("Pod", "broken-now", "set-10"),
-            owned("Pod", "deleted", "set-10", **leaves), owned("Pod", "another's", "set-of-another"),
-        ],
-    }  # fmt: skip
-
-    async def all_of(kind: str, selector: str = "") -> list[Any]:
-        return there[kind]
-
-    lab = made_up_lab("17", objects=NothingThere(all=all_of))
-    item = {"metadata": {"uid": "d", "generation": 2}, "status": {"observedGeneration": observed}}
-    found = asyncio.run(checks.pods_of_now(lab, item))
-    assert [each["metadata"]["name"] for each in found] == names
-    assert checks.ends_again(found) is bool(names)
-    assert asyncio.run(checks.pods_of_now(lab, None)) == []
-
-
 def test_the_newest_pod_complains_of_its_run_before_or_else_of_this_one() -> None:
     asked: list[tuple[str, bool]] = []
 

@@ -513,18 +513,6 @@ def test_a_deployment_without_pods_takes_what_its_template_says(lab20: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("observed", "pods", "updated", "over"), [(2, 1, 1, True), (2, 0, 0, True), (1, 1, 1, False), (2, 2, 1, False)]
-)
-def test_pods_are_added_up_once_those_of_the_template_before_are_gone(
-    lab20: Any, observed: int, pods: int, updated: int, over: bool
-) -> None:
-    """Else a limit counts twice while its change is rolled out."""
-    status = {"observedGeneration": observed, "replicas": pods, "updatedReplicas": updated}
-    assert lab20.of_one_template({"metadata": {"generation": 2}, "status": status}) is over
-    assert lab20.of_one_template(None)
-
-
-@pytest.mark.parametrize(
     ("pods", "next_one", "of_all"),
     [("40Mi", "80Mi", 320), ("96Mi", "80Mi", 384), (None, "80Mi", 320), ("80Mi", None, 320)],
 )

@@ -14,11 +14,9 @@ from typing import Any
 import pytest
 
 from mlops_lab.checks import Observation
-from mlops_lab.checks.watched import Watched
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport, Request
 from tests.lab_programs import loaded
-from tests.made_up import made_up_lab
 
 
 def pod(name: str, ready: bool = True, began: str = "1") -> Object:
@@ -164,35 +162,6 @@ def test_a_service_leads_to_the_pods_of_all_nodes(spec: Object, seen: str) -> No
 
     lab: Any = SimpleNamespace(objects=SimpleNamespace(service=service))
     assert asyncio.run(loaded("04").leads_anywhere(lab)).seen == seen
-
-
-def deployment(generation: int, observed: int, pods: int, updated: int) -> Object:
-    status = {"observedGeneration": observed, "replicas": pods, "updatedReplicas": updated, "readyReplicas": pods}
-    return {"metadata": {"generation": generation}, "status": status}
-
-
-@pytest.mark.parametrize(
-    ("then", "ended"),
-    [
-        ([deployment(1, 1, 2, 2)], True),
-        ([{"metadata": {"generation": 1}, "status": {"observedGeneration": 1}}], True),
-        ([deployment(2, 1, 2, 2)], False),
-        ([deployment(2, 2, 3, 1)], False),
-        ([None], False),
-        ([deployment(2, 1, 2, 2), deployment(2, 2, 3, 1), deployment(2, 2, 3, 2), deployment(2, 2, 2, 2)], True),
-    ],
-)
-def test_pods_of_the_template_before_are_waited_for(then: list[Object | None], ended: bool) -> None:
-    """All pods may be ready while old ones are among them, which are about to go."""
-
-    def wait(kind: str, name: str, namespace: str, condition: Any, **more: Any) -> Any:
-        return next(((True, each) for each in then if condition(each)), (None, then[-1]))
-
-    kube: Any = SimpleNamespace(wait=wait, find=lambda *given: None, list=lambda *given, **more: [])
-    objects = SimpleNamespace(deployment=lambda name: Watched(kube, "Deployment", name, "lab"))
-    seen = asyncio.run(loaded("04").rollout_over(made_up_lab("04", objects=objects)))
-    assert (seen.ok, seen.value is not None) == (ended, True)
-    assert ended or seen.expected == "Deployment model: no pods of a template before within 120 s"
 
 
 def test_the_report_says_when_and_how_requests_were_lost() -> None:

@@ -1337,17 +1337,6 @@ def test_a_key_comes_from_the_secret_that_was_wanted(
     assert checker("keys-out-of-the-manifest").from_secret(pod, "KEY", "store") is right
 
 
-@pytest.mark.parametrize(
-    ("observed", "pods", "updated", "stay"), [(2, 3, 3, True), (2, 0, 0, True), (1, 3, 3, False), (2, 4, 2, False)]
-)
-@pytest.mark.parametrize("task", ["quota-and-limits", "service-without-answer"])
-def test_a_rollout_is_over_when_no_pods_of_the_template_before_are_there(
-    checker: Callable[[str], Any], task: str, observed: int, pods: int, updated: int, stay: bool
-) -> None:
-    status = {"observedGeneration": observed, "replicas": pods, "updatedReplicas": updated}
-    assert checker(task).of_one_template({"metadata": {"generation": 2}, "status": status}) is stay
-
-
 @pytest.mark.parametrize(("scope", "right"), [("", True), ("NotTerminating", False), ("Terminating", False)])
 def test_a_quota_is_about_pods_with_a_deadline_and_without(
     checker: Callable[[str], Any], scope: str, right: bool
@@ -1394,19 +1383,6 @@ def test_a_container_that_was_started_anew_beside_the_one_that_hung_is_seen(
     it.pods_of, it.made_ill, it.started_anew, it.longest = pods_of, gives("ill"), gives(READY), gives(4.0)
     with contextlib.nullcontext() if right else pytest.raises(Failure, match="started anew: well"):
         asyncio.run(it.heals_itself.run(lab()))
-
-
-@pytest.mark.parametrize(
-    ("observed", "pods", "updated", "over"), [(2, 3, 3, True), (2, 0, 0, True), (1, 3, 3, False), (2, 3, 1, False)]
-)
-def test_a_daemon_sets_pods_of_the_template_before_are_waited_for(
-    checker: Callable[[str], Any], observed: int, pods: int, updated: int, over: bool
-) -> None:
-    """They are ready, and hang as before, until their node has its turn."""
-    status = {"observedGeneration": observed, "currentNumberScheduled": pods, "updatedNumberScheduled": updated}
-    it = checker("one-pod-on-every-node")
-    assert it.of_one_template({"metadata": {"generation": 2}, "status": status}) is over
-    assert not it.of_one_template(None)
 
 
 def test_clocks_run_ahead_in_the_copy_in_which_no_time_passes(checker: Callable[[str], Any], tmp_path: Path) -> None:

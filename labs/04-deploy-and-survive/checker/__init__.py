@@ -11,6 +11,7 @@ from mlops_lab.kit.autoscalers import autoscaled_below
 from mlops_lab.kit.deployments import all_its_own, exists
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.rollouts import rollout_over
 from mlops_lab.kit.service_selectors import by_the_template
 from mlops_lab.kit.services import versions
 
@@ -23,10 +24,10 @@ from .scenario import (
     loads_for,
     pods_ready,
     quickest_load,
-    rollout_over,
 )
 from .why import ONE_REPLICA
 
+ROLLED_OUT_WITHIN = 120  # s, one pod after the other
 ANSWER_WITHIN = 30  # s, for a model that still loads in a pod that says it is ready
 LARGE = (
     f"the task is a large model: the container's environment has MODEL_LOAD_SECONDS={LOAD_SECONDS}, as in the "
@@ -57,7 +58,7 @@ async def answers_right(lab: Lab) -> None:
     deployment = await exists(lab, apply="kubectl apply -f .")
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
     must(
-        await rollout_over(lab),
+        await rollout_over(lab, within=ROLLED_OUT_WITHIN),
         "as long as a rollout is under way pods of the template before answer as well. kubectl rollout status "
         "deployment/model says what it waits for; one that was paused goes on after kubectl rollout resume",
     )

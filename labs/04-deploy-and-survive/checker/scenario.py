@@ -7,9 +7,8 @@ import contextlib
 import re
 from dataclasses import dataclass
 
-from mlops_lab.checks import Lab, Observation, at_least, expect, holds, observe, rollout_state
+from mlops_lab.checks import Lab, Observation, at_least, expect, holds, observe
 from mlops_lab.kit import services
-from mlops_lab.kit.deployments import status_count
 from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.pods import ready, states
 from mlops_lab.kube.client import Object
@@ -33,7 +32,6 @@ print(*(sorted(found) or ["none"]), sep=chr(10))
 NOT_TOLD = "none"  # printed where no program has it
 ASKED = 8  # times for each pod: that one of two is left out happens once in 65,000 times
 SELECTED_WITHIN, READY_WITHIN = 15, 90  # s, for pods that were applied just before to be there, and to be ready
-ROLLED_OUT_WITHIN = 120  # s, one pod after the other
 RATE, DURATION = 50, 50  # requests a second, s
 KILL_AT = 5  # s after the load began
 # By which who asks from a node, or at one, gets the pods of that node.
@@ -73,24 +71,6 @@ class Kill:
 async def pods_ready(lab: Lab) -> Observation:
     """Wait until each pod that the Service selects is ready, and there is one."""
     return await services.pods_ready(lab, selected_within=SELECTED_WITHIN, ready_within=READY_WITHIN)
-
-
-async def rollout_over(lab: Lab) -> Observation:
-    """Wait until Deployment `model` has no pods of a template before.
-
-    In a rollout there is a moment after each step in which all pods are ready, the old ones, too. What these do says
-    nothing of the template, and one more is there than afterwards.
-    """
-    return await lab.objects.deployment("model").until(
-        of_one_template, expected="no pods of a template before", shown=rollout_state, within=ROLLED_OUT_WITHIN
-    )
-
-
-def of_one_template(deployment: Object | None) -> bool:
-    """Has a Deployment's controller seen the newest spec, and are all its pods of that one's template?"""
-    if deployment is None or status_count(deployment, "observedGeneration") < deployment["metadata"]["generation"]:
-        return False
-    return status_count(deployment, "replicas") == status_count(deployment, "updatedReplicas")
 
 
 async def loads_for(lab: Lab) -> Observation:

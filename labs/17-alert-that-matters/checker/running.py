@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from mlops_lab.checks import Lab, LabError, Observation, expect, rolled_out, rollout_state
 from mlops_lab.kit import deployments
-from mlops_lab.kit.deployments import status_count
-from mlops_lab.kit.pods import containers_of, leaving, made_by, newest
+from mlops_lab.kit.pods import containers_of, newest
+from mlops_lab.kit.rollouts import pods_of_now
 from mlops_lab.kube.client import Object
 
 READY_WITHIN = 90  # s for what is applied to run
@@ -43,24 +43,6 @@ async def runs(lab: Lab, name: str) -> None:
         "the one before still runs, that one goes on with the configuration before"
     )
     await deployments.old_pods_gone(lab, name, within=GONE_WITHIN)
-
-
-async def pods_of_now(lab: Lab, deployment: Object | None) -> list[Object]:
-    """The pods of a Deployment's template of now, but for those that leave; none until its controller has seen it.
-
-    A pod of a configuration before may end again and again for a while after that was put right.
-    """
-    if deployment is None or status_count(deployment, "observedGeneration") < deployment["metadata"]["generation"]:
-        return []
-    sets = [each for each in await lab.objects.all("ReplicaSet") if made_by(each, deployment)]
-    last = max(sets, key=_revision, default=None)
-    if last is None:
-        return []
-    return [each for each in await lab.objects.all("Pod") if made_by(each, last) and not leaving(each)]
-
-
-def _revision(replica_set: Object) -> int:
-    return int((replica_set["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision", 0))
 
 
 def ends_again(pods: Sequence[Object]) -> bool:

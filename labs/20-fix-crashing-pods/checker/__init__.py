@@ -6,8 +6,10 @@ from mlops_lab.checks import Lab, at_most, check, equal_to, expect, observe
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.inside import settled
 from mlops_lab.kit.makers import answers_alone
+from mlops_lab.kit.rollouts import rollout_over
+from mlops_lab.kit.side_by_side import together
 
-from .budget import MIB, accounted, rollouts_over
+from .budget import MIB, PARTS, accounted
 from .reports import delivered, of_no_cronjob, of_nobody_else
 from .scenario import (
     AT_ONCE,
@@ -120,7 +122,8 @@ async def in_the_budget(lab: Lab) -> None:
 
     The next pods of the four must have one as well.
     """
-    await rollouts_over(lab, within=ROLLED_OUT_WITHIN)  # that one ends is its own check's
+    # That a rollout ends is its own check's.
+    await together(*(rollout_over(lab, part, within=ROLLED_OUT_WITHIN) for part in PARTS))
     limited, total, lines = await accounted(lab)
     expect(limited).because(BUDGET)
     expect(

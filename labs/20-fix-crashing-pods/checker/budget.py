@@ -5,39 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from mlops_lab.checks import Lab, Observation, quantity, rollout_state
-from mlops_lab.kit.deployments import owned_pods, status_count
+from mlops_lab.checks import Lab, Observation, quantity
+from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.next_pods import next_pod
 from mlops_lab.kit.pods import leaving, name
-from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 
 PARTS = ("book", "model", "collector", "board")
 MIB = Decimal(2**20)
-
-
-async def rollouts_over(lab: Lab, *, within: float) -> list[Observation]:
-    """Wait until none of the four has pods of a template before, which are there beside the new ones meanwhile.
-
-    Args:
-        within: seconds.
-    """
-    return await together(
-        *(
-            lab.objects.deployment(part).until(
-                of_one_template, expected="no pods of a template before", shown=rollout_state, within=within
-            )
-            for part in PARTS
-        )
-    )
-
-
-def of_one_template(deployment: Object | None) -> bool:
-    """Has a Deployment's controller seen the newest spec, and are all its pods of that one's template?"""
-    if deployment is None:
-        return True
-    seen = status_count(deployment, "observedGeneration") >= deployment["metadata"]["generation"]
-    return seen and status_count(deployment, "updatedReplicas") == status_count(deployment, "replicas")
 
 
 async def accounted(lab: Lab) -> tuple[Observation, Decimal, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from mlops_lab.checks import at_most, check, equal_to, expect, holds, observe
 from mlops_lab.kit import presence
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.rollouts import rollout_over
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -28,7 +29,7 @@ async def runs_on_every_node(lab: TaskLab) -> None:
         "a Deployment that is deleted with --cascade=orphan leaves its ReplicaSet, and that its pods"
     )
     must(
-        await daemon.rolled_out(lab, within=_ROLLED_OUT_WITHIN),
+        await rollout_over(lab, D.app, kind="DaemonSet", within=_ROLLED_OUT_WITHIN),
         "a change of the template is rolled out one node after the other, and stops at a pod that does not get ready: "
         "kubectl rollout status daemonset says where. With updateStrategy OnDelete a pod stays until it is deleted",
     )

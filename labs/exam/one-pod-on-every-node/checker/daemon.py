@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlops_lab.checks import Observation, expect, holds, is_ready
-from mlops_lab.kit.deployments import status_count
 from mlops_lab.kit.given import in_manifests
 from mlops_lab.kit.pods import leaving, made_by, restarts
 from mlops_lab.kit.pods import name as name_of
@@ -24,30 +23,6 @@ _FREE = ("livenessProbe", "startupProbe", "ports")  # what heals it, and a name 
 _ANSWERS_WITHIN, _TRIED_FOR = 15.0, 4.0  # s; who meets the address of a pod that has just gone gets no answer at all
 _AT_ONCE = 2  # s
 _ENDS_WITHIN = 1  # s that the given pod gets to end
-
-
-async def rolled_out(lab: TaskLab, *, within: float) -> Observation:
-    """Wait until the DaemonSet has no pods of a template before: they are ready, too, until their node has its turn.
-
-    Args:
-        within: seconds.
-    """
-    return await lab.objects.named("DaemonSet", D.app).until(
-        of_one_template, expected="no pods of a template before",
-        shown=lambda it: f"{status_count(it, 'updatedNumberScheduled')} of {_scheduled(it)} pods are up to date",
-        within=within,
-    )  # fmt: skip
-
-
-def of_one_template(daemon: Object | None) -> bool:
-    """Has a DaemonSet's controller seen the newest spec, and are all its pods of that one's template?"""
-    if daemon is None or status_count(daemon, "observedGeneration") < daemon["metadata"]["generation"]:
-        return False
-    return status_count(daemon, "updatedNumberScheduled") == _scheduled(daemon)
-
-
-def _scheduled(daemon: Object | None) -> int:
-    return status_count(daemon, "currentNumberScheduled")
 
 
 async def on_all_nodes(lab: TaskLab, *, within: float) -> Observation:

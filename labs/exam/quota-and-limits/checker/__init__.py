@@ -6,6 +6,7 @@ from mlops_lab.checks import check, expect, holds
 from mlops_lab.kit import deployments, presence
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kit.prerequisites import must
+from mlops_lab.kit.rollouts import rollout_over
 from mlops_lab.kit.unchanged import AROUND, unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
@@ -42,7 +43,7 @@ async def bounds_each_container(lab: TaskLab) -> None:
 async def bounds_all_together(lab: TaskLab) -> None:
     """Pods are let in up to the wanted sums of requests and the wanted number, whatever their limits, and no more."""
     await presence.exists(lab, "ResourceQuota", D.quota, "it says what all pods together may request", others=True)
-    await trials.pods_stay(lab, within=_ROLLED_OUT_WITHIN)  # point 4 makes them anew; that it ends is its own check's
+    await rollout_over(lab, D.app, within=_ROLLED_OUT_WITHIN)  # of point 4; that it ends is its own check's
     for kind in ("cpu", "memory"):
         expect(await trials.sum_of(lab, kind)).because(
             f"requests.{kind} of a ResourceQuota bounds the sum over all pods that have not ended"

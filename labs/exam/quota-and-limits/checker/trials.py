@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 from fractions import Fraction
 
-from mlops_lab.checks import Observation, holds, quantity, rollout_state
+from mlops_lab.checks import Observation, holds, quantity
 from mlops_lab.kit import admission
-from mlops_lab.kit.deployments import status_count
 from mlops_lab.kit.pods import leaving
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.objects import over
@@ -57,25 +56,6 @@ async def largest_container(lab: TaskLab) -> Observation:
     if two.pod is None:
         return Observation(False, right, f"{D.memory_most}Mi for each of two containers is refused: {two.refusal}")
     return holds(second.pod is None, right, f"{D.memory_most + 1}Mi is let in")
-
-
-async def pods_stay(lab: TaskLab, *, within: float) -> Observation:
-    """Wait until the Deployment's rollout, if one is under way, makes and deletes no more pods.
-
-    Args:
-        within: seconds.
-    """
-    return await lab.objects.deployment(D.app).until(
-        of_one_template, expected="no pods of a template before", shown=rollout_state, within=within
-    )
-
-
-def of_one_template(deployment: Object | None) -> bool:
-    """Has a Deployment's controller seen the newest spec, and are all its pods of that one's template?"""
-    if deployment is None:
-        return True
-    seen = status_count(deployment, "observedGeneration") >= deployment["metadata"]["generation"]
-    return seen and status_count(deployment, "updatedReplicas") == status_count(deployment, "replicas")
 
 
 async def sum_of(lab: TaskLab, kind: str) -> Observation:

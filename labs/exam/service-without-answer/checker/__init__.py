@@ -5,13 +5,14 @@ from pathlib import Path
 from mlops_lab.checks import check, equal_to, expect, observe
 from mlops_lab.kit import deployments
 from mlops_lab.kit.endpoints import answered_by, leaves_when_not_ready, some_pod
+from mlops_lab.kit.rollouts import rollout_over
 from mlops_lab.kit.service_selectors import by_the_template
 from mlops_lab.kit.unchanged import unchanged
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
 from .draw import Drawn
-from .trial import replaced, rollout_over
+from .trial import replaced
 
 D = drawn(Drawn, __file__)
 _START = Path(__file__).parents[1] / "start"
