@@ -261,6 +261,23 @@ def test_what_looked_into_a_pod_and_has_ended_is_no_server(state: str, right: bo
     assert other_servers(pod_of("r", V1), looked_into(pod_of("old", V1), state)).ok is right
 
 
+@pytest.mark.parametrize(("pod", "right"), [(looked_into(pod_of("x", V1)), True), (pod_of("r", WORKBENCH, V1), False)])
+def test_what_looks_into_the_reference_is_no_container_of_it(pod: Any, right: bool) -> None:
+    checks = loaded("02")
+
+    async def pods(lab: Any, name: str) -> list[Any]:
+        return [pod]
+
+    async def as_it_was(*given: Any, **more: Any) -> Observation:
+        return READY
+
+    checks.owned_pods = pods
+    checks.own_answers = checks.given_runs = checks.around_is_given = as_it_was
+    lab = made_up_lab(platform=SimpleNamespace(image=lambda tag: WORKBENCH))
+    with contextlib.nullcontext() if right else pytest.raises(Failure, match="containers of Deployment reference"):
+        asyncio.run(checks.reference_answers_itself(lab))
+
+
 @pytest.mark.parametrize(("old", "right"), [(leaves, True), (looked_into, True), (lambda pod: pod, False)])
 def test_a_pod_of_another_image_that_is_being_deleted_is_the_servers_no_more(
     old: Callable[[Any], Any], right: bool

@@ -13,7 +13,7 @@ from typing import Any
 from mlops_lab.checks import Lab, LabError, Observation, holds
 from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.copies import copied
-from mlops_lab.kit.debuggers import ended_debuggers
+from mlops_lab.kit.debuggers import ended_debuggers, undebugged
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.given import around_is_given, given_runs
 from mlops_lab.kit.pods import every_container, leaving
@@ -94,7 +94,8 @@ async def reference_answers_itself(lab: Lab) -> None:
         Failure: it leads to others as well, or to none.
     """
     why = f"{reference_as_it_was(lab)}. If pods of yours have its label app=reference, give them another one"
-    images = {each["image"] for pod in await owned_pods(lab, "reference") for each in every_container(pod["spec"])}
+    specs = [undebugged(pod["spec"]) for pod in await owned_pods(lab, "reference")]
+    images = {each["image"] for spec in specs for each in every_container(spec)}
     seen, wanted = ", ".join(sorted(images)) or "none", lab.platform.image("v1")
     must(Observation(images == {wanted}, f"containers of Deployment reference: {wanted} only", seen), why)
     must(await own_answers(lab, "reference", "reference"), why)
