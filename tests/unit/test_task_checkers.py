@@ -962,6 +962,34 @@ def test_a_node_with_another_value_of_the_label_is_none_of_those_that_were_meant
     assert seen.ok is not bool(said) and told(said) in seen.seen
 
 
+@pytest.mark.parametrize(("phase", "on"), [("Running", "2 of 2"), ("Failed", "1 of 1"), ("Succeeded", "1 of 1")])
+def test_a_pod_that_a_node_has_refused_is_on_no_node(checker: Callable[[str], Any], phase: str, on: str) -> None:
+    it = checker("run-on-the-right-node")
+
+    def pod(phase: str) -> Any:
+        made = {"name": phase, "ownerReferences": [{"controller": True, "uid": "set"}]}
+        return {"metadata": made, "spec": {"nodeName": "b"}, "status": {"phase": phase}}
+
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        one = {"metadata": {"uid": "set", "ownerReferences": [{"controller": True, "uid": "deployment"}]}}
+        node = {"metadata": {"name": "a", "labels": {it.D.key: it.D.value}}}
+        return {"Pod": [pod("Pending"), pod(phase)], "ReplicaSet": [one], "Node": [node]}[kind]
+
+    found = {"metadata": {"uid": "deployment"}}
+    here = Room(deployment=lambda name: SimpleNamespace(present=gives(found)), all=every)
+    seen = asyncio.run(it.on_labelled_nodes(lab(objects=here)))
+    assert seen.seen == f"{on} are on b"
+
+
+@pytest.mark.parametrize(("phase", "gone"), [("Running", False), ("Failed", True)])
+def test_what_is_left_of_a_refused_pod_holds_up_no_trial(checker: Callable[[str], Any], phase: str, gone: bool) -> None:
+    it = checker("run-on-the-right-node")
+    found = {"spec": {"selector": {"matchLabels": {"app": "a"}}}}
+    left = [{"metadata": {"name": "x"}, "status": {"phase": phase}}]
+    here = Room(deployment=lambda name: SimpleNamespace(now=gives(found)), all=gives(left))
+    assert asyncio.run(it._none_left(lab(objects=here), "a")).ok is gone
+
+
 @pytest.mark.parametrize(
     ("pod", "keys"),
     [

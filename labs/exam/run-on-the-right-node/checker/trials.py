@@ -15,7 +15,7 @@ from mlops_lab.kit.replicas import scaled
 from mlops_lab.kit.restore import insist
 from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
-from mlops_lab.kube.objects import own_taints
+from mlops_lab.kube.objects import over, own_taints
 from mlops_lab.tasks.drawing import drawn
 from mlops_lab.tasks.lab import TaskLab
 
@@ -210,7 +210,7 @@ async def _waits(lab: TaskLab, name: str, pods: int, when: str) -> Observation:
 
 async def _none_left(lab: TaskLab, name: str) -> Observation:
     return await lab.time.eventually(
-        lambda: deployments.pods_of(lab, name), lambda pods: not pods,
+        lambda: deployments.pods_of(lab, name), lambda pods: all(map(over, pods)),
         expected=f"no pods of {name}", shown=lambda pods: f"{len(pods)} pods", within=_GONE_WITHIN, every=0.3,
     )  # fmt: skip
 
@@ -231,11 +231,11 @@ async def _put_back(lab: TaskLab, nodes: Sequence[Object]) -> None:
 
 
 async def _pods(lab: TaskLab, name: str) -> list[Object]:
-    """The pods that a Deployment's ReplicaSets have made, but for those that leave."""
+    """The pods that a Deployment's ReplicaSets have made, but for those that leave, or that a node has refused."""
     deployment = await lab.objects.deployment(name).present()
     sets = [each for each in await lab.objects.all("ReplicaSet") if made_by(each, deployment)]
     pods = [each for each in await lab.objects.all("Pod") if any(made_by(each, one) for one in sets)]
-    return [each for each in pods if not leaving(each)]
+    return [each for each in pods if not leaving(each) and not over(each)]
 
 
 def _node(pod: Object) -> str:
