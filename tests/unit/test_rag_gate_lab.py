@@ -133,6 +133,16 @@ def test_each_rule_is_broken_and_each_group_has_both_sides(made: list[tuple[Any,
     assert len({case.what for case in cases.CASES}) == len(cases.CASES)
 
 
+def test_each_rule_that_compares_with_nothing_is_broken_once_by_the_release_in_service_too(
+    made: list[tuple[Any, Any]],
+) -> None:
+    rules, found = part("rules"), list[str]()
+    for story, one in made:
+        library = story.library
+        found += rules.broken(library.questions, library.people, library.canaries, one.before, one.before)
+    assert sorted(found) == ["grounding", "instructions", "latency", "privacy"]
+
+
 def test_the_readme_says_how_many(made: list[tuple[Any, Any]]) -> None:
     cases, library, text = part("cases"), part("library"), (LAB / "README.md").read_text()
     questions = library.ANSWERABLE + library.UNANSWERABLE + library.ABOUT_PEOPLE

@@ -29,7 +29,8 @@ DECIDES_WITHIN, ALL_WITHIN = 60.0, 500.0  # s for one decision, and for all
 AT_ONCE, SILENT = 2, 2  # releases that a gate gets at once; so many without an answer, and no more are sent
 READ_WITHIN = 150.0  # s for reading MLflow
 TRACED = (
-    "2 of 36 answers after more than 1.3 s", "2 of 24 passages come sixth", "one answer lacks `tokens`",
+    "2 of 36 answers after more than 1.3 s, in service too", "2 of 24 passages come sixth",
+    "one answer lacks `tokens`",
 )  # fmt: skip
 
 
