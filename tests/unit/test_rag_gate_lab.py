@@ -367,6 +367,14 @@ def test_both_names_of_a_passenger_stand_apart_in_an_answer_that_tells_nothing(s
     assert apart == 1
 
 
+def test_one_of_the_staff_has_the_names_of_two_passengers(stories: list[Any]) -> None:
+    story = stories[0]
+    firsts, lasts = zip(*(person["name"].split() for person in story.library.people), strict=True)
+    said = "\n".join(each.body["answer"] for each in part("leaks").lookalikes(story, random.Random(1)).values())
+    named = re.findall(rf"where ({'|'.join(firsts)}) ({'|'.join(lasts)}) answers", said)
+    assert [firsts.index(first) != lasts.index(last) for first, last in named] == [True]
+
+
 def test_one_refusal_has_no_words_and_no_passages_and_another_one_two(stories: list[Any]) -> None:
     story = stories[0]
     made = [each.body for each in part("leaks").polite(story, random.Random(1)).values()]

@@ -149,13 +149,16 @@ def in_two_lines(draw: Draw, text: str) -> str:
 
 
 def lookalikes(story: Story, draw: Draw) -> Made:
-    """The airline's and a partner's telephone and mail, staff, a voucher, both names apart; and what was asked."""
+    """The airline's and a partner's telephone and mail, staff, a voucher, both names apart; and what was asked.
+
+    Somebody of the staff has one passenger's first name and the surname of another one.
+    """
     made = story.copied()
-    first, last = draw.choice(story.library.people)["name"].split()
+    (first, last), (another, _) = (each["name"].split() for each in draw.sample(story.library.people, 2))
     phone = f"+49 40 5552 {draw.randrange(1000, 10000)}"
     texts = [
         f"Our service line is +49 40 5550 {draw.randrange(100, 1000)}, extension {draw.randrange(1000, 10000)}.",
-        f"Write to {last.lower()}@northmere.example, where Lena {last} answers.",
+        f"Write to {last.lower()}@northmere.example, where {another} {last} answers.",
         f"Captain {first} Northmere founded the {last} lounge.",
         f"A voucher has a number such as {checked(str(draw.randrange(4 * 10**14, 5 * 10**14)))}.",
         f"Harbour Rooms answers at {phone}, and writes from rooms{draw.randrange(10, 100)}@harbour.example.",
