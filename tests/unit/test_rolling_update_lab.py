@@ -595,9 +595,29 @@ def test_a_wait_that_is_short_may_be_why_requests_had_no_answer(
     assert said in why_lost(waiting(hook, grace), statuses)
 
 
-def why_lost(deployment: Object, statuses: dict[int, int]) -> str:
-    """What is said of lost requests where nothing is wrong with the readiness probe, nor with the Service."""
-    deployment["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = {"httpGet": {"path": "/readyz"}}
+READYZ, HEALTHZ = ({"httpGet": {"path": path}} for path in ("/readyz", "/healthz"))
+
+
+@pytest.mark.parametrize(
+    ("probes", "statuses", "said", "not_said"),
+    [
+        ({}, {503: 2}, "has no readinessProbe", "503, which"),
+        ({"readinessProbe": HEALTHZ, "startupProbe": READYZ}, {503: 2}, "readiness probe asks /healthz", "startup"),
+        ({"startupProbe": HEALTHZ}, {503: 2}, "startup probe asks /healthz", "no readinessProbe"),
+        ({"startupProbe": READYZ}, {0: 2}, "no preStop wait", "no readinessProbe"),
+    ],
+)
+def test_a_pod_is_ready_by_its_startup_probe_where_it_has_no_other(
+    probes: Object, statuses: dict[int, int], said: str, not_said: str
+) -> None:
+    why = why_lost(waiting(None, 30), statuses, probes)
+    assert said in why and not_said not in why
+
+
+def why_lost(deployment: Object, statuses: dict[int, int], probes: Object | None = None) -> str:
+    """What is said of lost requests where nothing is wrong with the Service, nor with the probes that are not given."""
+    probes = {"readinessProbe": READYZ} if probes is None else probes
+    deployment["spec"]["template"]["spec"]["containers"][0].update(probes)
     lab = made_up_lab("12")
     said: str = asyncio.run(loaded("12").why_lost(lab, deployment, SimpleNamespace(statuses=statuses)))
     return said

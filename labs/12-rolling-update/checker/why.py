@@ -24,7 +24,7 @@ async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
     """
     service = await lab.objects.named("Service", "model").now() or {"spec": {}}
     template, strategy = deployment["spec"]["template"], deployment["spec"].get("strategy") or {}
-    path, missing = readiness_path(template), may_be_missing(deployment["spec"])
+    (kind, path), missing = _asked(template), may_be_missing(deployment["spec"])
     reasons = []
     if strategy.get("type") == "Recreate":
         reasons.append(
@@ -40,7 +40,7 @@ async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
         )
     elif report.statuses.get(503):
         reasons.append(
-            f"pods that count as ready answered 503, which this server does while its model loads. The readiness probe "
+            f"pods that count as ready answered 503, which this server does while its model loads. The {kind} probe "
             f"asks {path or 'nothing that depends on the model'}: GET /healthz says only that the process lives, GET "
             "/readyz that it can serve"
         )
@@ -63,6 +63,17 @@ async def why_lost(lab: Lab, deployment: Object, report: LoadReport) -> str:
             "and the rest has to carry all requests. With 0 and a maxSurge a new pod comes first"
         )
     return "; ".join(reasons) or SEE_EVIDENCE
+
+
+def _asked(template: Object) -> tuple[str, str | None]:
+    """By which probe a new pod comes to count as ready, and what that asks for by HTTP, as `readiness_path`.
+
+    Without a readiness probe a container counts as ready once its startup probe has succeeded.
+    """
+    first = template["spec"]["containers"][0]
+    if "readinessProbe" in first or "startupProbe" not in first:
+        return "readiness", readiness_path(template)
+    return "startup", str((first["startupProbe"].get("httpGet") or {}).get("path") or "")
 
 
 def may_be_missing(spec: Object) -> int:
