@@ -536,3 +536,16 @@ def test_words_are_found_in_what_is_packed_also_inside_a_file(packed: Any, befor
         (tmp_path / str(number)).write_bytes(content)
     done = subprocess.run([sys.executable, "-c", look, told, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [f"C-1234567 in {tmp_path / '1234567'} (packed)"]
+
+
+@pytest.mark.parametrize(("more", "right"), [("ephemeralContainers", True), ("initContainers", False)])
+def test_what_kubectl_debug_adds_is_no_container_of_the_deployment(more: str, right: bool) -> None:
+    checker = loaded("27")
+    lab = made_up_lab("27", platform=SimpleNamespace(registry="r"))
+    spec = {"containers": [{"image": f"r/{checker.scenario.IMAGE}"}], more: [{"image": "busybox"}]}
+
+    async def pods(lab: Any, name: str) -> list[Any]:
+        return [{"spec": spec}]
+
+    checker.scenario.owned_pods = pods
+    assert asyncio.run(checker.scenario.given_image(lab)).ok is right

@@ -10,6 +10,7 @@ from string import ascii_letters
 
 from mlops_lab.checks import Lab, Observation, expect, is_ready
 from mlops_lab.kit.answering import must_answer
+from mlops_lab.kit.debuggers import undebugged
 from mlops_lab.kit.deployments import owned_pods, rolled_out
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.pods import every_container, leaving, name, states
@@ -154,7 +155,8 @@ async def pod_of(lab: Lab) -> Object:
 async def given_image(lab: Lab) -> Observation:
     """Whether the containers of the pods are of the image that the task names."""
     wanted = f"{lab.platform.registry}/{IMAGE}"
-    images = {each["image"] for pod in await owned_pods(lab, "credit") for each in every_container(pod["spec"])}
+    specs = [undebugged(pod["spec"]) for pod in await owned_pods(lab, "credit")]
+    images = {each["image"] for spec in specs for each in every_container(spec)}
     return Observation(images == {wanted}, f"pods of Deployment credit run {wanted} alone", ", ".join(sorted(images)))
 
 
