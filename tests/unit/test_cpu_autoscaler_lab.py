@@ -1,12 +1,14 @@
-"""Lab 10: how long an autoscaler takes to come down, who sets the number of pods, and whose servers run."""
+"""Lab 10: how long an autoscaler takes to come down, of what its percentage is, and why it left pods as they were."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from mlops_lab.checks import LabError, Observation
 from mlops_lab.kit.autoscalers import Autoscaler
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
@@ -120,3 +122,63 @@ def test_a_percentage_is_of_what_the_next_pod_requests_too(
     lab = made_up_lab("10", objects=NothingThere(deployment=lambda name: Room(present=present)))
     found = asyncio.run(checker.requested_again(lab))
     assert found.ok is not bool(seen) and seen in found.seen
+
+
+def seen_with(message: str, *names: str, active: str = "False", **more: Any) -> Autoscaler:
+    """An autoscaler that goes by these resources in percent, and what its condition ScalingActive says."""
+    metrics = [{"type": "Resource", "resource": {"name": name, "target": PERCENT}} for name in names]
+    target = {"kind": "Deployment", "name": "model"}
+    condition = {"type": "ScalingActive", "status": active, "reason": "", "message": message}
+    spec = {"scaleTargetRef": target, "maxReplicas": 4, "metrics": metrics, **more}
+    return Autoscaler({"metadata": {"name": "model"}, "spec": spec, "status": {"conditions": [condition]}})
+
+
+LACKS = "failed to get {0} utilization: missing request for {0} in container server of Pod model-1"
+NO_FIGURES = "unable to get metrics for resource cpu: no metrics returned from resource metrics API"
+
+
+@pytest.mark.parametrize(
+    ("hpa", "said"),
+    [
+        (seen_with(LACKS.format("cpu"), "cpu"), "Set resources.requests.cpu in"),
+        (seen_with(LACKS.format("memory"), "memory", "cpu"), "Set resources.requests.memory in"),
+        (seen_with(LACKS.format("memory"), "memory"), "the HPA looks at memory, and not at cpu"),
+        (seen_with("container proxy not found in Pod model-1", "cpu"), ""),
+        (seen_with("", "cpu", active="True"), ""),
+    ],
+)
+def test_an_autoscaler_that_did_not_act_lacks_the_request_that_it_tells_of(hpa: Autoscaler, said: str) -> None:
+    found = loaded("10").cause(hpa)
+    assert said in found and bool(found) is bool(said)
+
+
+@pytest.mark.parametrize(
+    ("hpa", "said"),
+    [
+        (seen_with(LACKS.format("memory"), "cpu", "memory"), "takes none away, as that one might be what they are"),
+        (seen_with("pods are controlled by multiple HPAs", "cpu"), "how many pods it wants: pods are controlled by"),
+        (seen_with("computed from cpu", "cpu", active="True"), "stabilizationWindowSeconds"),
+        (seen_with(LACKS.format("cpu"), "cpu", minReplicas=2), "minReplicas is 2"),
+    ],
+)
+def test_an_autoscaler_that_can_not_compute_a_metric_takes_no_pod_away(hpa: Autoscaler, said: str) -> None:
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        return [hpa.item] if kind == "HorizontalPodAutoscaler" else []
+
+    lab = made_up_lab("10", objects=NothingThere(all=every))
+    left = Observation(False, "exactly 1 pod", "2 pods, 2 ready")
+    assert said in asyncio.run(loaded("10").why_too_many(lab, left))
+    assert not asyncio.run(loaded("10").why_too_many(lab, replace(left, ok=True)))
+
+
+def test_a_metrics_api_without_figures_is_not_the_autoscalers_fault() -> None:
+    hpa = seen_with(NO_FIGURES, "cpu")
+
+    async def every(kind: str) -> list[Any]:
+        return [hpa.item]
+
+    checker, lab = loaded("10"), made_up_lab("10", objects=NothingThere(all=every))
+    with pytest.raises(LabError, match="no figures for this lab's pods"):
+        checker.cause(hpa)
+    with pytest.raises(LabError, match="no figures for this lab's pods"):
+        asyncio.run(checker.why_too_many(lab, Observation(False, "", "")))

@@ -21,7 +21,7 @@ from .requested import requested_again
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values
 from .way_down import comes_down
-from .why import NO_CPU, RESIZED
+from .why import NO_CPU, RESIZED, halted
 
 ROLLED_OUT_WITHIN = 90  # seconds, for pods that were applied just before
 FIGURES_WITHIN = 75  # seconds for all autoscalers of the Deployment
@@ -159,5 +159,7 @@ async def scales_in_again(lab: Lab) -> None:
 
 async def why_too_many(lab: Lab, seen: Observation) -> str:
     """Why there is more than one pod at rest; empty where there is one."""
+    if seen.ok:
+        return ""
     probe = "Without a readinessProbe the CPU that a pod takes to start counts as load, too"
-    return "" if seen.ok else await why_not_one(lab, "the metrics need up to 30 s more to fall", more=probe)
+    return await halted(lab) or await why_not_one(lab, "the metrics need up to 30 s more to fall", more=probe)
