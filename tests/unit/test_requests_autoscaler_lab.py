@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.checks import Observation
 from mlops_lab.checks.rooms.time import Time
 from mlops_lab.kit.autoscalers import Autoscaler
 from tests.lab_programs import loaded
-from tests.made_up import Room, made_up_lab
+from tests.made_up import NothingThere, Room, made_up_lab
 
 
 def hpa(*metrics: Any) -> Autoscaler:
@@ -200,6 +202,43 @@ def test_a_selector_that_no_query_can_have_is_not_the_environments_fault(selecto
     else:
         with pytest.raises(LabError, match="the custom metrics API does not answer"):
             loaded("11").cause(one)
+
+
+def halted(message: str, *metrics: Any, active: str = "False", **more: Any) -> Autoscaler:
+    """An autoscaler of the Deployment, and what its condition ScalingActive says."""
+    one = hpa(*metrics)
+    one.item["metadata"] = {"name": "model"}
+    one.item["spec"] |= {"scaleTargetRef": {"kind": "Deployment", "name": "model"}, "maxReplicas": 3, **more}
+    one.item["status"] = {"conditions": [{"type": "ScalingActive", "status": active, "reason": "", "message": message}]}
+    return one
+
+
+RATE = of_pods("http_requests_per_second", "1500m")
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (halted("the server could not find the metric http_requests_total for pods", RATE), "takes none away, as"),
+        (halted("missing request for cpu in container proxy of Pod model-1", RATE, CPU), "missing request for cpu in"),
+        (halted("pods by selector are controlled by multiple HPAs", CPU), "pods it wants: pods by selector are"),
+        (halted("computed", RATE, active="True"), "stabilizationWindowSeconds"),
+        (halted("no metrics returned", RATE, minReplicas=2), "minReplicas is 2"),
+        (halted(NO_ANSWER, RATE), ""),
+        (halted("no metrics returned from resource metrics API", RATE, CPU), ""),
+    ],
+)
+def test_an_autoscaler_that_can_not_compute_a_metric_takes_no_pod_away(one: Autoscaler, said: str) -> None:
+    async def every(kind: str, selector: str = "") -> list[Any]:
+        return [one.item] if kind == "HorizontalPodAutoscaler" else []
+
+    lab, left = made_up_lab("11", objects=NothingThere(all=every)), Observation(False, "exactly 1 pod", "2 pods")
+    assert not asyncio.run(loaded("11").why_too_many(lab, replace(left, ok=True)))
+    if said:
+        assert said in asyncio.run(loaded("11").why_too_many(lab, left))
+    else:
+        with pytest.raises(LabError):
+            asyncio.run(loaded("11").why_too_many(lab, left))
 
 
 def annotated(pod: str, value: str = "", **more: Any) -> Any:

@@ -24,7 +24,7 @@ from mlops_lab.kit.predictions import predicted
 
 from .counted import NOT_ITS_REQUESTS, no_fewer_than_counted, no_more_than_counted
 from .scenario import CALM, LEAST_FOR_A_POD, MOST_PODS, PER_POD, STORM, rush
-from .why import METRIC, NOT_BY_REQUESTS, why_not_measured
+from .why import METRIC, NOT_BY_REQUESTS, halted, why_not_measured
 
 HEEDED = round(PER_POD * (1 + USUAL), 3)  # requests a second
 START = Path(__file__).parents[1] / "start"
@@ -222,6 +222,8 @@ async def are_refused(lab: Lab) -> bool:
 
 async def why_too_many(lab: Lab, seen: Observation) -> str:
     """Why there is more than one pod at rest; empty where there is one."""
+    if seen.ok:
+        return ""
     falls = "the rate needs half a minute to fall, as it is an average over that"
     probe = "A probe counts as well, unless it asks /healthz, /readyz or /metrics"
-    return "" if seen.ok else await why_not_one(lab, falls, more=probe)
+    return await halted(lab) or await why_not_one(lab, falls, more=probe)

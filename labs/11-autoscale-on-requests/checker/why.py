@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mlops_lab.checks import Lab, LabError
-from mlops_lab.kit.autoscalers import Autoscaler, metric_source
+from mlops_lab.kit.autoscalers import Autoscaler, autoscalers_of, metric_source
 from mlops_lab.kit.next_pods import asks_to_be_scraped
 from mlops_lab.kit.pods import leaving, name
 
@@ -60,6 +60,28 @@ def cause(hpa: Autoscaler) -> str:
                 f"{message}"
             )
         raise LabError(f"the custom metrics API does not answer: {message}", "look at it with: lab doctor")
+    return ""
+
+
+async def halted(lab: Lab) -> str:
+    """Why an autoscaler takes no pods away, as it can't compute how many it wants; empty where they all can.
+
+    Raises:
+        LabError: the custom metrics API, or the one of CPU, does not answer it.
+    """
+    for hpa in await autoscalers_of(lab):
+        if hpa.active or not hpa.message or hpa.least > 1 or not hpa.scales_in:
+            continue
+        if "from resource metrics API" in hpa.message:
+            trouble = f"the metrics API has no figures for this lab's pods: {hpa.message}"
+            raise LabError(trouble, "look at it with: lab doctor")
+        if METRIC in hpa.metrics and (why := cause(hpa)):
+            return f"{why}; kubectl describe hpa {hpa.name}"
+        return (
+            f"the HPA can't compute how many pods it wants: {hpa.message}. One of several metrics is enough for that: "
+            "with the others it may add pods, and takes none away, as that one might be what they are there for; "
+            f"kubectl describe hpa {hpa.name}"
+        )
     return ""
 
 
