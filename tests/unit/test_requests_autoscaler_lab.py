@@ -204,6 +204,11 @@ def test_a_selector_that_no_query_can_have_is_not_the_environments_fault(selecto
             loaded("11").cause(one)
 
 
+UNKNOWN = (
+    'unable to fetch metrics from custom metrics API: unable to map kind {0} to resource: no matches for kind "{0}"'
+)
+
+
 def halted(message: str, *metrics: Any, active: str = "False", **more: Any) -> Autoscaler:
     """An autoscaler of the Deployment, and what its condition ScalingActive says."""
     one = hpa(*metrics)
@@ -211,6 +216,12 @@ def halted(message: str, *metrics: Any, active: str = "False", **more: Any) -> A
     one.item["spec"] |= {"scaleTargetRef": {"kind": "Deployment", "name": "model"}, "maxReplicas": 3, **more}
     one.item["status"] = {"conditions": [{"type": "ScalingActive", "status": active, "reason": "", "message": message}]}
     return one
+
+
+def test_an_object_of_no_kind_is_not_the_environments_fault() -> None:
+    metric = {"metric": {"name": "http_requests_per_second"}, "target": {"averageValue": "1500m"}}
+    of_one = {"type": "Object", "object": metric | {"describedObject": {"kind": "Deployment", "name": "model"}}}
+    assert "a metric of type Pods" in loaded("11").cause(halted(UNKNOWN.format("Deployment"), of_one))
 
 
 RATE = of_pods("http_requests_per_second", "1500m")
@@ -222,6 +233,7 @@ RATE = of_pods("http_requests_per_second", "1500m")
         (halted("the server could not find the metric http_requests_total for pods", RATE), "takes none away, as"),
         (halted("missing request for cpu in container proxy of Pod model-1", RATE, CPU), "missing request for cpu in"),
         (halted("pods by selector are controlled by multiple HPAs", CPU), "pods it wants: pods by selector are"),
+        (halted(UNKNOWN.format("Foo"), RATE), "a metric of type Pods"),
         (halted("computed", RATE, active="True"), "stabilizationWindowSeconds"),
         (halted("no metrics returned", RATE, minReplicas=2), "minReplicas is 2"),
         (halted(NO_ANSWER, RATE), ""),

@@ -51,6 +51,12 @@ def cause(hpa: Autoscaler) -> str:
         if "cpu" in hpa.metrics:
             return f"{why}; CPU tells of requests late when one costs so little of it"
         return f"{why}. The HPA says itself: {message}" if message else why
+    if "no matches for kind" in message:
+        return (
+            "the HPA asks for a metric of an object that the cluster does not know by the apiVersion and kind in "
+            f"describedObject. The custom metrics API has {METRIC} of each pod: a metric of type Pods. It says itself: "
+            f"{message}"
+        )
     if "custom metrics API" in message and "could not find the metric" not in message and "no metrics" not in message:
         if names := no_labels(hpa):
             return (
