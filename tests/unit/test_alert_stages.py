@@ -647,6 +647,41 @@ def test_what_does_not_come_in_time_may_be_a_starved_machines_fault(
     assert failed.value.timed is timed
 
 
+@pytest.mark.parametrize(
+    ("toggles", "stays", "images"), [(True, True, ["v1", "v2"]), (True, False, ["v1"]), (False, True, ["v1"])]
+)
+def test_who_hears_of_the_end_later_than_the_pager_hears_of_it_while_the_release_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, toggles: bool, stays: bool, images: list[str]
+) -> None:
+    fault, now = loaded("17", "fault"), {"image": "v1"}
+    labels = {"alertname": "Errors", "severity": "critical", "service": "model"}
+
+    async def nothing(*given: Any, **more: Any) -> None: ...
+
+    async def inbox(lab: Any, place: str, after: int = -1) -> tuple[list[Any], int]:
+        told = [{"status": status, "labels": labels, "annotations": {}} for status in ("firing", "resolved")]
+        return [{"alerts": told, "ago": 0.0}], 1
+
+    async def fares(lab: Any) -> dict[str, Any]:
+        return {"first_failed": 60.0, "last_failed": 20.0}
+
+    async def release(lab: Any) -> str:
+        return now["image"]
+
+    async def post(service: str, path: str, body: Any, *, port: int) -> None:
+        assert (service, path, port) == ("alertmanager", "/-/reload", 9093)
+        now["image"] = "v2" if toggles else now["image"]
+
+    for name in ("in_service", "quiet", "leave_weather_out", "put_in_service"):
+        monkeypatch.setattr(fault, name, nothing)
+    for each in (inbox, fares, release):
+        monkeypatch.setattr(fault, each.__name__, each)
+    monkeypatch.setattr(fault, "AFTERWARDS", 0.05)
+    lab = made_up_lab("17", traffic=NoTraffic(post=post))
+    story = asyncio.run(fault.inject_fault(lab, whole=True, stays=stays))
+    assert (story.images, round(story.resolved)) == (images, 20)
+
+
 def test_a_day_and_the_faults_come_into_the_pod_one_after_the_other() -> None:
     names = "namespace", "instance", "node", "pod", "pod_template_hash", "app", "job", "container", "endpoint"
     targets = [{name: f"{name}-of-the-model-{each}" for name in names} for each in range(3)]

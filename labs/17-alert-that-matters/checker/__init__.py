@@ -409,4 +409,4 @@ async def posted(lab: Lab) -> Notifications:
 async def failing(lab: Lab) -> Story:
     """What the fault led to."""
     await settled(lab, posted)  # it would be disturbed by what happens now, as would what it waits for itself
-    return await inject_fault(lab, whole=seen_through(lab))
+    return await inject_fault(lab, whole=seen_through(lab), stays=lab.thorough(falls_back_once))

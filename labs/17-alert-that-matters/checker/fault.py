@@ -57,11 +57,12 @@ class Story:
         return f"none after {self.waited:.0f} s, while Prometheus has {self.alerts}{acted}"
 
 
-async def inject_fault(lab: Lab, *, whole: bool) -> Story:
+async def inject_fault(lab: Lab, *, whole: bool, stays: bool) -> Story:
     """Let requests come without weather until the pager has rung, and see it through to the end.
 
     Args:
         whole: whether the end is looked at; else more requests fail, and it is over once v1 is asked for.
+        stays: whether to look on until whoever hears later of the end has heard of it, too.
     """
     await in_service(lab)
     await quiet(lab)
@@ -74,6 +75,9 @@ async def inject_fault(lab: Lab, *, whole: bool) -> Story:
             await fallen_back(lab, story, whole=whole)
             if whole:
                 await resolved(lab, story, last)
+                if stays:
+                    await all_told(lab)
+                await nothing_more(lab, story)
     finally:
         try:
             await leave_weather_out(lab, 0)
@@ -156,7 +160,7 @@ async def fallen_back(lab: Lab, story: Story, *, whole: bool) -> None:
 
 
 async def resolved(lab: Lab, story: Story, last: int) -> None:
-    """Wait for the message that the alert is over, and see that nothing more is changed then."""
+    """Wait for the message that the alert is over."""
     assert story.page
     over = time.monotonic() - ((await look(lab, story))["last_failed"] or 0.0)
     while story.resolved is None and (waited := time.monotonic() - over) < RESOLVED_WITHIN:
@@ -166,6 +170,19 @@ async def resolved(lab: Lab, story: Story, last: int) -> None:
             if each.get("status") == "resolved" and each.get("labels") == story.page.alert["labels"]:
                 story.resolved = max(0.0, at - over)
         await lab.time.pause(LOOK_EVERY)
+
+
+async def all_told(lab: Lab) -> None:
+    """Let Alertmanager tell of the end whom it would tell later: who has a longer `group_interval` than the pager.
+
+    When it has read its configuration again, it makes all groups anew, and what is in one and is older than its
+    `group_wait` is told at once. What a receiver has been told of already it is not told of again.
+    """
+    await lab.traffic.post("alertmanager", "/-/reload", {}, port=9093)
+
+
+async def nothing_more(lab: Lab, story: Story) -> None:
+    """See that nothing more is changed."""
     until = time.monotonic() + AFTERWARDS
     while time.monotonic() < until:
         await look(lab, story)
