@@ -211,7 +211,12 @@ async def changed_days_miss_the_cache(lab: Lab) -> None:
     A month ends within those that are held out, and some of their flights have gaps in their weather, which stay gaps.
     """
     run = await lab.once(other_days)
-    expect(run.ended).because("a pipeline is run with other days than those it was written with")
+    expect(run.ended).because(
+        "a pipeline is run with other days than those it was written with. These go beyond the end of a month, and "
+        "some of their flights have gaps in their weather: a classifier that takes none (`Input X contains NaN`) needs "
+        "what fills them before it in the Model (SimpleImputer in the pipeline). lab open pipelines shows each step's "
+        "output"
+    )
     data = await lab.once(other_content) if outputs(run).ok else {}
     for name in ("rows", "held_out"):
         expect(has_flights(run, name, data[name]) if data else outputs(run)).because(
