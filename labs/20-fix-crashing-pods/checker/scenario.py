@@ -19,7 +19,7 @@ from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.inside import printed
 from mlops_lab.kit.pods import containers_of, gone_meanwhile, images, leaving, name, restarts
 from mlops_lab.kit.prerequisites import must
-from mlops_lab.kit.probe_times import silent_at_worst
+from mlops_lab.kit.probe_times import ends_within, silent_at_worst
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.execs import NotStarted
 from mlops_lab.measure.traffic.http import Answer
@@ -258,10 +258,9 @@ def ended_at_worst(pod: Object) -> float:
     """
     first = pod["spec"]["containers"][0]
     probe = first.get("livenessProbe") or {}
-    grace = int(probe.get("terminationGracePeriodSeconds", pod["spec"].get("terminationGracePeriodSeconds", 30)))
     before = [each.get("lastState") or {} for each in containers_of(pod) if each["name"] == first["name"]]
     killed = any((each.get("terminated") or {}).get("exitCode") == KILLED for each in before)
-    return silent_at_worst(probe) + (grace if probe and killed else 0)
+    return silent_at_worst(probe) + (ends_within(probe, pod) if probe and killed else 0)
 
 
 async def hung_without_a_file(lab: Lab) -> Observation:
