@@ -62,8 +62,8 @@ def test_a_certificate_without_its_key_leaves_the_one_before_in_use(
         (mounted / "tls.crt").write_text(made)
         until(lambda: caplog.messages)
         for content in ("no key", None):
-            (mounted / "tls.key").write_text(content) if content else (mounted / "tls.key").unlink()
             told = len(caplog.messages)
+            (mounted / "tls.key").write_text(content) if content else (mounted / "tls.key").unlink()
             until(lambda told=told: len(caplog.messages) > told)
             assert shown(at_class.port) == before
     assert len(caplog.messages) < 6, "it is said once of each, not at every look"

@@ -18,7 +18,7 @@ from mlops_lab.tasks.task import bank, named
 from tests.rules.promtool import promtool
 
 FIRES, SILENT = "fires_when_users_are_harmed", "is_silent_otherwise"
-SEEDS = (2, 3, 5)
+SEEDS = (2, *(pytest.param(each, marks=pytest.mark.long) for each in (3, 5)))
 
 
 @pytest.fixture(params=SEEDS)

@@ -275,7 +275,7 @@ def bentoml() -> Path:
     return environment("bentoml", FOLDERS[0] / "requirements-bentoml.lock")
 
 
-@pytest.mark.long  # an environment of its own, and three versions served one after the other
+@pytest.mark.long  # an environment of its own, as those below, and three versions served one after the other
 def test_the_bentoml_flavour_keeps_the_same_contract(
     tracking: str, store: Server, tmp_path: Path, spring: pd.DataFrame, bentoml: Path
 ) -> None:
@@ -283,6 +283,7 @@ def test_the_bentoml_flavour_keeps_the_same_contract(
     follow(Running([str(bentoml), *BENTOML], tmp_path, store.uri), store, versions)
 
 
+@pytest.mark.long
 def test_bentoml_scores_batches(
     tracking: str, store: Server, tmp_path: Path, spring: pd.DataFrame, bentoml: Path
 ) -> None:
@@ -300,6 +301,7 @@ def test_bentoml_scores_batches(
         running.stop()
 
 
+@pytest.mark.long
 def test_bentoml_ends_too_when_there_is_nothing(store: Server, tmp_path: Path, bentoml: Path) -> None:
     running = Running([str(bentoml), *BENTOML], tmp_path, store.uri, MODEL_WITHIN_SECONDS="2")
     running.process.wait(60)
