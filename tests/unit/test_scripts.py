@@ -236,12 +236,13 @@ ROWS = ("not cluster", "second_cluster", "cluster and not second_cluster and not
 )
 def test_test_hands_pytest_all_but_its_own_option(suite: Path, words: tuple[str, ...], which: str, rest: str) -> None:
     live = rest or " <tests/e2e> <tests/conformance>"
+    workers = min(2 * (os.cpu_count() or 1), 8)
     done = run(suite, "test", *words)
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("<")] == [
         f"<--reruns> <1> <-m> <cluster and not second_cluster and not labs{which}>{live} ",
         f"<--reruns> <1> <-m> <second_cluster{which}>{live} ",
-        f"<--reruns> <1> <-m> <not cluster{which}> <--numprocesses> <auto> <--dist> <loadfile>{rest} ",
+        f"<--reruns> <1> <-m> <not cluster{which}> <--numprocesses> <{workers}> <--dist> <loadfile>{rest} ",
         f"<--reruns> <1> <-m> <labs{which}>{live} ",
     ]
 
