@@ -17,6 +17,7 @@ from mlops_lab.base.versions import pin
 from mlops_lab.labs.catalog import resolve
 from mlops_lab.labs.variants import Variant, lay_out, wrongs
 from tests.lab_programs import loaded
+from tests.mistakes import one_of_each_check
 from tests.rules.promtool import promtool
 
 LAB = project() / "labs" / "17-alert-that-matters"
@@ -95,14 +96,10 @@ def test_a_metronome_is_there_for_each_fault_and_before_it(tmp_path: Path) -> No
 
 KEPT = "resolves--keeps-firing-when-nobody-answered"
 MISTAKES = [each for each in wrongs(resolve("17")) if each.check in RULES or each.name == KEPT]
-# A day takes seconds to replay: one mistake of each check has to do, where nobody has changed the lab.
-FIRST = {each.check: each for each in reversed(MISTAKES)}.values()
 
 
-@pytest.mark.parametrize(
-    "variant",
-    [pytest.param(each, id=each.name, marks=() if each in FIRST else pytest.mark.long) for each in MISTAKES],
-)
+# A day takes seconds to replay.
+@pytest.mark.parametrize("variant", one_of_each_check({each.name: [each] for each in MISTAKES}))
 def test_a_mistake_in_the_rules_fails_its_check_and_no_other(variant: Variant, tmp_path: Path) -> None:
     lay_out(variant, tmp_path)
     found = replayed(tmp_path / "rules.yaml", tmp_path)

@@ -32,6 +32,7 @@ from mlops_lab.labs.variants import lay_out, solutions, wrongs
 from mlops_lab.measure.services.pipelines import Pipelines
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, cancelled, made_up_lab
+from tests.mistakes import one_of_each_check
 
 LAB = project() / "labs" / "26-retraining-loop"
 TODAY, WINDOW = "2013-07-11", ("2013-06-14", "2013-07-11")
@@ -225,8 +226,7 @@ def told(name: str, world: World, folder: Path) -> dict[str, int]:
         receiver.stop()
 
 
-# A story takes seconds, that of a program which looks at intervals half a minute: one of each check has to do, where
-# nobody has changed the lab.
+# The story of a program that looks at intervals takes half a minute.
 @pytest.mark.parametrize("solution", ["receiver", pytest.param("controller", marks=pytest.mark.long)])
 def test_a_solution_starts_one_run_for_each_drift(solution: str, world: World, tmp_path: Path) -> None:
     assert told(solution, world, tmp_path) == RIGHT
@@ -253,13 +253,10 @@ MISTAKES = (
     ("starts_one_run--any-name-that-begins-so", "no drift", 1),
     ("refuses_poison--a-run-for-each-that-is-firing", "another drift", 4),
 )
-FIRST = {each[0].partition("--")[0]: each for each in reversed(MISTAKES)}.values()
 
 
-@pytest.mark.parametrize(
-    ("wrong", "when", "runs"),
-    [pytest.param(*each, marks=() if each in FIRST else pytest.mark.long) for each in MISTAKES],
-)
+# A story takes seconds.
+@pytest.mark.parametrize(("wrong", "when", "runs"), one_of_each_check({each[0]: each for each in MISTAKES}))
 def test_a_mistake_shows_when_it_should(wrong: str, when: str, runs: int, world: World, tmp_path: Path) -> None:
     found = told(wrong, world, tmp_path)
     before = WHEN[: WHEN.index(when)]

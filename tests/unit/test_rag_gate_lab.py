@@ -34,6 +34,7 @@ from mlops_lab.labs.checker import load
 from mlops_lab.labs.variants import Variant, readable, texts
 from mlops_lab.measure.traffic.http import Answer
 from tests.made_up import NoTraffic, Room, made_up_lab
+from tests.mistakes import one_of_each_check
 
 LAB = project() / "labs" / "30-rag-evaluation-gate"
 SEEDS, OTHERS = (3,), 4
@@ -465,14 +466,10 @@ MISTAKES = [
     and not each.name.endswith("--fixed-limits")
     and any(change.file == "checks.py" for change in each.changes)
 ]
-# To measure all releases takes a second or more: one mistake of each check has to do, where nobody has changed the lab.
-FIRST = {each.name.partition("--")[0]: each for each in reversed(MISTAKES)}.values()
 
 
-@pytest.mark.parametrize(
-    "mistake",
-    [pytest.param(each, id=each.name, marks=() if each in FIRST else pytest.mark.long) for each in MISTAKES],
-)
+# To measure all releases takes a second or more.
+@pytest.mark.parametrize("mistake", one_of_each_check({each.name: [each] for each in MISTAKES}))
 def test_a_mistake_is_wrong_about_its_own_releases_alone(made: list[tuple[Any, Any]], mistake: Variant) -> None:
     checks = types.ModuleType("checks")
     exec(texts(mistake)["checks.py"], checks.__dict__)
