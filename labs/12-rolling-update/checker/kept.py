@@ -52,6 +52,8 @@ async def asked_back(lab: Lab, found: Object | None) -> Observation:
 async def went_back(lab: Lab, found: Object | None, image: str) -> Observation:
     """Whether all pods are again what they were before an image was tried in vain, and none is left of that.
 
+    They wait before they end, too, as they did: these are what the next update ends.
+
     Args:
         found: the Deployment before.
     """
@@ -74,7 +76,10 @@ async def went_back(lab: Lab, found: Object | None, image: str) -> Observation:
     )  # fmt: skip
     if not none_left.ok:
         return none_left
-    return back if (kept := await as_before(lab, found)).ok else kept
+    for kept in await as_before(lab, found), waits_as_before(found, await lab.objects.deployment("model").now()):
+        if not kept.ok:
+            return kept
+    return back
 
 
 async def as_before(lab: Lab, before: Object | None) -> Observation:
