@@ -35,6 +35,7 @@ _HOSTS_FOLDER = "node-registries"
 _FIRST = "/kind/mlops-lab"
 _SECOND = "/kind/mlops-lab-second"
 _API_SERVER = "6443/tcp"
+_KUBE_PROXY_CPU = "50m"
 # What Docker says of a container that has not ended ten seconds after it was killed.
 _STAYS = "did not receive an exit event"
 _REMOVALS = 3
@@ -185,6 +186,11 @@ def _create(docker: Docker, kind: Path, image: str, roles: Sequence[str], name: 
         within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
         leaves="docker run", env=environment(),
     )  # fmt: skip
+    # kubeadm gives kube-proxy no request, so that it comes last wherever pods want all of the CPU: with 25 threads that
+    # wanted one on two cores it took up to 30 s until a pod that was not ready got no more requests.
+    words = ("set", "resources", "daemonset/kube-proxy", f"--requests=cpu={_KUBE_PROXY_CPU}")
+    admin = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", "kube-system")
+    docker.run("exec", f"{name}-control-plane", *admin, *words, hint="run `lab up` again")
 
 
 @contextlib.contextmanager
