@@ -187,7 +187,8 @@ def _create(docker: Docker, kind: Path, image: str, roles: Sequence[str], name: 
         leaves="docker run", env=environment(),
     )  # fmt: skip
     # kubeadm gives kube-proxy no request, so that it comes last wherever pods want all of the CPU: with 25 threads that
-    # wanted one on two cores it took up to 30 s until a pod that was not ready got no more requests.
+    # wanted one on two cores it took up to 8 s to write its rules, and a tenth took more than a second; with one, less
+    # than 2 s, and one in 600. Meanwhile pods that are not ready get requests.
     words = ("set", "resources", "daemonset/kube-proxy", f"--requests=cpu={_KUBE_PROXY_CPU}")
     admin = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", "kube-system")
     docker.run("exec", f"{name}-control-plane", *admin, *words, hint="run `lab up` again")
