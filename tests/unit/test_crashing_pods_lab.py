@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import http.server
 import itertools
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -30,6 +33,7 @@ from mlops_lab.kube.execs import NotStarted
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
+from tests.unit.kit.test_edge import certificate
 
 FOLDER = project() / "labs" / "20-fix-crashing-pods"
 SEED = [each for each in yaml.safe_load_all((FOLDER / "start" / "seed.yaml").read_text()) if each]
@@ -398,11 +402,14 @@ def test_the_book_hangs_without_a_file_as_well(lab20: Any, book: str, tmp_path: 
         ({"httpGet": {"path": "routes?all=1", "port": "web"}}, ""),
         ({"httpGet": {"path": "/ready", "port": "web"}}, "HTTP Error 404"),
         ({"httpGet": {"path": "/alive", "port": 1}}, "refused"),
-        ({"httpGet": {"path": "/", "port": "web", "host": "10.0.0.9"}}, ""),  # not to be asked from here
+        ({"httpGet": {"path": "/alive", "port": "web", "scheme": "HTTPS"}}, "SSL"),
+        ({"httpGet": {"path": "/alive", "port": "nobodys"}}, ""),
         ({"exec": {"command": ["true"]}}, ""),
         ({"exec": {"command": ["false"]}}, "exit code 1"),
         ({"exec": {"command": ["no-such-program"]}}, ""),
-        ({"tcpSocket": {"port": 8080}}, ""),
+        ({"tcpSocket": {"port": "web"}}, ""),
+        ({"tcpSocket": {"port": 1}}, "refused"),
+        ({"tcpSocket": {"port": "nobodys"}}, ""),
         (None, ""),
     ],
 )
@@ -431,6 +438,89 @@ def test_a_liveness_probe_leaves_a_book_alone_that_answers(
     with pytest.raises(Failure) if said else nullcontext() as raised:
         asyncio.run(scenario.must_leave_it_alone(made_up_lab("20")))
     assert not said or said in raised.value.seen
+
+
+def test_whoever_answers_a_probe_by_tls_need_not_prove_who_it_is(tmp_path: Path) -> None:
+    class Alive(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/alive" else 404)
+            self.end_headers()
+
+        def log_message(self, *words: Any) -> None: ...
+
+    (tmp_path / "both.pem").write_text("".join(certificate("book")))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "both.pem")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Alive) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for path, code in (("/alive", 0), ("/ready", 1)):
+            get = {"path": path, "port": server.server_port, "scheme": "HTTPS"}
+            _, *words = loaded("20", "scenario").in_its_place({"livenessProbe": {"httpGet": get}})
+            assert subprocess.run([sys.executable, *words], capture_output=True, timeout=20).returncode == code
+        server.shutdown()
+
+
+TEN_BY_THREE = {"periodSeconds": 10, "timeoutSeconds": 3, "failureThreshold": 3}
+
+
+@pytest.mark.parametrize(
+    ("probe", "grace", "then", "within", "seen"),
+    [
+        ({"grpc": {"port": 8080}, **TEN_BY_THREE}, 1, "restarts", 36, "has ended in the 36 s"),
+        ({"grpc": {"port": 8080}, **TEN_BY_THREE}, 1, "ends", 36, "has ended in the 36 s"),
+        ({"grpc": {"port": 8080}, **TEN_BY_THREE}, 1, "runs", 36, ""),
+        ({"grpc": {"port": 8080}, **TEN_BY_THREE}, 1, "is gone", 36, ""),
+        ({"grpc": {"port": 8080}, **TEN_BY_THREE}, 1, "is leaving", 36, ""),
+        ({"grpc": {"port": 8080}, **TEN_BY_THREE, "initialDelaySeconds": 5}, 10, "runs", 50, ""),
+        ({"grpc": {"port": 8080}}, 30, "runs", 60, ""),
+        ({"httpGet": {"path": "/", "port": 80, "host": "10.0.0.9"}}, 1, "restarts", 34, "has ended in the 34 s"),
+        ({"tcpSocket": {"port": 80, "host": "10.0.0.9"}}, 1, "restarts", 34, "has ended in the 34 s"),
+    ],
+)
+def test_a_book_whose_probe_asks_from_elsewhere_is_watched(
+    monkeypatch: pytest.MonkeyPatch, probe: Object, grace: int, then: str, within: int, seen: str
+) -> None:
+    def pod(restarts: int, state: str = "running", **metadata: Any) -> Object:
+        statuses = [{"name": "book", "restartCount": restarts, "state": {state: {}}}]
+        return {
+            "metadata": {"name": "book-1", **metadata},
+            "spec": {
+                "containers": [{"name": "book", "livenessProbe": probe}],
+                "terminationGracePeriodSeconds": grace,
+            },
+            "status": {"containerStatuses": statuses},
+        }
+
+    later = {
+        "restarts": pod(3),
+        "ends": pod(2, "terminated"),
+        "runs": pod(2),
+        "is gone": None,
+        "is leaving": pod(2, "terminated", deletionTimestamp="2026-01-01T00:00:00Z"),
+    }[then]
+    watched: list[float] = []
+
+    class Book(NothingThere):
+        def named(self, kind: str, name: str) -> Any:
+            async def until(test: Any, *, expected: str, shown: Any, within: float) -> Observation:
+                watched.append(within)
+                return Observation(test(later), expected, shown(later))
+
+            assert (kind, name) == ("Pod", "book-1")
+            return Room(until=until)
+
+        async def evidence(self, kind: str, name: str) -> tuple[str, ...]:
+            return ("Liveness probe failed",)
+
+    async def owned(lab: Any, deployment: str) -> list[Object]:
+        return [pod(2)]
+
+    scenario = loaded("20", "scenario")
+    monkeypatch.setattr(scenario, "owned_pods", owned)
+    with pytest.raises(Failure) if seen else nullcontext() as raised:
+        asyncio.run(scenario.must_leave_it_alone(made_up_lab("20", objects=Book())))
+    assert watched == [within] and (not seen or seen in raised.value.seen)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ async def book_answers(lab: Lab) -> None:
     """The book is up within 90 s, and its pods alone answer GET /routes with the minutes of the archive.
 
     It is the given program, started as it was, and its volume of a class that the cluster has for everybody. Its
-    liveness probe leaves a book that answers alone.
+    liveness probe, of whatever kind, leaves a book that answers alone; one that asks another address, or by gRPC, the
+    checker watches for up to 60 s.
     """
     await settled(lab, "book", within=UP_WITHIN, why=BOOK)
     await must_run_as_given(lab, "book")

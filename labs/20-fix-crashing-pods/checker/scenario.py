@@ -16,10 +16,11 @@ from mlops_lab.kit.deployments import owned_pods, rolled_out
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.given import differences, in_manifests
-from mlops_lab.kit.inside import printed
+from mlops_lab.kit.inside import printed, running
 from mlops_lab.kit.pods import containers_of, gone_meanwhile, images, leaving, name, restarts
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probe_times import ends_within, silent_at_worst
+from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.execs import NotStarted
 from mlops_lab.measure.traffic.http import Answer
@@ -45,6 +46,8 @@ BOOK_ASKED = 8  # times, the board as well; where the book has two pods, both an
 HUNG = "/tmp/hung"
 KILLED = 137  # exit code of what had to be killed when its time to end was over
 BOOK_PORT = 8080
+WATCHED_AT_MOST = 60  # s; a probe that takes longer is too late for a book that hangs
+CONTENT = "a liveness probe that finds nothing wrong with the book"
 # Lets the book hang without that file: a process that may open nothing more takes no connection.
 STUCK = """
 import contextlib, pathlib, resource, sys
@@ -61,6 +64,17 @@ BY_FILE, BY_LIMIT = ("touch", HUNG), ("python3", "-c", STUCK)
 GET = """
 import sys, urllib.request
 urllib.request.build_opener(urllib.request.ProxyHandler({})).open(sys.argv[1], timeout=5).read()
+"""
+# The same by TLS; who answers need not prove who it is, as to the kubelet.
+GET_BY_TLS = """
+import ssl, sys, urllib.request
+anybody = urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+urllib.request.build_opener(urllib.request.ProxyHandler({}), anybody).open(sys.argv[1], timeout=5).read()
+"""
+# Opens a connection to a port.
+CONNECT = """
+import socket, sys
+socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5).close()
 """
 
 
@@ -140,12 +154,18 @@ async def opened(lab: Lab) -> Observation:
 async def must_leave_it_alone(lab: Lab) -> None:
     """The liveness probe of a book that has opened finds nothing wrong with it; no news then.
 
+    Whoever it asks is asked in its place; where that can't be done, the book is watched for as long as it takes.
+
     Raises:
         Failure: it does, so the book is started anew again and again.
     """
+    watched = []
     for pod in await owned_pods(lab, "book"):
         first = pod["spec"]["containers"][0]
-        if leaving(pod) or not (command := in_its_place(first)):
+        if leaving(pod):
+            continue
+        if not (command := in_its_place(first)):
+            watched += [pod] if asks_from_elsewhere(first) else []
             continue
         try:
             said = await printed(lab, pod, *command, container=first["name"])
@@ -153,7 +173,8 @@ async def must_leave_it_alone(lab: Lab) -> None:
             continue
         words = (said.errors.strip().splitlines() or [f"exit code {said.code}"])[-1]
         seen = f"asked as the probe asks, in the pod: {words[:160]}"
-        must(holds(said.code == 0, "a liveness probe that finds nothing wrong with the book", seen), NEVER_CONTENT)
+        must(holds(said.code == 0, CONTENT, seen), NEVER_CONTENT)
+    await together(*(_must_run_on(lab, pod) for pod in watched))
 
 
 def in_its_place(container: Object) -> list[str]:
@@ -161,11 +182,46 @@ def in_its_place(container: Object) -> list[str]:
     probe: Object = container.get("livenessProbe") or {}
     if "exec" in probe:
         return list(probe["exec"].get("command") or [])
-    get = probe.get("httpGet") or {}
-    if not get or get.get("host") or get.get("scheme") == "HTTPS":
+    asked = probe.get("httpGet") or probe.get("tcpSocket") or {}
+    port = port_of(container, asked)
+    if asked.get("host") or not isinstance(port, int):  # of a name that no port has the kubelet finds nothing out
         return []
-    address = f"http://127.0.0.1:{port_of(container, get)}/{str(get.get('path') or '').lstrip('/')}"
-    return ["python3", "-c", GET, address]
+    if "tcpSocket" in probe:
+        return ["python3", "-c", CONNECT, str(port)]
+    scheme, get = ("https", GET_BY_TLS) if asked.get("scheme") == "HTTPS" else ("http", GET)
+    return ["python3", "-c", get, f"{scheme}://127.0.0.1:{port}/{str(asked.get('path') or '').lstrip('/')}"]
+
+
+def asks_from_elsewhere(container: Object) -> bool:
+    """Does a container's liveness probe ask what can't be asked from inside: another address, or by gRPC?"""
+    probe: Object = container.get("livenessProbe") or {}
+    return "grpc" in probe or any((probe.get(kind) or {}).get("host") for kind in ("httpGet", "tcpSocket"))
+
+
+def found_out_within(pod: Object) -> float:
+    """The seconds until the liveness probe of a pod's first container, by its numbers, has ended it, and a little."""
+    probe = pod["spec"]["containers"][0]["livenessProbe"]
+    late = int(probe.get("initialDelaySeconds") or 0)
+    return min(late + silent_at_worst(probe) + ends_within(probe, pod) + 2, WATCHED_AT_MOST)
+
+
+async def _must_run_on(lab: Lab, pod: Object) -> None:
+    """A pod's first container runs on for as long as its liveness probe needs to end it; no news then."""
+    first, before, within = pod["spec"]["containers"][0]["name"], _started_anew(pod), found_out_within(pod)
+
+    def ended(it: Object | None) -> bool:
+        return it is not None and not leaving(it) and (_started_anew(it) > before or not running(it, first))
+
+    seen = await lab.objects.named("Pod", name(pod)).until(
+        ended,
+        expected="watched",
+        shown=lambda it: "its container has ended" if ended(it) else "its container runs",
+        within=within,
+    )
+    if seen.ok:
+        lines = await lab.objects.evidence("Deployment", "book")
+        words = f"its container has ended in the {within:g} s for which the checker watched it"
+        must(Observation(False, CONTENT, words, evidence=lines, timed=True), NEVER_CONTENT)
 
 
 async def forecast(lab: Lab, routes: Sequence[str]) -> Observation:

@@ -78,8 +78,8 @@ AGAIN = (
 )
 NEVER_CONTENT = (
     "a book that answers is killed by such a probe as well, a moment after it has opened, and so again and again: "
-    "kubectl describe pod has it in the events. What the book knows its program says at the top, and a probe asks the "
-    "pod, at the pod's own port"
+    "kubectl describe pod has it in the events. What the book knows its program says at the top; it speaks HTTP alone, "
+    "and a probe asks the pod, at the pod's own port"
 )
 OUTSIDE = (
     "a class or a PersistentVolume that is made for the book is not of your namespace, nor is a folder of the node: "
