@@ -29,6 +29,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.checks import Failure, Observation
 from mlops_lab.checks.rooms.objects import Printed
 from mlops_lab.kube.client import Object
+from mlops_lab.kube.errors import Refused
 from mlops_lab.kube.execs import NotStarted
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
@@ -776,20 +777,81 @@ def test_the_book_s_volume_is_of_the_namespace(
 
     class Claims(NothingThere):
         def named(self, kind: str, name: str) -> Any:
-            async def now() -> Object:
-                return {"spec": claim}
+            async def now() -> Object | None:
+                return {"spec": claim} if kind == "PersistentVolumeClaim" else None
 
             return Room(now=now)
 
-    scenario = loaded("20", "scenario")
-    monkeypatch.setattr(scenario, "owned_pods", owned)
-    lab = made_up_lab("20", objects=Claims())
-    try:
-        asyncio.run(scenario.must_have_a_volume_of_the_clusters(lab))
-        said = ""
-    except Failure as failure:
-        said = failure.seen
+    outside = loaded("20", "outside")
+    monkeypatch.setattr(outside, "owned_pods", owned)
+    with pytest.raises(Failure) if seen else nullcontext() as raised:
+        asyncio.run(outside.must_have_a_volume_of_the_clusters(made_up_lab("20", objects=Claims())))
+    assert not seen or seen in raised.value.seen
+
+
+YESTERDAY, BEGAN, SINCE = "2026-01-01T09:00:00Z", "2026-01-02T09:00:00Z", "2026-01-02T09:05:00Z"
+FOR_IT, BY_IT = "volume.kubernetes.io/storage-provisioner", "pv.kubernetes.io/provisioned-by"
+
+
+def made_at(at: str, *marks: str) -> Object:
+    return {"metadata": {"creationTimestamp": at, "annotations": dict.fromkeys(marks, "some.example/csi")}}
+
+
+@pytest.mark.parametrize(
+    ("of", "marks", "storage_class", "volume", "seen"),
+    [
+        ("standard", [FOR_IT], made_at(YESTERDAY), made_at(SINCE, BY_IT), ""),
+        ("standard", [FOR_IT], made_at(BEGAN), made_at(SINCE, BY_IT), ""),
+        ("standard", [FOR_IT], 403, 403, ""),
+        ("standard", [], 403, 403, ""),
+        ("standard", [], made_at(YESTERDAY), made_at(SINCE, BY_IT), ""),
+        ("standard", [FOR_IT], made_at(YESTERDAY), made_at(SINCE), ""),
+        ("standard", [], made_at(YESTERDAY), made_at(SINCE), "volume v was made by hand"),
+        ("shelf", [], made_at(YESTERDAY), made_at(YESTERDAY), ""),  # whoever runs the cluster has made some by hand
+        ("shelf", [], None, made_at(YESTERDAY), ""),
+        ("manual", [], None, made_at(SINCE), "volume v was made by hand"),
+        ("manual", [], 403, made_at(SINCE), "volume v was made by hand"),
+        ("flights-ssd", [FOR_IT], made_at(SINCE), made_at(SINCE, BY_IT), "class flights-ssd was made after"),
+        ("flights-ssd", [], made_at(SINCE), made_at(SINCE), "class flights-ssd was made after"),
+        ("flights-ssd", [FOR_IT], made_at(SINCE), 403, "class flights-ssd was made after"),
+        ("flights-ssd", [FOR_IT], None, made_at(SINCE, BY_IT), "there is no such class"),
+        (None, [FOR_IT], None, made_at(SINCE, BY_IT), ""),
+    ],
+)
+def test_the_book_s_volume_is_of_what_the_cluster_had_when_the_lab_began(
+    of: str | None, marks: list[str], storage_class: Object | int | None, volume: Object | int | None, seen: str
+) -> None:
+    there = {("StorageClass", of): storage_class, ("PersistentVolume", "v"): volume}
+
+    class Cluster(NothingThere):
+        def named(self, kind: str, name: str) -> Any:
+            async def now() -> Object | None:
+                found = there[kind, name]
+                if isinstance(found, int):
+                    raise Refused(f"{kind} {name}: forbidden", "", found)
+                return found
+
+            return Room(now=now)
+
+        async def all(self, kind: str, selector: str = "") -> list[Any]:
+            return [made_at(SINCE), made_at(BEGAN)]
+
+    claim = made_at(SINCE, *marks) | {"spec": {"storageClassName": of, "volumeName": "v"}}
+    said = asyncio.run(loaded("20", "outside").made_since(made_up_lab("20", objects=Cluster()), claim))
     assert (seen in said) if seen else not said
+
+
+def test_a_cluster_that_does_not_tell_of_a_class_is_no_failure_of_the_learner_s() -> None:
+    class Cluster(NothingThere):
+        def named(self, kind: str, name: str) -> Any:
+            async def now() -> Object | None:
+                raise Refused(f"{kind} {name}: too much to do", "", 429)
+
+            return Room(now=now)
+
+    claim = {"spec": {"storageClassName": "standard"}}
+    with pytest.raises(Refused):
+        asyncio.run(loaded("20", "outside").made_since(made_up_lab("20", objects=Cluster()), claim))
 
 
 def test_the_book_that_hangs_is_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from mlops_lab.kit.rollouts import rollout_over
 from mlops_lab.kit.side_by_side import together
 
 from .budget import MIB, PARTS, accounted
+from .outside import must_have_a_volume_of_the_clusters
 from .reports import delivered, of_no_cronjob, of_nobody_else
 from .scenario import (
     AT_ONCE,
@@ -23,7 +24,6 @@ from .scenario import (
     hung_without_a_file,
     kept_over_new_pods,
     large_requests,
-    must_have_a_volume_of_the_clusters,
     must_leave_it_alone,
     must_run_as_given,
     of_a_tag_that_was_there,
@@ -56,9 +56,9 @@ ROLLED_OUT_WITHIN = 45  # s, for collector and board, which other checks wait fo
 async def book_answers(lab: Lab) -> None:
     """The book is up within 90 s, and its pods alone answer GET /routes with the minutes of the archive.
 
-    It is the given program, started as it was, and its volume of a class that the cluster has for everybody. Its
-    liveness probe, of whatever kind, leaves a book that answers alone; one that asks another address, or by gRPC, the
-    checker watches for up to 60 s.
+    It is the given program, started as it was, and its volume of a class that the cluster had for everybody when the
+    lab began; nobody has made it by hand since. Its liveness probe, of whatever kind, leaves a book that answers alone;
+    one that asks another address, or by gRPC, the checker watches for up to 60 s.
     """
     await settled(lab, "book", within=UP_WITHIN, why=BOOK)
     await must_run_as_given(lab, "book")

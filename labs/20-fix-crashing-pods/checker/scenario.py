@@ -27,7 +27,7 @@ from mlops_lab.measure.traffic.http import Answer
 
 from .budget import PARTS
 from .reports import KNOWN, delivered, newest_reports
-from .why import NEVER_CONTENT, NO_DRILL, OUTSIDE
+from .why import NEVER_CONTENT, NO_DRILL
 
 START = Path(__file__).parents[1] / "start"
 ROUTES: dict[str, int] = json.loads(in_manifests(START, "ConfigMap", "archive")["data"]["routes.json"])
@@ -123,25 +123,6 @@ async def _from_elsewhere(lab: Lab, container: Object) -> list[Object]:
         held: Object = await lab.objects.named(kind, str(source.get("name"))).now() or {}
         found += [{"name": f"{each.get('prefix') or ''}{key}"} for key in held.get("data") or {}]
     return found
-
-
-async def must_have_a_volume_of_the_clusters(lab: Lab) -> None:
-    """The book's volumes are of this namespace, and none of a class that was made for it; no news then.
-
-    Raises:
-        Failure: a claim is of the class that there was none of, or of none, so that somebody has made its volume by
-            hand; or a volume is a folder of the node.
-    """
-    none = in_manifests(START, "PersistentVolumeClaim", "book")["spec"]["storageClassName"]
-    for pod in await owned_pods(lab, "book"):
-        for each in pod["spec"].get("volumes") or []:
-            must(holds("hostPath" not in each, "no folder of the node", f"volume {each['name']} is one"), OUTSIDE)
-            claim = (each.get("persistentVolumeClaim") or {}).get("claimName")
-            found: Object = (await lab.objects.named("PersistentVolumeClaim", claim).now() if claim else None) or {}
-            of = (found.get("spec") or {}).get("storageClassName", "?")
-            own = not found or of not in (none, "")
-            seen = f"claim {claim} is of class {of}" if of else f"claim {claim} is of no class"
-            must(holds(own, "a claim of a class that the cluster has", seen), OUTSIDE)
 
 
 async def opened(lab: Lab) -> Observation:

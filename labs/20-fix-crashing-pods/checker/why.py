@@ -83,7 +83,7 @@ NEVER_CONTENT = (
 )
 OUTSIDE = (
     "a class or a PersistentVolume that is made for the book is not of your namespace, nor is a folder of the node: "
-    "kubectl get storageclass lists the classes that the cluster has for everybody"
+    "kubectl get storageclass lists the classes that the cluster has for everybody, and how old each is"
 )
 FORGOTTEN = (
     "what is written into a container, or into a volume that lives and ends with its pod, is gone with the pod; a "
