@@ -33,7 +33,7 @@ from mlops_lab.kube.errors import Refused
 from mlops_lab.kube.execs import NotStarted
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, Room, made_up_lab
+from tests.made_up import NothingThere, Platform, Room, made_up_lab
 from tests.unit.kit.test_edge import certificate
 
 FOLDER = project() / "labs" / "20-fix-crashing-pods"
@@ -698,23 +698,48 @@ def test_the_newest_report_is_in_the_book_whichever_of_their_pods_are_asked(
 
 
 @pytest.mark.parametrize(
-    ("image", "seen"),
+    ("image", "registry", "known", "ok"),
     [
-        ("localhost:5001/flight-delay:v2", ""),
-        ("localhost:5001/flight-delay:v02", "there was no localhost:5001/flight-delay:v02"),
-        (f"localhost:5001/flight-delay:v02@sha256:{'0' * 64}", ""),  # a digest, whatever stands before it
+        ("localhost:5001/flight-delay:v2", "localhost:5001", "sha256:0", True),
+        ("localhost:5001/flight-delay@sha256:0", "localhost:5001", "sha256:0", True),
+        ("localhost:5001/flight-delay:v2@sha256:0", "localhost:5001", "sha256:0", True),
+        ("localhost:5001/flight-delay:v02@sha256:0", "localhost:5001", "sha256:0", True),  # the tag says nothing then
+        ("localhost:5001/flight-delay:v02", "localhost:5001", "sha256:0", False),
+        ("localhost:5001/flight-delay:v2b", "localhost:5001", "sha256:0", False),
+        ("localhost:5001/my/flight-delay:v2", "localhost:5001", "sha256:0", False),
+        ("localhost:5001/flight-delay@sha256:1", "localhost:5001", "sha256:0", False),
+        ("localhost:5001/flight-delay:v2@sha256:1", "localhost:5001", "sha256:0", False),
+        ("localhost:5001/flight-delay@sha256:2", "localhost:5001", "sha256:0", True),  # the same, pulled by another tag
+        ("localhost:5001/flight-delay@sha256:1", "localhost:5001", "", True),  # a grader does not reach the registry
+        ("registry.example/flight-delay:v2", "registry.example", None, True),
+        ("registry.example/flight-delay:v2b", "registry.example", None, True),
+        ("registry.example/flight-delay:v02", "registry.example", None, False),
+        ("registry.example/flight-delay:v02@sha256:1", "registry.example", None, True),
     ],
 )
-def test_a_tag_that_was_pushed_for_the_collector_is_not_its_own(
-    monkeypatch: pytest.MonkeyPatch, image: str, seen: str
+def test_an_image_that_was_pushed_for_the_collector_is_not_its_own(
+    monkeypatch: pytest.MonkeyPatch, image: str, registry: str, known: str | None, ok: bool
 ) -> None:
     async def owned(lab: Any, deployment: str) -> list[Object]:
         return [{"metadata": {"name": f"{deployment}-1"}, "spec": {"containers": [{"image": image}]}}]
 
-    scenario = loaded("20", "scenario")
-    monkeypatch.setattr(scenario, "owned_pods", owned)
-    found = asyncio.run(scenario.of_a_tag_that_was_there(made_up_lab("20")))
-    assert found.ok is not bool(seen) and seen in found.seen
+    class Nodes(NothingThere):
+        async def all(self, kind: str, selector: str = "") -> list[Any]:
+            assert kind == "Node"
+            names = ["localhost:5001/flight-delay@sha256:2", "localhost:5001/flight-delay@sha256:0"]
+            pulled = [{"names": ["localhost:5001/flight-delay@sha256:1"]}, {"names": names}, {"names": None}]
+            return [{"status": {}}, {"status": {"images": pulled}}]
+
+    async def digest(lab: Any, name: str) -> str:
+        assert name == "flight-delay:v2" and known is not None, "another registry is not asked"
+        return known
+
+    outside = loaded("20", "outside")
+    monkeypatch.setattr(outside, "owned_pods", owned)
+    monkeypatch.setattr(outside.pushed, "digest", digest)
+    lab = made_up_lab("20", platform=Platform(registry=registry), objects=Nodes())
+    found = asyncio.run(outside.of_an_image_that_was_there(lab, "v2"))
+    assert found.ok is ok and (ok or image in found.seen)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from mlops_lab.kit.rollouts import rollout_over
 from mlops_lab.kit.side_by_side import together
 
 from .budget import MIB, PARTS, accounted
-from .outside import must_have_a_volume_of_the_clusters
+from .outside import must_have_a_volume_of_the_clusters, of_an_image_that_was_there
 from .reports import delivered, of_no_cronjob, of_nobody_else
 from .scenario import (
     AT_ONCE,
@@ -26,7 +26,6 @@ from .scenario import (
     large_requests,
     must_leave_it_alone,
     must_run_as_given,
-    of_a_tag_that_was_there,
     opened,
     shows_newest,
 )
@@ -75,12 +74,11 @@ async def book_answers(lab: Lab) -> None:
 async def reports_come_in(lab: Lab) -> None:
     """The collector is up within 90 s, and within 15 s a new report of its own is in the book, of release v2.
 
-    Its image is one that the registry had before. Nobody else reports to the book in the seconds after that, nor does a
-    Job of a CronJob that is about reports: the checker starts one.
+    Its image is that of this release which the registry had before, by its tag or its digest. Nobody else reports to
+    the book in the seconds after that, nor does a Job of a CronJob that is about reports: the checker starts one.
     """
     await settled(lab, "collector", within=UP_WITHIN, why=COLLECTOR)
     await must_run_as_given(lab, "collector")
-    expect(await of_a_tag_that_was_there(lab)).because(PUSHED)
     seen = await delivered(lab)
     expect(seen).because(
         "kubectl logs deploy/collector says what becomes of its reports; those of anybody else are not the collector's"
@@ -88,6 +86,7 @@ async def reports_come_in(lab: Lab) -> None:
     expect(observe("release that it says it is of", str(seen.value.get("release")), equal_to(RELEASE))).because(
         "the program reads its release from the image that it runs in, and that was to be the image of this release"
     )
+    expect(await of_an_image_that_was_there(lab, RELEASE)).because(PUSHED)
     expect(await of_nobody_else(lab, seen.value)).because(OTHERS)
     expect(await of_no_cronjob(lab)).because(OTHERS)
 

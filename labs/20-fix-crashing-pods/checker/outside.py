@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlops_lab.checks import Lab, holds
+from mlops_lab.checks import Lab, Observation, holds
+from mlops_lab.cluster.names import REGISTRY_PREFIX
+from mlops_lab.kit import pushed
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.given import in_manifests
+from mlops_lab.kit.pods import images, leaving
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kube.client import Object
 from mlops_lab.kube.errors import Refused
@@ -15,6 +18,8 @@ from .why import OUTSIDE
 
 START = Path(__file__).parents[1] / "start"
 NO_CLASS = in_manifests(START, "PersistentVolumeClaim", "book")["spec"]["storageClassName"]
+_COLLECTOR: Object = in_manifests(START, "Deployment", "collector")["spec"]["template"]["spec"]["containers"][0]
+MISSPELT = _COLLECTOR["image"].rpartition(":")[2]  # a tag that the registry does not have
 # A claim bears one of the first two as soon as a volume is to be made for it, and that volume bears the third.
 PROVISIONED = (
     "volume.kubernetes.io/storage-provisioner",
@@ -92,3 +97,34 @@ def _younger(item: Object, began: str) -> bool:
 
 def _marks(item: Object) -> Object:
     return (item.get("metadata") or {}).get("annotations") or {}
+
+
+async def of_an_image_that_was_there(lab: Lab, release: str) -> Observation:
+    """Are the collector's pods of the image of a release that the registry had, by its tag or by its digest?
+
+    Somebody may have pushed another one since, or the same by another tag. Of a registry that is not this machine's it
+    is known of the misspelt tag alone.
+    """
+    pods = [pod for pod in await owned_pods(lab, "collector") if not leaving(pod)]
+    other = sorted({each for each in (images(pod)[0] for pod in pods) if not await _was_there(lab, each, release)})
+    expected = f"the collector has the image of release {release} that was there when the lab began"
+    return holds(not other, expected, f"it has {', '.join(other)}")
+
+
+async def _was_there(lab: Lab, image: str, release: str) -> bool:
+    tagged, _, digest = image.partition("@")
+    if lab.platform.registry != REGISTRY_PREFIX:
+        return bool(digest) or tagged.rpartition(":")[2] != MISSPELT
+    if not digest:
+        return tagged == lab.platform.image(release)
+    known = await pushed.digest(lab, lab.platform.image(release).rpartition("/")[2])
+    # A grader in the cluster does not reach this machine's registry.
+    return known in (digest, "") or await _of_one_image(lab, digest, known)
+
+
+async def _of_one_image(lab: Lab, *digests: str) -> bool:
+    """Does a node know one image by all of these digests? It has one for each tag by which it has pulled it."""
+    known = [
+        each.get("names") or [] for node in await lab.objects.all("Node") for each in node["status"].get("images") or []
+    ]
+    return any({*digests} <= {name.rpartition("@")[2] for name in names} for names in known)

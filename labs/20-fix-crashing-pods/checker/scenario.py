@@ -17,7 +17,7 @@ from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.endpoints import some_pod
 from mlops_lab.kit.given import differences, in_manifests
 from mlops_lab.kit.inside import printed, running
-from mlops_lab.kit.pods import containers_of, gone_meanwhile, images, leaving, name, restarts
+from mlops_lab.kit.pods import containers_of, gone_meanwhile, leaving, name, restarts
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.probe_times import ends_within, silent_at_worst
 from mlops_lab.kit.side_by_side import together
@@ -32,8 +32,6 @@ from .why import NEVER_CONTENT, NO_DRILL
 START = Path(__file__).parents[1] / "start"
 ROUTES: dict[str, int] = json.loads(in_manifests(START, "ConfigMap", "archive")["data"]["routes.json"])
 RELEASE = "v2"
-_COLLECTOR: Object = in_manifests(START, "Deployment", "collector")["spec"]["template"]["spec"]["containers"][0]
-MISSPELT = _COLLECTOR["image"].rpartition(":")[2]  # a tag that the registry does not have
 LATE_FROM = 15  # minutes
 AT_ONCE, TIMES = 500, 3  # routes in a large request, and such requests
 UP_WITHIN = 90  # s, for pods that were changed just before
@@ -104,14 +102,6 @@ async def must_run_as_given(lab: Lab, part: str) -> None:
         must(holds(same, f"/program/{part}.py as it was given", "it is another program"), why)
         more = sorted({*found} - {f"/program/{each}" for each in texts})
         must(holds(not more, "/program with the given programs alone", f"beside them {', '.join(more)}"), why)
-
-
-async def of_a_tag_that_was_there(lab: Lab) -> Observation:
-    """Are the collector's pods of another tag than the misspelt one? Somebody may have pushed that since."""
-    pods = [pod for pod in await owned_pods(lab, "collector") if not leaving(pod)]
-    misspelt = sorted({images(pod)[0] for pod in pods if images(pod)[0].rpartition(":")[2] == MISSPELT})
-    expected = "the collector has an image that was there when the lab began"
-    return holds(not misspelt, expected, f"there was no {', '.join(misspelt)}")
 
 
 async def _from_elsewhere(lab: Lab, container: Object) -> list[Object]:

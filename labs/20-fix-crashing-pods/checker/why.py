@@ -17,8 +17,8 @@ COLLECTOR = (
     "it is gone"
 )
 PUSHED = (
-    "a tag that is pushed for it is in the registry, and that is not of your namespace. The registry had the image of "
-    "this release before, under another tag"
+    "what is pushed for it, an image or a tag, is in the registry, and that is not of your namespace. The registry had "
+    "the image of this release before, by a tag of its own"
 )
 OTHERS = (
     "somebody else reports to the book as well, and the reports are to be the collector's own: kubectl get "
