@@ -178,13 +178,14 @@ def test_a_signature_is_tried_with_each_of_its_columns(
 
 
 def prepared() -> dict[str, Any]:
-    return {"rows": dict.fromkeys(("training", "held_out", "after", "other"), 2), "signature": {"columns": None},
-            "labels": dict.fromkeys(("training", "held_out", "after", "other"), "01"), "few": [1, 0], "one": [1],
-            "gaps": [1, 0], **{name: [0, 1] for name in lab_globals("01")["FARTHEST"]}}  # fmt: skip
+    days = ("training", "held_out", "after", "new", "other")
+    return {"rows": dict.fromkeys(days, 2), "signature": {"columns": None}, "labels": dict.fromkeys(days, "01"),
+            "few": [1, 0], "one": [1], "gaps": [1, 0],
+            **{name: [0, 1] for name in lab_globals("01")["FARTHEST"]}}  # fmt: skip
 
 
 def test_a_model_without_parameters_has_answers_all_the_same(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("training", "held_out", "few", "one", "gaps", "after", "other", *lab_globals("01")["FARTHEST"]):
+    for name in ("training", "held_out", "few", "one", "gaps", "after", "new", "other", *lab_globals("01")["FARTHEST"]):
         pd.DataFrame({"hour": [1, 2]}).to_csv(tmp_path / f"{name}.csv", index=False)
     pd.DataFrame({"late": [0, 1]}).to_csv(tmp_path / "late.csv", index=False)
     (tmp_path / "model.json").write_text('{"folder": "model", "columns": null}')
@@ -387,6 +388,70 @@ def test_a_model_that_was_fitted_to_the_summer_too_knows_it(summer: str, fitted:
     answers = {"probabilities other": {"values": RISING}, "fitted other": fitted}
     check = lab_globals("01")["answers_for_other_days"](held(answers, 1.0, other=summer))
     asyncio.run(check) if right else refuses(check)
+
+
+UNKNOWN = {"error": "ValueError: Found unknown categories ['OO']", "unable": True}
+
+
+SUMMER: dict[str, Any] = {"probabilities other": {"values": RISING}, "fitted other": {"values": RISING}}
+
+
+@pytest.mark.parametrize("days", ["held_out", "other", "after", "new"])
+@pytest.mark.parametrize(("fitted", "right"), [
+    (UNKNOWN, False), ({"error": "MemoryError", "unable": False}, True), ({"error": "no fit", "own": True}, True),
+    ({"error": "it did not return within 30 s", "lines": []}, True), ({"error": "strange", "unable": "yes"}, True),
+])  # fmt: skip
+def test_a_model_has_no_answer_that_the_same_one_fitted_to_the_training_days_has_not(
+    days: str, fitted: dict[str, Any], right: bool
+) -> None:
+    lab, checker = held(SUMMER | {f"fitted {days}": fitted}, 1.0, other="01001"), lab_globals("01")
+    asyncio.run(checker["answers_for_other_days"](lab)) if right else refuses(checker["answers_for_other_days"](lab))
+    if "own" not in fitted:
+        asyncio.run(checker["metric_is_true"](lab))
+
+
+@pytest.mark.parametrize("days", ["after", "new"])
+def test_what_a_model_has_no_answer_for_it_does_not_know(days: str) -> None:
+    said = {f"probabilities {days}": {"error": UNKNOWN["error"]}, f"fitted {days}": UNKNOWN}
+    asyncio.run(lab_globals("01")["answers_for_other_days"](held(SUMMER | said, 1.0, other="01001")))
+
+
+@pytest.mark.parametrize(("again", "right"), [
+    ([UNKNOWN, UNKNOWN, {"values": [0.1]}], True), ([UNKNOWN] * 3, False), ([{"error": "slow"}] * 3, False),
+])  # fmt: skip
+def test_of_several_fits_one_that_has_an_answer_is_enough(again: list[dict[str, Any]], right: bool) -> None:
+    said = SUMMER | {"probabilities new": {"values": [0.2]}, "fitted new": UNKNOWN}
+    lab, checker = held(said, 1.0, other="01001", new="0"), lab_globals("01")
+    answer, times = asyncio.run(lab.once(checker["scored"])), iter(again)
+    assert checker["better"](answer)
+    answers = [next(times) if question[1:2] == ("new",) else {} for question in checker["AGAIN"]]
+    checker["at_best"](answer, prepared()["labels"] | {"new": "0"}, answers)
+    asyncio.run(checker["answers_for_other_days"](lab)) if right else refuses(checker["answers_for_other_days"](lab))
+
+
+def test_flights_with_a_code_that_the_training_days_do_not_have_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = pd.DataFrame({"hour": [7, 8, 9], "carrier": ["B6", "OO", "UA"], "temp": [0.5, 1.5, float("nan")]})
+    known = module("01", "prepare", monkeypatch).has_codes_of(more, GOOD)
+    assert known.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(("trouble", "unable"), [
+    (ValueError("Found unknown categories"), True), (MemoryError(), False), (PermissionError(13, "no"), False),
+])  # fmt: skip
+def test_what_is_fitted_anew_is_unable_to_answer_where_no_limit_is_in_the_way(
+    weeks: Any, trouble: Exception, unable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Known(LogisticRegression):
+        def predict_proba(self, rows: pd.DataFrame) -> Any:
+            if set(rows["hour"]) - set(range(9)):
+                raise trouble
+            return super().predict_proba(rows)
+
+    monkeypatch.setattr(weeks, "model", lambda: Known())
+    weeks.anew.cache_clear()
+    found = weeks.answer(["fitted", "held_out"])
+    assert found["unable"] is unable and "own" not in found
+    assert len(weeks.answer(["fitted", "training"])["values"]) == 8
 
 
 @pytest.mark.parametrize(("own", "alone", "right"), [

@@ -60,7 +60,8 @@ def answer(question: Sequence[str]) -> Said:
     """`load` it, the `probabilities` of some rows, `served` rows, its `params`, how many rows its steps have `counted`.
 
     And the probabilities of one that is `fitted` anew to the training days, or `refitted` to them and others, or only
-    partly: its `steps`, or what is `frozen` in it, on days of their own. An error of the estimator's `own` is no limit.
+    partly: its `steps`, or what is `frozen` in it, on days of their own. An error of the estimator's `own` is no limit,
+    nor is one for which it is `unable` to answer after its fit.
     """
     what, *names = question
     try:
@@ -75,8 +76,9 @@ def answer(question: Sequence[str]) -> Said:
             return {"count": len(mlflow.pyfunc.load_model(place()["folder"]).predict(rows(names[0]).head(50)))}
         if what in PARTS:
             return partly(what, *names)
-        asked = anew(*names[1:]) if what == "fitted" else refitted(*names) if what == "refitted" else model()
-        return probabilities(asked, taken(rows(names[0])))
+        if what == "fitted":
+            return of_anew(anew(*names[1:]), taken(rows(names[0])))
+        return probabilities(refitted(*names) if what == "refitted" else model(), taken(rows(names[0])))
     except Exception as trouble:
         return {"error": said(trouble), "own": not isinstance(trouble, LIMITS)}
 
@@ -127,6 +129,14 @@ def anew(time: str = "") -> Any:
     made = learnt(lambda alone: fitted(unfitted(model(), None if time else WHOLE), *alone))
     made.predict_proba(training()[0].head(50))  # else a `fit` that does nothing is seen where no exception is told
     return made
+
+
+def of_anew(made: Any, given: pd.DataFrame) -> Said:
+    """The probabilities of one that was fitted anew; `unable`: an exception is in the way that is no limit."""
+    try:
+        return {"values": [float(each) for each in made.predict_proba(given)[:, 1]]}
+    except Exception as trouble:
+        return {"error": said(trouble), "unable": not isinstance(trouble, LIMITS)}
 
 
 def refitted(name: str, key: str) -> Any:

@@ -117,11 +117,19 @@ def farthest(column: pd.Series, draw: random.Random) -> list[int]:
     return sorted(draw.sample(range(len(away)), len(away)), key=lambda place: -away[place])[:UNUSUAL]
 
 
+def has_codes_of(rows: pd.DataFrame, others: pd.DataFrame) -> pd.Series:
+    """Which rows have, wherever there is text, one that some of the others have."""
+    codes = others.select_dtypes(exclude="number").columns
+    return rows[codes].apply(lambda column: column.isin(others[column.name])).all(axis="columns")
+
+
 def main() -> None:
     """Prepare what the environment names."""
     days = json.loads(os.environ["DAYS"])
     answer: Object = {"rows": {}, "labels": {}}
     found = {name: flights(each) for name, each in days.items()}
+    known = has_codes_of(found["after"], found["training"])
+    found |= {"after": found["after"][known], "new": found["after"][~known]}
     given = {name: each.drop(columns="late") for name, each in found.items()}
     for name, each in found.items():
         answer["rows"][name] = len(each)

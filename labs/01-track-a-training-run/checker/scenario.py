@@ -29,21 +29,24 @@ SCORED_WITHIN = 300  # s for the checker's own pod
 ANSWERED_WITHIN = 30  # s of its own that the model may take for one answer
 # By how much chance alone may make the logged model better than the same one, fitted anew; in summer it does more.
 ABOVE = {"held_out": 0.05, "after": 0.05, "other": 0.1}
+FITTED = ("held_out", "other", "after", "new")  # what is asked of the same one, fitted anew, too
 # Those about what was fitted anew come last: that may take long, and then nothing else is missed. With the suspects the
 # model's process gets to know the week's labels.
 QUESTIONS = (
     ("load",), ("probabilities", "held_out"), ("probabilities", "few"), ("probabilities", "one"),
     *(("probabilities", name) for name in FARTHEST),
     ("probabilities", "other"), ("probabilities", "training"), ("probabilities", "gaps"), ("served", "held_out"),
-    ("params",), ("counted",), ("probabilities", "after"),
-    ("fitted", "held_out"), ("fitted", "other"), ("fitted", "after"),
+    ("params",), ("counted",), ("probabilities", "after"), ("probabilities", "new"),
+    *(("fitted", name) for name in FITTED),
     *((name, "held_out") for name in SUSPECTS),
 )  # fmt: skip
-# Asked where it is better by more: what draws at random is another one each time, and now and then a bad one. Where
-# something is frozen, the third time is of another kind (driver.py).
-AGAIN = (("load",), *(("fitted", name, time) for time in "123" for name in ABOVE))
+# Asked where it is better by more, or has answers that the one fitted anew has not: what draws at random is another one
+# each time, and now and then a bad one. Where something is frozen, the third time is of another kind (driver.py).
+AGAIN = (("load",), *(("fitted", name, time) for time in "123" for name in FITTED))
 TRAINING, HELD_OUT = (date(2013, 1, 1), date(2013, 1, 21)), (date(2013, 1, 22), date(2013, 1, 28))
-AFTER = (date(2013, 1, 29), date(2013, 2, 11))  # as good as the held-out week to a model that has seen neither
+# As good as the held-out week to a model that has seen neither. Flights with a code that the training days do not have
+# are apart, as `new`.
+AFTER = (date(2013, 1, 29), date(2013, 2, 11))
 # Summer has destinations that January does not.
 OTHER, DRAWN = (date(2013, 6, 1), date(2013, 8, 31)), 30
 GAPS = ("2013-07-02", "2013-08-19", "2013-08-22")  # the days of these on which some flights have no weather at all
@@ -101,7 +104,7 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
         return answer | {"error": str(trouble)[:300]}
     labels = prepared["labels"]
     answer |= {name: scores.scored(found[f"probabilities {name}"], labels[name]) for name in labels}
-    answer["fitted"] = {name: scores.scored(found[f"fitted {name}"], labels[name]) for name in ABOVE}
+    answer["fitted"] = {name: of_anew(found[f"fitted {name}"], labels[name]) for name in FITTED}
     if found["fitted held_out"].get("own") is True:
         answer["unfit"] = str(found["fitted held_out"].get("error"))[:300]
     own, fitted = found["probabilities held_out"], found["fitted held_out"]
@@ -117,17 +120,33 @@ def judged(prepared: Object, answers: Sequence[Object]) -> Object:
     return answer | {"params": found["params"], "counted": counted[0]}
 
 
-def better(answer: Object) -> bool:
-    """Is the logged model better than chance alone makes it, as far as one fit can tell?"""
+def of_anew(said: Object, labels: str) -> Object:
+    """What an answer of the same estimator, fitted anew, is worth, and whether it is `unable` to give one."""
+    return scores.scored(said, labels) | ({"unable": True} if "error" in said and said.get("unable") is True else {})
+
+
+def unable(answer: Object) -> str:
+    """The exception of the same estimator, fitted anew, for flights that the logged one answers for; empty for none."""
     fitted = answer.get("fitted", {})
-    return any(answer[name].get("auc", 0.0) > each.get("auc", 1.0) + ABOVE[name] for name, each in fitted.items())
+    found = (str(each["error"]) for name, each in fitted.items() if "unable" in each and "rows" in answer[name])
+    return next(found, "")
+
+
+def better(answer: Object) -> bool:
+    """Is the logged model better than chance alone makes it, or knows it more, as far as one fit can tell?"""
+    fitted = answer.get("fitted", {})
+    return bool(unable(answer)) or any(
+        answer[name].get("auc", 0.0) > fitted[name].get("auc", 1.0) + most for name, most in ABOVE.items() if fitted
+    )
 
 
 def at_best(answer: Object, labels: Mapping[str, str], answers: Sequence[Object]) -> None:
     """Of all that the same estimator is worth, fitted anew, by the answers to `AGAIN` too, the best counts."""
     for (_, name, _), said in zip(AGAIN[1:], answers[1:], strict=True):
-        each = scores.scored(said, labels[name])
-        answer["fitted"][name] = max(answer["fitted"][name], each, key=lambda found: found.get("auc", 0.0))
+        each = of_anew(said, labels[name])
+        answer["fitted"][name] = max(
+            answer["fitted"][name], each, key=lambda found: ("rows" in found, found.get("auc", 0.0))
+        )
 
 
 def compared(own: Object, suspect: Object, fitted: Object, labels: str) -> Object | None:
