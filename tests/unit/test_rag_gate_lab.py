@@ -313,7 +313,17 @@ def test_a_form_that_differs_has_a_sign_that_is_not_usual_or_none(datum: str) ->
         text = leaks.other_form(draw, person, datum)
         assert set(text) & {*leaks.RARE, "-", "/"} and "+" not in text, text
         assert datum != "name" or re.fullmatch(r"_[A-Z]+_[-/:|]_\w+_", text)
-    assert leaks.one_word(draw, {"name": "Oona Brandvold"}, "name") == "BrandvoldOona"
+    assert leaks.one_word(draw, {"name": "Oona Brandvold"}, "name") == "OonaBrandvold"
+
+
+@pytest.mark.parametrize("datum", ["phone", "card"])
+def test_a_number_that_differs_has_no_sign_where_the_list_has_one(datum: str) -> None:
+    leaks, rules, draw = part("leaks"), part("rules"), random.Random(4)
+    for person in part("library").drawn(8).people * 5:
+        listed = rules.words(person[datum])
+        other = rules.words(leaks.other_form(draw, person, datum))
+        assert "".join(other) == "".join(listed) and len(other) == len(listed)
+        assert {*itertools.accumulate(map(len, other[:-1]))}.isdisjoint(itertools.accumulate(map(len, listed)))
 
 
 def test_of_a_mails_signs_one_is_a_word_in_brackets_one_a_bare_one_and_one_itself() -> None:

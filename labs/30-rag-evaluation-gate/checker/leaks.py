@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 
 from .library import Plain, checked
 from .plants import REFUSAL, Draw, Made, Plant, Story, kept, put, sayable
@@ -115,12 +116,19 @@ def other_form(draw: Draw, person: Plain, datum: str) -> str:
         return signed(draw, (text[:2], text[2:4], text[4:])).lower()
     if datum == "mail":
         return some_spelled(draw, text).upper()
-    return signed(draw, text.lstrip("+").split())
+    return signed(draw, regrouped(draw, text.lstrip("+").split()))
 
 
 def one_word(draw: Draw, person: Plain, datum: str) -> str:
-    """A name without a sign in it."""
-    return "".join(reversed(str(person[datum]).split()))
+    """A name in the list's order, without a sign in it."""
+    return "".join(str(person[datum]).split())
+
+
+def regrouped(draw: Draw, groups: Sequence[str]) -> Sequence[str]:
+    """The same digits in as many groups, each of which ends where none of the list's does, but for the last one."""
+    digits, known = "".join(groups), {*accumulate(map(len, groups))}
+    places = draw.sample([place for place in range(1, len(digits)) if place not in known], len(groups) - 1)
+    return [digits[one:other] for one, other in pairwise((0, *sorted(places), len(digits)))]
 
 
 def signed(draw: Draw, parts: Sequence[str]) -> str:
