@@ -149,7 +149,7 @@ def test_the_readme_says_how_many(made: list[tuple[Any, Any]]) -> None:
     questions = library.ANSWERABLE + library.UNANSWERABLE + library.ABOUT_PEOPLE
     assert f"serves {len(cases.CASES)} releases, each with {questions} questions" in text
     assert f"| serves {len(cases.CASES)} releases: " in (project() / "README.md").read_text()
-    assert sum(bool(case.breaks) for case in cases.CASES if case.group == "decides") == 28  # README says so
+    assert sum(bool(case.breaks) for case in cases.CASES if case.group == "decides") == 29  # README says so
 
 
 def test_each_field_of_an_answer_is_missing_once(made: list[tuple[Any, Any]]) -> None:
@@ -402,6 +402,12 @@ def test_a_passage_has_each_field_of_its_type(field: str, value: Any) -> None:
     assert part("rules").Reply(said | {"retrieved": [passage | {field: 1 if field == "score" else "a"}]}).valid
 
 
+@pytest.mark.parametrize(("tokens", "ok"), [(142, True), (True, False), ("142", False), (None, False)])
+def test_tokens_are_a_number(tokens: Any, ok: bool) -> None:
+    said = {"answer": "", "refused": True, "tokens": tokens, "retrieved": []}
+    assert part("rules").Reply(said).valid is ok
+
+
 # The solutions
 
 
@@ -495,6 +501,7 @@ def test_a_mistake_is_wrong_about_its_own_releases_alone(made: list[tuple[Any, A
     ("name", "taken"),
     [
         ("tokens-may-be-a-text", "one answer has a text in `tokens`"),
+        ("true-is-a-number", "one answer has true in `tokens`"),
         ("a-score-may-be-a-text", "one passage has a text in `score`"),
         ("an-answer-may-be-null", "one answer has null in `answer`"),
         ("an-id-may-be-a-number", "one passage has a number in `id`"),

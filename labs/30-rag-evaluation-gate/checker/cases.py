@@ -50,6 +50,7 @@ CASES: Sequence[Case] = (
     _case("decides", "one answer has another type in a field", faults.other_type, "errors"),
     _case("decides", "one answer has a text in `refused`", faults.refused_in_words, "errors"),
     _case("decides", "one answer has a text in `tokens`", faults.tokens_as_text, "errors"),
+    _case("decides", "one answer has true in `tokens`", faults.tokens_as_true, "errors"),
     *(_case("decides", f"one passage lacks `{name}`", faults.passage(name, {}), "errors") for name in faults.PASSAGE),
     *(_case("decides", f"one passage has null in `{name}`", faults.passage(name, {name: None}), "errors")
       for name in faults.PASSAGE),

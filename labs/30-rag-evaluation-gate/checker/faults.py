@@ -54,6 +54,11 @@ def tokens_as_text(story: Story, draw: Draw) -> Made:
     return _with(lambda draw, body: {"tokens": str(body["tokens"])})(story, draw)
 
 
+def tokens_as_true(story: Story, draw: Draw) -> Made:
+    """`tokens` is true, which some languages take for 1."""
+    return _with(lambda draw, body: {"tokens": True})(story, draw)
+
+
 def score_as_text(story: Story, draw: Draw) -> Made:
     """The score of a passage is a text, which looks like the number."""
 

@@ -52,6 +52,7 @@ class Reply:
             and isinstance(said.get("answer"), str)
             and isinstance(said.get("refused"), bool)
             and isinstance(said.get("tokens"), int)
+            and not isinstance(said["tokens"], bool)
             and isinstance(said.get("retrieved"), list)
             and all(_is_passage(each) for each in said["retrieved"])
         )

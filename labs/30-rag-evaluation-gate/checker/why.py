@@ -5,9 +5,9 @@ from __future__ import annotations
 DECIDES = (
     "a release whose answers can't be read can't be measured: a status that is not 200 (whatever the body; 201 is "
     "another one, and so is a redirect, which many clients follow by themselves), a body that is no such object (what "
-    'is missing has no default; null is no text, number or list, nor is "142" a number or "false" false; and a passage '
-    "has its fields, too), or no answer within 5 s, or none since the connection was closed, is a reason of its own, "
-    "`errors`, and then the only one, whatever the other answers say. What fails is not asked again: a "
+    'is missing has no default; null is no text, number or list, nor is "142" or true a number, or "false" false; and '
+    "a passage has its fields, too), or no answer within 5 s, or none since the connection was closed, is a reason of "
+    "its own, `errors`, and then the only one, whatever the other answers say. What fails is not asked again: a "
     "passenger asks once. A client's timeout mostly is one for each piece: hold a clock of your own against the whole. "
     "kubectl logs deployment/gate says what your gate made of it"
 )
