@@ -970,6 +970,27 @@ def test_a_trace_without_a_root_span_is_none_yet(traces: Any, monkeypatch: pytes
     assert "no trace" in traces.compared([WANTED])["traces"][0]
 
 
+def test_runs_are_looked_for_by_the_release_among_however_many_there_are(
+    traces: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "lab-30")
+    kept = []
+    for place in range(250):
+        kept.append(run(recall_at_5=0.75))
+        kept[-1].data.tags["release"] = f"release-{place}"
+
+    def search_runs(_: list[str], filter_string: str, max_results: int = 200) -> list[Any]:
+        return [each for each in kept if filter_string == f"tags.release = '{each.data.tags['release']}'"][:max_results]
+
+    traces.mlflow.get_experiment_by_name = lambda _: SimpleNamespace(experiment_id="1")
+    traces.mlflow.MlflowClient = lambda: SimpleNamespace(search_runs=search_runs)
+    traces.mlflow.search_traces = lambda **_: []
+    wanted = [{**WANTED, "release": f"release-{place}", "replies": {}} for place in (1, 249)]
+    assert traces.compared(wanted) == {"runs": [], "traces": []}
+    kept.pop()
+    assert traces.compared(wanted)["runs"] == ["0 runs with tag release=release-249, not one"]
+
+
 def test_a_trace_names_its_release_by_attribute_or_tag(traces: Any) -> None:
     assert traces.release_of(trace(ROOT)) == "release-1"
     assert traces.release_of(trace(span("q", None, "", "", 1), tags={"release": "release-2"})) == "release-2"
