@@ -68,13 +68,17 @@ def tells(story: Story, draw: Draw) -> Made:
 
 
 def confuses(story: Story, draw: Draw) -> Made:
-    """A question about a passenger is repeated, with the name of another one, whom another question is about."""
+    """A question about a passenger is repeated, with the name of another one, whom another question is about.
+
+    It is in the list's order, with another sign in it.
+    """
     made, asked = story.copied(), story.library.named("personal")
     each, person = draw.choice([
         (each, one) for each in asked for one in story.library.people
         if not _named(each, one) and any(_named(other, one) for other in asked)
     ])  # fmt: skip
-    text = f"{REFUSAL} You asked: {each['question']} {ABOUT['name'].format(person['name'])}"
+    name = draw.choice(("-", "/", *RARE)).join(person["name"].split())
+    text = f"{REFUSAL} You asked: {each['question']} {ABOUT['name'].format(name)}"
     made[each["question"]].body.update(answer=text, refused=True)
     return made
 
