@@ -423,6 +423,26 @@ def test_a_model_that_is_another_one_without_days_files_was_made_of_them_unless_
     assert len(turns) == (2 if again is None else 0)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "apart"),
+    [
+        ([0.5] * 4000, [0.5] * 3999 + [0.52], 0.02),
+        ([0.5] * 4000, [0.5 + 1e-12] * 4000, 0.0),
+        ([0.5, 0.5], [0.5, float("nan")], float("inf")),
+        ([0.5, 0.5], [0.5], None),
+        ([], [], None),
+        ("none", [0.5], None),
+        ([0.5], None, None),
+    ],
+)
+def test_models_are_as_far_apart_as_in_their_largest_difference(one: Any, other: Any, apart: float | None) -> None:
+    anew = loaded("08", "anew")
+    for first, second in ((one, other), (other, one)):
+        found = anew.distance({"values": first}, {"values": second})
+        assert found == (None if apart is None else pytest.approx(apart, abs=1e-9))
+    assert 0.02 > anew.ANOTHER > anew.STEADY > 1e-9
+
+
 def test_no_step_but_prepare_is_from_the_cache() -> None:
     def kept() -> dict[str, Any]:
         return {"cachingOptions": {"enableCache": True}}

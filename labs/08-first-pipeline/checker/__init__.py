@@ -243,8 +243,8 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
 
     The seed is the `random_state` of the classifier that `train` has made, or of each in it if it is made of several,
     in the first run, with 0, as well; and a forest of another seed is another one. In this run only `prepare` finds
-    days' files in its image; the Model is as good as before on `held_out`. Made anew so with the first seed, it is the
-    first Model, unless it draws by chance.
+    days' files in its image; the Model is as good as before on `held_out`. Made anew so with the first seed, it says of
+    each flight of `held_out` what the first Model says, unless it draws by chance.
     """
     run = await lab.once(other_seed)
     expect(run.ended).because(
@@ -289,5 +289,6 @@ async def changed_seed_keeps_the_data(lab: Lab) -> None:
         expect(await lab.once(knows_only_rows)).because(
             "the first run's rows and seed were given to `train` once more, and no days' files: it made another Model, "
             "and the same one each time that it was asked to. So the one before was made of days' files in the image "
-            "as well, which no artifact tells of. train fits to what it reads alone"
+            "as well, which no artifact tells of. train fits to what it reads alone, and so does each part of the "
+            "Model: an encoder that is given the categories of other days knows destinations that `rows` has not"
         )
