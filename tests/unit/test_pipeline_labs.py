@@ -54,11 +54,18 @@ STEPS = {
     "train": Step("train", "SUCCEEDED", False, {"rows": ["1"]}, {"model": ["3"]}),
     "evaluate": Step("evaluate", "SUCCEEDED", False, {"model": ["3"], "held_out": ["2"]}, {"metrics": ["4"]}),
 }
+TYPES = {"first_day": "STRING", "last_day": "STRING", "held_out_days": "NUMBER_INTEGER", "seed": "NUMBER_INTEGER"}
 FOUND = {"wanted": 7, "rows": 7, "ends": ["03-01", "03-10"], "missing": 0, "other": 0, "weather": 0}
 
 
 def left(**steps: Step) -> Record:
     return Record(STEPS | steps, ARTIFACTS)
+
+
+def declaring(**types: Any) -> dict[str, Any]:
+    """A compiled pipeline whose parameters are of these types."""
+    parameters = {name: {"parameterType": kind} if kind else {} for name, kind in types.items()}
+    return {"root": {"inputDefinitions": {"parameters": parameters}}}
 
 
 def judged(check: str, record: Record, *, failed: bool = False, **answers: Any) -> None:
@@ -69,7 +76,7 @@ def judged(check: str, record: Record, *, failed: bool = False, **answers: Any) 
 
     async def once(function: Any) -> Any:
         content = dict.fromkeys(("rows", "held_out"), FOUND)
-        known = {"first": run, "again": run, "first_content": content, "compiled": {}}
+        known = {"first": run, "again": run, "first_content": content, "compiled": declaring(**TYPES)}
         return (known | answers)[function.__name__]
 
     lab.once = once  # type: ignore[method-assign]
@@ -79,6 +86,26 @@ def judged(check: str, record: Record, *, failed: bool = False, **answers: Any) 
 def test_artifacts_that_are_handed_on() -> None:
     judged("runs", left())
     judged("passes_artifacts", left())
+
+
+@pytest.mark.parametrize(
+    ("types", "right"),
+    [
+        ({}, True),
+        ({"more": "NUMBER_DOUBLE"}, True),
+        ({"seed": "NUMBER_DOUBLE"}, False),
+        ({"held_out_days": "NUMBER_DOUBLE"}, False),
+        ({"held_out_days": "STRING"}, False),
+        ({"first_day": "STRUCT"}, False),
+        ({"last_day": None}, False),
+    ],
+)
+def test_the_days_are_texts_and_the_others_whole_numbers(types: dict[str, Any], right: bool) -> None:
+    spec = declaring(**TYPES | types)
+    spec["root"]["inputDefinitions"]["parameters"]["seed"] |= {"defaultValue": 0.0, "isOptional": True}
+    for given in (spec, {"pipeline_spec": spec, "platform_spec": {}}):
+        with contextlib.nullcontext() if right else pytest.raises(Failure, match="whole numbers"):
+            judged("runs", left(), compiled=given)
 
 
 @pytest.mark.parametrize("step", [

@@ -1,13 +1,36 @@
-"""What a compiled pipeline hands on to a step as parameters, beside artifacts."""
+"""What a compiled pipeline takes as parameters, and what it hands on to a step as such, beside artifacts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from mlops_lab.checks import Observation
+
 from .run import Plain
 
 ROOT = ""
+TYPES = {"first_day": "STRING", "last_day": "STRING", "held_out_days": "NUMBER_INTEGER", "seed": "NUMBER_INTEGER"}
+TYPED = (
+    "a parameter's type is that of the pipeline function's argument: the days are texts (str), held_out_days and seed "
+    "whole numbers (int)"
+)
+
+
+def taken(spec: Plain) -> Plain:
+    """The pipeline's parameters by name, each as it is declared; none where it is of another form."""
+    found: Any = spec.get("pipeline_spec", spec)
+    for name in ("root", "inputDefinitions", "parameters"):
+        found = found.get(name) if isinstance(found, dict) else None
+    return {str(name): each for name, each in found.items()} if isinstance(found, dict) else {}
+
+
+def are_of_their_types(spec: Plain) -> Observation:
+    """The days are texts and the others whole numbers; which more parameters there are does not matter."""
+    declared = taken(spec)
+    found = {name: _type(declared.get(name)) for name in TYPES}
+    expected, seen = (", ".join(f"{name} {kind}" for name, kind in each.items()) for each in (TYPES, found))
+    return Observation(found == TYPES, f"parameters of the types {expected}", seen)
 
 
 def given_by_steps(spec: Plain, step: str) -> list[str]:
@@ -22,6 +45,10 @@ def given_by_steps(spec: Plain, step: str) -> list[str]:
         for name in _parameters(tasks.get(step)):
             found += [f"{name}: {output} of {producer}" for producer, output in _sources(components, place, step, name)]
     return found
+
+
+def _type(declared: Any) -> str:
+    return str(declared.get("parameterType", "of no type") if isinstance(declared, dict) else "of no type")
 
 
 def _sources(components: Plain, place: str, task: str, name: str) -> Iterator[tuple[str, str]]:

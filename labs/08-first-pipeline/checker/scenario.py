@@ -15,6 +15,7 @@ from mlops_lab.kit.learner_pipelines import followed, started
 from mlops_lab.kit.pipeline_runs import progress
 
 from .apart import some_days_later, texts, without_days
+from .parameters import TYPED
 from .run import EACH, Plain, Run
 
 PROGRAM, PACKAGE = "pipeline.py", "pipeline.yaml"
@@ -112,8 +113,7 @@ async def run_of(lab: Lab, spec: Plain, arguments: Plain, within: float) -> Run:
     """Start a run and follow it to its end."""
     run_id = await started(
         lab, spec, arguments, takes=", ".join(f"{name}={value!r}" for name, value in arguments.items()),
-        why="a parameter's type is that of the pipeline function's argument: the days are texts (str), held_out_days "
-        "and seed whole numbers (int)",
+        why=TYPED,
     )  # fmt: skip
     ended, left = await followed(lab, run_id, within=within)
     if ended.value.get("state") != "SUCCEEDED":
