@@ -180,11 +180,21 @@ def test_it_is_another_day_by_utc_as_well(tmp_path: Path) -> None:
     assert apart.some_days_later(said, []) == said | {"made_on": f"{later}", "label": f"v{later:%Y%m%d}"}
 
 
-@pytest.mark.parametrize("form", ["%Y.%m.%d", "made on %d %b %Y", "%Y-%m", "%B %Y"])
-def test_it_is_another_month_as_well(form: str) -> None:
+@pytest.mark.parametrize("form", ["%Y.%m.%d", "made on %d %b %Y", "%y%m%d", "%Y-%j", "%G-W%V", "%Y-%m", "%B %Y"])
+def test_it_is_another_week_and_another_month_as_well(form: str) -> None:
     apart, today = loaded("08", "apart"), datetime.now(UTC).date()
     made = apart.some_days_later({"made": today.strftime(form)}, [])["made"]
     assert made == (today + apart.LATER).strftime(form) != today.strftime(form)
+
+
+def test_a_date_of_any_form_is_another_one_then_whatever_day_it_is() -> None:
+    apart, begin = loaded("08", "apart"), datetime(2026, 1, 1, tzinfo=UTC)
+    for now in (begin + timedelta(number) for number in range(4 * 366)):
+        apart.datetime = SimpleNamespace(now=lambda zone, now=now: now)
+        made = [now.strftime(form) for form in (*apart.DATES, "%G-W%V-%u", "%A, %d %B %Y")]
+        later = apart.some_days_later({"made": made}, [])["made"]
+        assert all(one != other for one, other in zip(made, later, strict=True)), now
+        assert later[0] == f"{(now + apart.LATER).date()}"
 
 
 def test_what_came_from_the_cache() -> None:

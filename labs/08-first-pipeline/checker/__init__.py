@@ -197,8 +197,9 @@ async def rerun_hits_the_cache(lab: Lab) -> None:
         Observation(not anew, "from the cache: all steps", f"run again: {', '.join(anew)}" if anew else "all")
     ).because(
         "KFP compares a step's image, command (its code too) and inputs with those of earlier runs. Something differs "
-        "each time: caching is off for the step, its inputs have the time, the day or a random number in them, or a "
-        "step before it was run anew, so that it reads a new artifact. lab open pipelines shows each step's inputs"
+        "each time: caching is off for the step, its inputs have the time, the day, the week or a random number in "
+        "them, or a step before it was run anew, so that it reads a new artifact. lab open pipelines shows each step's "
+        "inputs"
     )
 
 

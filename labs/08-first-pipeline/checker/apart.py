@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +20,15 @@ from .run import Plain
 
 DAYS, VOLUME = "/data/flights", "mlops-lab-no-days"
 READS_DAYS = "prepare"
-# Of days, and then of months.
+# Of days, then of months, and then of weeks: where two begin alike, the first is meant.
 DATES = (
-    "%Y-%m-%d", "%Y%m%d", "%Y.%m.%d", "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d %b %Y", "%d %B %Y",
-    "%Y-%m", "%b %Y", "%B %Y",
+    "%Y-%m-%d", "%Y%m%d", "%Y.%m.%d", "%Y/%m/%d", "%Y_%m_%d", "%d.%m.%Y", "%d-%m-%Y", "%m/%d/%Y", "%d/%m/%Y",
+    "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y",
+    "%y%m%d", "%y-%m-%d", "%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%Y-%j", "%Y%j", "%Y.%j",
+    "%Y-%m", "%Y%m", "%Y.%m", "%Y/%m", "%Y_%m", "%m.%Y", "%m-%Y", "%m/%Y", "%b %Y", "%B %Y",
+    "%G-W%V", "%GW%V", "%G-%V", "%Y-W%V", "%YW%V", "%Y-%V", "%Y-W%W", "%Y-%W", "%Y-W%U", "%Y-%U", "%V/%G", "%V/%Y",
 )  # fmt: skip
-LATER = timedelta(32)  # always in another month
+LATER = timedelta(32)  # always in another week, and in another month
 LARGEST = 1 << 20  # bytes that are read of a file
 
 
@@ -41,16 +45,18 @@ def texts(folder: Path, without: str) -> Iterator[str]:
 
 
 def some_days_later(spec: Plain, own: Iterable[str]) -> Plain:
-    """The pipeline with a later day's date where it has today's by UTC, or the month, which no time zone changes.
+    """The pipeline with a later day's date where it has today's by UTC, or its month or week, whatever the time zone.
 
     Args:
         own: the learner's `texts`; a date that stands in one of them is none of the compilation.
     """
     text, today = json.dumps(spec, ensure_ascii=False), datetime.now(UTC).date()
-    written = "\n".join(own)
+    written, later = "\n".join(own), dict[str, str]()
     for form in DATES:
         if (day := today.strftime(form)) not in written:
-            text = text.replace(day, (today + LATER).strftime(form))
+            later.setdefault(day, (today + LATER).strftime(form))
+    # At once, lest what has become another date is taken for one again; (?!) is found nowhere.
+    text = re.sub("|".join(map(re.escape, later)) or "(?!)", lambda each: later[each[0]], text)
     found: Plain = json.loads(text)
     return found
 
