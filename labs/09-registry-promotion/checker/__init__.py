@@ -190,8 +190,8 @@ async def rolls_back(lab: Lab) -> None:
     comes back is the version itself, not a copy. None of 20 requests a second fails during the rollback. After that the
     checker moves the alias by hand and has a run promoted: `./rollback` brings back the version that the hand had put
     there. At the end one more run is promoted. While a pod does not reach MLflow, `./rollback` ends within 60 s, and
-    with 0 only if every pod serves what it brought back. While another pod does not, `./promote` exits with 0 only if
-    every pod serves the new version; else it leaves the alias where it was.
+    with 0 only if every pod serves what it brought back. While a pod does not, `./promote` exits with 0 only if every
+    pod serves the new version; else it leaves the alias where it was. No version is removed.
     """
     step = await lab.once(rolled_back)
     expect(step.again).because(

@@ -56,9 +56,9 @@ async def kept(lab: Lab) -> None:
 async def back_as_found(lab: Lab) -> None:
     """Make registry and Deployment again what they were found to be, and wait until the pods follow."""
     was, mlflow = await lab.once(found), lab.platform.mlflow
-    now = await aliases(lab)
+    now, there = await aliases(lab), {str(each["version"]) for each in await mlflow.versions()}
     for alias, version in was.aliases.items():
-        if now.get(alias) != version:
+        if now.get(alias) != version and version in there:  # a program may have removed it, which can't be undone
             await mlflow.set_alias(alias, version)
     for alias in set(now) - set(was.aliases):
         await mlflow.ask("DELETE", "registered-models/alias", {"name": mlflow.name, "alias": alias})

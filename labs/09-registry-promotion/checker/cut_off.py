@@ -12,9 +12,6 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 LABEL = "mlops-lab/cut-off"
-# Of the pods by their names. Who asks the first or the last one alone asks one that follows while the middle one is cut
-# off.
-MIDDLE_POD, LAST_POD = "middle", "last"
 SHUT_WITHIN = 10  # s for the network to keep the policy
 # Names are still found: a server that waits for them would not notice for most of a minute.
 NAMES = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
@@ -36,19 +33,17 @@ except OSError:
 
 
 @contextlib.asynccontextmanager
-async def one_cut_off(lab: Lab, which: str) -> AsyncIterator[bool]:
+async def one_cut_off(lab: Lab) -> AsyncIterator[bool]:
     """Cut a pod off while the block runs; False where it can't be done.
 
-    That is so where the network does not keep policies, or the pod has nothing to look with.
-
-    Args:
-        which: `MIDDLE_POD`, which of two pods is the first, or `LAST_POD`.
+    That is so where the network does not keep policies, or the pod has nothing to look with. By their names it is the
+    middle one, of two pods the first: who asks the first or the last of three alone asks one that follows.
     """
     pods = sorted((each for each in ready(await owned_pods(lab)) if not leaving(each)), key=name)
     if not pods:
         yield False
         return
-    one = pods[-1] if which == LAST_POD else pods[(len(pods) - 1) // 2]
+    one = pods[(len(pods) - 1) // 2]
     pod, first = name(one), one["spec"]["containers"][0]["name"]
     await lab.objects.patch("Pod", pod, {"metadata": {"labels": {LABEL: "true"}}})
     try:

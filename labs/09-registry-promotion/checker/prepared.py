@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Collection
 
-from mlops_lab.checks import Lab
+from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.drawn import drawn
 from mlops_lab.kit.registry import tags
 from mlops_lab.kit.replicas import scale
@@ -33,6 +33,17 @@ async def more_versions(lab: Lab, first: str) -> None:
         while number < enough:
             made = await mlflow.ask("POST", "model-versions/create", body)
             number = int(made["model_version"]["version"])
+
+
+async def all_there(lab: Lab, known: Collection[str]) -> Observation:
+    """Whether no version has been removed.
+
+    Args:
+        known: the versions that were there before.
+    """
+    gone = set(known) - {str(each["version"]) for each in await lab.platform.mlflow.versions()}
+    expected = "versions that were registered before, registered still after a promotion and a rollback"
+    return holds(not gone, expected, f"removed: {', '.join(sorted(gone, key=int))}")
 
 
 async def another_version(lab: Lab, first: str, known: Collection[str]) -> str:

@@ -18,9 +18,9 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
 from .as_found import back_as_found, found
-from .cut_off import LAST_POD, MIDDLE_POD, one_cut_off
+from .cut_off import one_cut_off
 from .models import Candidates, Run, answers, by_all_pods, candidates, first_values, flights, right
-from .prepared import another_version, more_versions, one_more_pod
+from .prepared import all_there, another_version, more_versions, one_more_pod
 
 RATE = 20  # requests a second
 LATE = 1.0  # s that requests may leave late while models load on a small machine: failures are counted, no latencies
@@ -252,6 +252,8 @@ async def rolled_back(lab: Lab) -> Rollback:
 async def next_time(lab: Lab, models: Candidates) -> Observation:
     """Move the alias by hand, let the last run be promoted, and roll back to where the hand had put it."""
     last, was = models.last, await lab.once(found)
+    if not (there := await all_there(lab, was.versions)).ok:
+        return there
     other = await another_version(lab, was.first, was.versions)
     moved = await moved_to(lab, other)
     if not moved.ok:
@@ -273,7 +275,7 @@ async def next_time(lab: Lab, models: Candidates) -> Observation:
 
 
 async def everywhere(lab: Lab, models: Candidates) -> Observation:
-    """Let the programs try a rollback that one of the pods can't follow, and then a promotion that another one can't.
+    """Let the programs try a rollback that one of the pods can't follow, and then a promotion that it can't.
 
     Who brings it to serve all the same is right.
     """
@@ -291,7 +293,7 @@ async def no_false_rollback(lab: Lab, before: str) -> Observation:
         f"while a pod does not reach MLflow, ./rollback ends within {WITHIN} s, with exit code 0 only if every pod "
         f"serves version {before}"
     )
-    async with one_cut_off(lab, MIDDLE_POD) as shut:
+    async with one_cut_off(lab) as shut:
         if not shut:
             return Observation(True, expected, NOT_CUT_OFF)
         command = await called(lab, "rollback")
@@ -308,7 +310,7 @@ async def no_false_promotion(lab: Lab, run: Run) -> Observation:
         f"while a pod does not reach MLflow, ./promote ends within {WITHIN} s, with exit code 0 only if every pod "
         f"serves the new version; else the alias means version {was} again"
     )
-    async with one_cut_off(lab, LAST_POD) as shut:
+    async with one_cut_off(lab) as shut:
         if not shut:
             return Observation(True, expected, NOT_CUT_OFF)
         command = await called(lab, "promote", run.run_id)
