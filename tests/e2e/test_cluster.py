@@ -231,6 +231,11 @@ def test_pods_have_metrics(cluster: Kube) -> None:
     assert found == nodes
 
 
+def test_kube_proxy_does_not_come_last_on_a_busy_machine(cluster: Kube) -> None:
+    pod = cluster.get("DaemonSet", "kube-proxy", "kube-system")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["requests"] == {"cpu": "50m"}
+
+
 def test_a_service_without_endpoints_refuses_at_once(cluster: Kube, namespace: str) -> None:
     cluster.apply(server("client", f"{REGISTRY}/flight-delay:v2"), namespace)
     ready(cluster, "client", namespace)

@@ -20,7 +20,7 @@ from mlops_lab.base.paths import cache, state
 from mlops_lab.base.processes import run
 from mlops_lab.base.state_files import write
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import homes, kubeconfig, names
+from mlops_lab.cluster import addons, homes, kubeconfig, names
 from mlops_lab.cluster.kind_environment import environment
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker
@@ -35,7 +35,6 @@ _HOSTS_FOLDER = "node-registries"
 _FIRST = "/kind/mlops-lab"
 _SECOND = "/kind/mlops-lab-second"
 _API_SERVER = "6443/tcp"
-_KUBE_PROXY_CPU = "50m"
 # What Docker says of a container that has not ended ten seconds after it was killed.
 _STAYS = "did not receive an exit event"
 _REMOVALS = 3
@@ -186,12 +185,8 @@ def _create(docker: Docker, kind: Path, image: str, roles: Sequence[str], name: 
         within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
         leaves="docker run", env=environment(),
     )  # fmt: skip
-    # kubeadm gives kube-proxy no request, so that it comes last wherever pods want all of the CPU: with 25 threads that
-    # wanted one on two cores it took up to 8 s to write its rules, and a tenth took more than a second; with one, less
-    # than 2 s, and one in 600. Meanwhile pods that are not ready get requests.
-    words = ("set", "resources", "daemonset/kube-proxy", f"--requests=cpu={_KUBE_PROXY_CPU}")
-    admin = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "--namespace", "kube-system")
-    docker.run("exec", f"{name}-control-plane", *admin, *words, hint="run `lab up` again")
+    admin = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+    docker.run("exec", f"{name}-control-plane", *admin, *addons.KUBE_PROXY, check=False)  # it works without, too
 
 
 @contextlib.contextmanager
