@@ -241,9 +241,11 @@ def failing(world: World) -> list[str]:
 STEPS = ["gateway_asks_the_model", "model_asks_the_features", "features_asks_the_store"]
 
 
-def test_at_first_each_step_fails_and_nothing_else_is_open(lab21: Any) -> None:
+def test_at_first_each_step_fails_and_only_the_port_of_a_service_is_open(lab21: Any) -> None:
     world = World(lab21)
-    assert failing(world) == [*STEPS, "the_rest_goes_on"]  # which is not looked at before the steps pass
+    assert failing(world) == [*STEPS, "the_rest_goes_on", "others_stay_out"]  # not looked at before the steps pass
+    too_much = [way.said for way in (*world.shut, *world.away) if world.is_open(way)]
+    assert too_much == ["a pod with app=features to port 80 of a pod with app=store, by TCP"]
     assert all(world.lets(way.probe.labels, API, 443) == (way.probe != world.who.model) for way in world.shut)
 
 
@@ -319,12 +321,12 @@ def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
 
 def test_each_visitor_that_is_here_listens(lab21: Any) -> None:
     who = lab21.Visitors.draw(made_up_lab("21"))
-    ports = [str(who.port), "7000", "7001", "8080", "8081", "9100", "9101", "53"]
+    ports = [str(who.port), "7000", "7001", "8080", "8081", "9100", "9101", "80", "53"]
     for each in (*who.said, *who.hosts):
         pod = each.pod("image")
         assert pod["spec"]["containers"][0]["command"] == ["python3", "-c", lab21._LISTEN, *ports]
         assert pod["spec"]["readinessGates"]
-        assert pod["spec"]["securityContext"]["sysctls"]  # as nobody else may listen on port 53
+        assert pod["spec"]["securityContext"]["sysctls"]  # as nobody else may listen on ports 53 and 80
     for each in (*who.guests, who.dns):
         pod = each.pod("image")
         assert pod["spec"]["containers"][0]["command"][3:] == ["8080"]
@@ -659,6 +661,17 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         (
             "wrong/others_stay_out--a-port-of-all-pods",
             ["others_stay_out: open: a pod with app=features to port 7000 of a pod with role=client, by TCP"],
+        ),
+        (
+            "wrong/others_stay_out--in-by-the-services-port-as-well",
+            ["others_stay_out: open: a pod with app=features to port 80 of a pod with app=store, by TCP"],
+        ),
+        (
+            "wrong/others_stay_out--out-to-the-services-port-as-well",
+            [
+                "others_stay_out: open: a pod with app=model to port 80 of a new pod with app=features that lets in "
+                "all, by TCP"
+            ],
         ),
         (
             "wrong/others_stay_out--a-range-of-ports",

@@ -77,10 +77,11 @@ async def others_stay_out(lab: Lab) -> None:
 
     New pods with drawn names try what is not on the list: strangers, pods with the labels of the chain, of clients, of
     the loader and of monitoring where they have no business, and pods of another namespace, and of that of the DNS,
-    with such labels. They try the four, and each other, on the ports of the list, those next to them, that of the DNS
-    and a drawn one, by TCP and UDP. So does a pod with the model's label that is let out to all; and the model tries
-    pods with labels of the list that let in all. All four programs must be at work meanwhile on both ports, by what
-    they say in their own pods. And no policy names another namespace, or addresses, but for the model's way to the DNS.
+    with such labels. They try the four, and each other, on the ports of the list, those next to them, those of the DNS
+    and of Services, and a drawn one, by TCP and UDP. So does a pod with the model's label that is let out to all; and
+    the model tries pods with labels of the list that let in all. All four programs must be at work meanwhile on both
+    ports, by what they say in their own pods. And no policy names another namespace, or addresses, but for the model's
+    way to the DNS.
     """
     seen = await lab.once(asked)
     must(
@@ -88,10 +89,10 @@ async def others_stay_out(lab: Lab) -> None:
         "a door is shut only if there is somebody behind it: where nobody listens, nothing is refused by a policy",
     )
     expect(judged(seen.gave, seen.shut, f"closed in {len(seen.shut)} ways that are not on the list")).because(
-        "policies add up: what one rule lets in, no other one keeps out. A rule without ports is for all ports, one "
-        "without from (or to) for everybody; an empty podSelector selects all pods, and a policy that has one opens a "
-        "port of all. A pod that no policy selects lets in all. Answers need no rule: what was let through once, is "
-        "answered"
+        "policies add up: what one rule lets in, no other one keeps out. Ports are the pods': that of a Service in a "
+        "rule is one more, for whoever listens there later. A rule without ports is for all ports, one without from "
+        "(or to) for everybody; an empty podSelector selects all pods, and a policy that has one opens a port of all. "
+        "A pod that no policy selects lets in all. Answers need no rule: what was let through once, is answered"
     )
     others = ", ".join(seen.let_in)
     expect(

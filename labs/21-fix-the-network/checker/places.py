@@ -11,6 +11,7 @@ from mlops_lab.kube.client import Object
 
 PORTS = {"gateway": 8080, "model": 8080, "features": 8080, "store": 7000}  # the pods' own; Services have port 80
 METRICS = 9100
+OF_SERVICES = 80  # on which no pod of the four listens
 
 
 @dataclass(frozen=True)

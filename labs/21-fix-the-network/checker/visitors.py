@@ -14,13 +14,13 @@ from mlops_lab.kit.side_by_side import together
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.cluster.environment import SYSTEM_NAMESPACE
 
-from .places import METRICS, PORTS
+from .places import METRICS, OF_SERVICES, PORTS
 
 _LETTERS = "bcdfghjklmnpqrstvwxz"
 WEB, DNS = 8080, 53
 DNS_NAMESPACE = "kube-system"
 _PORTS = 20000, 30000  # of these is the port that is on no list
-_FOR_ALL = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}  # also the port of the DNS
+_FOR_ALL = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}  # also ports 53 and 80
 _GUEST_LIVES = 600  # s, also if a check that was cut off has left it
 # Prints a JSON object: for each `tcp:HOST:PORT` and `udp:HOST:PORT` whether somebody has answered.
 _SEND = """
@@ -168,7 +168,8 @@ class Visitors:
             model is let out to all as well.
         guests: of another namespace.
         dns: of the namespace of the DNS, with its label.
-        port: a port that is on no list; each that is here listens on it, on those of the list and on the next ones.
+        port: a port that is on no list; each that is here listens on it, on those of the list and the next ones, and
+            on those of Services and of the DNS.
     """
 
     client: Listener
@@ -196,7 +197,7 @@ class Visitors:
         random = drawn(lab, "visitors")
         port = random.randrange(*_PORTS)
         listed = {*PORTS.values(), METRICS}
-        ports = port, *sorted({*listed, *(each + 1 for each in listed)}), DNS
+        ports = port, *sorted({*listed, *(each + 1 for each in listed)}), OF_SERVICES, DNS
         names = [f"{word(random)}-{number}" for number in range(20)]
         left = iter(names)
 
