@@ -274,6 +274,7 @@ def listed(*names: str, more: Object | None = None) -> Object:
 
 
 OF_THE_DNS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+POD_OF_THE_DNS = {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
 
 
 @pytest.mark.parametrize(
@@ -282,13 +283,15 @@ OF_THE_DNS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name
         (listed("lab-21"), {}, False, False),
         (listed("lab-21", "monitoring"), {}, True, True),
         (listed("lab-21", "monitoring", more={"matchLabels": HERE}), {}, False, False),
-        (listed("lab-21", "kube-system"), {}, True, False),
+        (listed("lab-21", "kube-system"), {}, True, True),
         (listed("kube-system", "monitoring"), {}, True, True),
         ({"ipBlock": {"cidr": "172.18.0.0/16"}}, {}, True, True),
         ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53, "protocol": "UDP"}]}, True, False),
         (OF_THE_DNS, {"ports": [{"port": 53, "protocol": "UDP"}, {"port": "dns-tcp"}]}, True, False),
         (OF_THE_DNS, {"ports": [{"port": 53}, {"port": 443}]}, True, True),
         (OF_THE_DNS, {}, True, True),
+        ({"namespaceSelector": {}, **POD_OF_THE_DNS}, {"ports": [{"port": 53, "protocol": "UDP"}]}, False, False),
+        ({"namespaceSelector": {}, **POD_OF_THE_DNS}, {"ports": [{"port": 53}, {"port": 853}]}, False, True),
         ({"ipBlock": {"cidr": "10.244.0.0/16"}}, {"ports": [{"port": 53}]}, True, False),  # the checker's pods try it
         ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53, "endPort": 60}]}, True, True),
         ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53}, {"port": 443}]}, True, True),

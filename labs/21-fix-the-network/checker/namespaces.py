@@ -48,7 +48,7 @@ def others_of(policy: Object, here: Mapping[str, str]) -> Iterator[str]:
                 known = selects(each, here) or selects(each, of_the_dns)
                 if not known or _lists_more(each, here, DNS_NAMESPACE):
                     yield f"NetworkPolicy {name} lets the model out to another namespace"
-                elif not selects(each, here) and not _for_names(rule.get("ports") or []):
+                elif selects(each, of_the_dns) and not _for_names(rule.get("ports") or []):
                     yield f"NetworkPolicy {name} lets the model out to {DNS_NAMESPACE} on other ports than {DNS}"
         for cidr, for_names in _blocks(spec.get("egress") or [], "to"):
             if not for_names or ip_network(cidr, strict=False).is_global:
