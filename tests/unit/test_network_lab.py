@@ -290,8 +290,9 @@ POD_OF_THE_DNS = {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
         (OF_THE_DNS, {"ports": [{"port": 53, "protocol": "UDP"}, {"port": "dns-tcp"}]}, True, False),
         (OF_THE_DNS, {"ports": [{"port": 53}, {"port": 443}]}, True, True),
         (OF_THE_DNS, {}, True, True),
-        ({"namespaceSelector": {}, **POD_OF_THE_DNS}, {"ports": [{"port": 53, "protocol": "UDP"}]}, False, False),
-        ({"namespaceSelector": {}, **POD_OF_THE_DNS}, {"ports": [{"port": 53}, {"port": 853}]}, False, True),
+        ({"namespaceSelector": {}, **POD_OF_THE_DNS}, {"ports": [{"port": 53, "protocol": "UDP"}]}, True, False),
+        ({"namespaceSelector": {}, **POD_OF_THE_DNS}, {"ports": [{"port": 53}, {"port": 853}]}, True, True),
+        (POD_OF_THE_DNS, {"ports": [{"port": 53, "protocol": "UDP"}]}, True, True),  # of this namespace
         ({"ipBlock": {"cidr": "10.244.0.0/16"}}, {"ports": [{"port": 53}]}, True, False),  # the checker's pods try it
         ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53, "endPort": 60}]}, True, True),
         ({"ipBlock": {"cidr": "10.96.0.10/32"}}, {"ports": [{"port": 53}, {"port": 443}]}, True, True),
@@ -307,6 +308,43 @@ def test_policies_name_nobody_elsewhere(lab21: Any, peer: Object, more: Object, 
     assert bool(said("gateway", "ingress", "from")) is let_in
     assert bool(said("model", "egress", "to")) is let_out
     assert not said("gateway", "egress", "to")
+
+
+def one_of(key: str, *values: str) -> Object:
+    """A rule of a selector: one of these values of a label, or any if none is given."""
+    return {"key": key, "operator": "In", "values": list(values)} if values else {"key": key, "operator": "Exists"}
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        ({}, []),
+        ({"matchLabels": {"role": "client"}}, []),
+        ({"matchLabels": {"role": "client", "team": "curious"}}, []),  # of the clients some
+        ({"matchLabels": {"team": "curious"}}, ["team=curious"]),
+        ({"matchExpressions": [one_of("role", "client", "display")]}, ["role=display"]),
+        ({"matchExpressions": [one_of("role", "client"), one_of("team")]}, []),
+        ({"matchExpressions": [one_of("team")]}, ["team=any"]),
+        ({"matchExpressions": [one_of("team"), one_of("team", "a", "b")]}, ["team=a", "team=b"]),
+        ({"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["a"]}]}, []),  # the pods try it
+        ({"matchExpressions": [one_of("app", "cache", "model"), one_of("team", "a", "b")]},
+         ["app=cache and team=a", "app=cache and team=b"]),
+    ],
+)  # fmt: skip
+def test_policies_name_no_labels_that_are_on_no_list(lab21: Any, selector: Object, said: list[str]) -> None:
+    def named(app: str, direction: str, peers: str, **more: Any) -> list[str]:
+        rule = {peers: [{"podSelector": selector, **more}]}
+        spec = {"podSelector": {"matchLabels": {"app": app}}, direction: [rule]}
+        return list(lab21.others_of({"metadata": {"name": "p"}, "spec": spec}, HERE))
+
+    assert named("gateway", "ingress", "from") == [f"NetworkPolicy p lets in pods with {each}" for each in said]
+    assert named("gateway", "ingress", "from", namespaceSelector={"matchLabels": HERE}) == named(
+        "gateway", "ingress", "from"
+    )
+    assert named("model", "egress", "to") == [
+        f"NetworkPolicy p lets the model out to pods with {each}" for each in said
+    ]
+    assert named("gateway", "egress", "to") == []
 
 
 def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
@@ -683,6 +721,18 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         (
             "wrong/others_stay_out--from-the-nodes",
             ["others_stay_out: NetworkPolicy from-the-nodes lets in whoever has an address of 172.16.0.0/12"],
+        ),
+        (
+            "wrong/others_stay_out--a-label-that-is-on-no-list",
+            ["others_stay_out: NetworkPolicy store lets in pods with team=curious"],
+        ),
+        (
+            "wrong/others_stay_out--displays-as-clients",
+            ["others_stay_out: NetworkPolicy gateway lets in pods with role=display"],
+        ),
+        (
+            "wrong/others_stay_out--out-to-a-cache",
+            ["others_stay_out: NetworkPolicy model-out lets the model out to pods with app=cache"],
         ),
         (
             "wrong/others_stay_out--one-namespace-more",

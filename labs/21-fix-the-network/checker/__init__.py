@@ -1,7 +1,8 @@
 """Lab 21: does each of the chain get its answers from the next one, and does everybody else stay out?
 
 Asked is from inside pods: by the chain's own programs in their own pods, and by pods of the checker's whose names and
-labels are drawn. No file of the learner's is read, and policies only for namespaces and addresses that they name.
+labels are drawn. No file of the learner's is read, and policies only for namespaces, addresses and labels that they
+name.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ async def others_stay_out(lab: Lab) -> None:
     with such labels. They try the four, and each other, on the ports of the list, those next to them, those of the DNS
     and of Services, and a drawn one, by TCP and UDP. So does a pod with the model's label that is let out to all; and
     the model tries pods with labels of the list that let in all. All four programs must be at work meanwhile on both
-    ports, by what they say in their own pods. And no policy names another namespace, or addresses, but for the model's
-    way to the DNS.
+    ports, by what they say in their own pods. And no policy names another namespace, addresses, or labels that are on
+    no list, but for the model's way to the DNS.
     """
     seen = await lab.once(asked)
     must(
@@ -101,7 +102,10 @@ async def others_stay_out(lab: Lab) -> None:
     expect(judged(seen.gave, seen.away, "closed to pods of another namespace that have the list's labels")).because(
         OF_NAMESPACES
     )
-    must(holds(not seen.named, "policies that name nobody elsewhere", "; ".join(seen.named)), OF_NAMESPACES)
+    must(
+        holds(not seen.named, "policies that name nobody else", "; ".join(seen.named)),
+        f"{OF_NAMESPACES}. A label lets in whoever has it, today or later: the list says which may",
+    )
 
 
 @check(points=1, needs=(*_CHAIN, the_rest_goes_on), owns="the pods", domains=DOMAINS)

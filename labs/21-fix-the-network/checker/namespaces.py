@@ -1,23 +1,28 @@
-"""Which namespaces and addresses policies name: not in each of them a pod of the checker's can stand."""
+"""Which namespaces, addresses and labels policies name: not in each of them a pod of the checker's can stand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
+from itertools import product
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.selectors import selects
 from mlops_lab.kube.client import Object
 
+from .places import PORTS
 from .visitors import DNS, DNS_NAMESPACE
 
 _NAME = "kubernetes.io/metadata.name"
 _MODEL = {"app": "model"}
+_OF_THE_DNS = "k8s-app", "kube-dns"
+# Labels of the list, which the checker's pods have, too: who has one where it is for nobody, knocks.
+_OF_THE_LIST = frozenset({("role", "client"), ("role", "loader"), *(("app", each) for each in (*PORTS, "monitor"))})
 _OF_NAMES = (DNS, "dns", "dns-tcp")  # the names are those that the pods of the DNS give it
 
 
 async def named_by_policies(lab: Lab) -> list[str]:
-    """Policies that let in others by their namespace or address, or the model out to them, in words.
+    """Policies that let in others by their namespace, address or labels, or the model out to them, in words.
 
     What selects this namespace without a list of names, such as an empty selector, pods of the checker's try.
     """
@@ -28,7 +33,7 @@ async def named_by_policies(lab: Lab) -> list[str]:
 
 
 def others_of(policy: Object, here: Mapping[str, str]) -> Iterator[str]:
-    """What a policy says of other namespaces, and of addresses, in words.
+    """What a policy says of other namespaces, of addresses, and of labels that are on no list, in words.
 
     Addresses of the cluster's own are left to the checker's pods where the model may ask them for names alone: on some
     networks a policy sees the address of the DNS's Service.
@@ -41,6 +46,8 @@ def others_of(policy: Object, here: Mapping[str, str]) -> Iterator[str]:
         yield f"NetworkPolicy {name} lets in pods of another namespace"
     for cidr, _ in _blocks(spec.get("ingress") or [], "from"):
         yield f"NetworkPolicy {name} lets in whoever has an address of {cidr}"
+    for said in _labels(spec.get("ingress") or [], "from", here):
+        yield f"NetworkPolicy {name} lets in pods with {said}"
     if selects(spec.get("podSelector") or {}, _MODEL):
         of_the_dns = {_NAME: DNS_NAMESPACE}
         for rule in spec.get("egress") or []:
@@ -53,6 +60,8 @@ def others_of(policy: Object, here: Mapping[str, str]) -> Iterator[str]:
         for cidr, for_names in _blocks(spec.get("egress") or [], "to"):
             if not for_names or ip_network(cidr, strict=False).is_global:
                 yield f"NetworkPolicy {name} lets the model out to whoever has an address of {cidr}"
+        for said in _labels(spec.get("egress") or [], "to", here):
+            yield f"NetworkPolicy {name} lets the model out to pods with {said}"
 
 
 def _spaces(rules: Sequence[Object], peers: str) -> list[Object]:
@@ -63,6 +72,34 @@ def _spaces(rules: Sequence[Object], peers: str) -> list[Object]:
         for peer in rule.get(peers) or []
         if peer.get("namespaceSelector") is not None
     ]
+
+
+def _labels(rules: Sequence[Object], peers: str, here: Mapping[str, str]) -> Iterator[str]:
+    """Labels that are on no list, and that some rules name for pods of this namespace, in words.
+
+    Args:
+        peers: from or to; the model may ask for names those that have the label of the DNS's pods.
+    """
+    for peer in (peer for rule in rules for peer in rule.get(peers) or [] if peer.get("podSelector")):
+        space = peer.get("namespaceSelector")
+        if space is not None and not selects(space, here):
+            continue
+        for labels in _selected(peer["podSelector"]):
+            of_the_dns = peers == "to" and selects(space, {_NAME: DNS_NAMESPACE}) and _OF_THE_DNS in labels.items()
+            if labels and not of_the_dns and _OF_THE_LIST.isdisjoint(labels.items()):
+                yield " and ".join(f"{key}={value}" for key, value in labels.items())
+
+
+def _selected(selector: Object) -> Iterator[Mapping[str, str]]:
+    """Labels that a selector asks for, one of each key; none where it names none that a pod must have."""
+    values: dict[str, list[str]] = {key: [value] for key, value in (selector.get("matchLabels") or {}).items()}
+    for each in selector.get("matchExpressions") or []:
+        if each["operator"] in ("In", "Exists"):
+            values.setdefault(each["key"], []).extend(each.get("values") or ["any"])
+    for chosen in product(*values.values()):
+        labels = dict(zip(values, chosen, strict=True))
+        if selects(selector, labels):
+            yield labels
 
 
 def _lists_more(selector: Object, here: Mapping[str, str], *known: str) -> bool:

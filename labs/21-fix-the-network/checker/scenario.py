@@ -53,7 +53,7 @@ class Asked:
         gave: what each of them gave.
         missing: ports on which one of the four does not listen, in words.
         let_in: Services that answered a pod of another namespace.
-        named: what policies say of other namespaces and of addresses, in words.
+        named: what policies say of other namespaces, of addresses and of labels that are on no list, in words.
     """
 
     open: Sequence[Way]
