@@ -245,6 +245,7 @@ SIZES = {"requests": {"cpu": "120m", "memory": "72Mi"}, "limits": {"memory": "72
         ),
         ({"livenessProbe": {"exec": {}}}, {}, SIZES, "feed: a new livenessProbe"),
         ({"lifecycle": {"preStop": {}}}, {}, SIZES, "feed: a new lifecycle"),
+        ({"name": "server"}, {}, SIZES, "feed: its container is called server"),
         ({}, {"resources": {"limits": {"cpu": "1"}}}, SIZES, "feed: resources of the pod as a whole"),
         (
             {},

@@ -99,7 +99,8 @@ async def runs(lab: Lab) -> None:
         "only the resources of the containers are yours, and where they are said is the Deployment: it makes the next "
         "pod. What it does not say, a LimitRange may fill in, for each container that anybody starts there. What a "
         "leak is stopped by is a limit, and not a probe that watches over it; what each container needs is asked for, "
-        "not the pod as a whole; and a program needs what it does as it was given, with no variable or file more",
+        "not the pod as a whole; and a program needs what it does as it was given, with no variable or file more, in a "
+        "container of the given name",
     )
     for name in NAMES:
         await must_be_given(lab, START, name, PROGRAMS, why="the sizes are asked for, not other programs")

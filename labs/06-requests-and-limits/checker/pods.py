@@ -168,11 +168,12 @@ async def one_container_each(lab: Lab) -> Observation:
 
 
 async def only_sizes(lab: Lab) -> Observation:
-    """Whether nothing but the sizes of a container is new in a Deployment, and its pod has those."""
+    """Whether nothing but the sizes of a container is new in a Deployment, no name either, and its pod has those."""
     other = []
     for name in NAMES:
         spec: Object = (await lab.objects.deployment(name).present())["spec"]["template"]["spec"]
         first = spec["containers"][0]
+        other += [f"{name}: its container is called {first['name']}"] if first["name"] != _given(name)["name"] else []
         added = [each for each in ADDED if first.get(each)]
         other += [f"{name}: a new {each}" for each in (*added, *_more(name, first))]
         other += [f"{name}: {each}" for each in _other_probe(name, first)]
