@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
-from itertools import product
+from itertools import islice, product
 
 from mlops_lab.checks import Lab
 from mlops_lab.kit.selectors import selects
@@ -18,6 +18,7 @@ _MODEL = {"app": "model"}
 _OF_THE_DNS = "k8s-app", "kube-dns"
 # Labels of the list, which the checker's pods have, too: who has one where it is for nobody, knocks.
 _OF_THE_LIST = frozenset({("role", "client"), ("role", "loader"), *(("app", each) for each in (*PORTS, "monitor"))})
+_MANY = 500  # sets of labels of one selector that are looked at
 _OF_NAMES = (DNS, "dns", "dns-tcp")  # the names are those that the pods of the DNS give it
 
 
@@ -91,12 +92,12 @@ def _labels(rules: Sequence[Object], peers: str, here: Mapping[str, str]) -> Ite
 
 
 def _selected(selector: Object) -> Iterator[Mapping[str, str]]:
-    """Labels that a selector asks for, one of each key; none where it names none that a pod must have."""
+    """Labels that a selector asks for, one of each key, `_MANY` times at most; none where a pod must have none."""
     values: dict[str, list[str]] = {key: [value] for key, value in (selector.get("matchLabels") or {}).items()}
     for each in selector.get("matchExpressions") or []:
         if each["operator"] in ("In", "Exists"):
             values.setdefault(each["key"], []).extend(each.get("values") or ["any"])
-    for chosen in product(*values.values()):
+    for chosen in islice(product(*values.values()), _MANY):
         labels = dict(zip(values, chosen, strict=True))
         if selects(selector, labels):
             yield labels
