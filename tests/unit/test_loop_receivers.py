@@ -78,11 +78,11 @@ class World:
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def end(self) -> None:
-        """All runs end now."""
+    def end(self, state: str = "SUCCEEDED") -> None:
+        """All runs that go on end now."""
         for run in self.runs:
-            run.setdefault("finished_at", stamp(datetime.now(UTC)))
-            run["state"] = "SUCCEEDED"
+            if "finished_at" not in run:
+                run |= {"finished_at": stamp(datetime.now(UTC)), "state": state}
         time.sleep(0.01)
 
 
@@ -189,7 +189,10 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
     over, old = alert("hour", began, over=True), alert("precip", during)
     receiver.tell(message(old, over, alert("temp", datetime.now(UTC)), alert("distance", during)))
     note("another drift")
-    world.end()
+    world.end("FAILED")
+    receiver.tell(message(alert("visib", datetime.now(UTC))))
+    note("a drift whose run is ended")
+    world.end("CANCELED")
     receiver.tell(message(alert("prediction", datetime.now(UTC), kind="PredictionDrift")))
     note("a drift of predictions")
     return found
@@ -197,9 +200,9 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
 
 WHEN = (
     "resolved", "no drift", "twice", "again", "another feature", "after the end", "a feature of before",
-    "beside what is over", "another pod", "another drift", "a drift of predictions",
+    "beside what is over", "another pod", "another drift", "a drift whose run is ended", "a drift of predictions",
 )  # fmt: skip
-RIGHT = dict(zip(WHEN, (0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 3), strict=True))
+RIGHT = dict(zip(WHEN, (0, 0, 1, 1, 1, 1, 1, 1, 1, 2, 3, 4), strict=True))
 
 
 @pytest.fixture
@@ -249,7 +252,8 @@ MISTAKES = (
     ("refuses_poison--the-first-of-a-message", "another drift", 1),
     ("refuses_poison--the-last-of-a-message", "another drift", 1),
     ("starts_one_run--any-name-with-drift", "no drift", 1),
-    ("refuses_worse--features-alone", "a drift of predictions", 2),
+    ("refuses_worse--features-alone", "a drift of predictions", 3),
+    ("refuses_worse--cancelled-is-under-way", "a drift of predictions", 3),
     ("starts_one_run--any-name-that-begins-so", "no drift", 1),
     ("refuses_poison--a-run-for-each-that-is-firing", "another drift", 4),
 )
@@ -395,6 +399,59 @@ def test_a_new_alert_gets_one_run(runs: list[str], ok: bool, monkeypatch: pytest
     assert (story.once.ok, looked) == (ok, ["a"] if ok else [])
     why = loaded("26").of_a_run(story.once, "more")
     assert ("one drift gets one run" in why) is not ok
+
+
+@pytest.mark.parametrize(
+    ("begun", "later", "state", "once", "ended"),
+    [
+        (["a"], ["a"], "CANCELED", True, True), (["a"], ["b", "a"], "CANCELED", False, True),
+        (["a"], ["a"], "CANCELING", True, False), ([], [], "", False, False),
+    ],
+)  # fmt: skip
+def test_a_run_is_ended_as_soon_as_it_has_begun(
+    begun: list[str], later: list[str], state: str, once: bool, ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario, done, posted, left = loaded("26", "scenario"), list[str](), list[Message](), list[bool]()
+
+    async def nothing(*given: Any, **more: Any) -> None: ...
+
+    async def known() -> list[Any]:
+        return []
+
+    async def post(lab: Any, body: Message) -> int:
+        posted.append(body)
+        return 200
+
+    async def begins(*given: Any, **more: Any) -> Any:
+        return scenario.Observation(bool(begun), "1 run begins", "", begun)
+
+    async def end(run: str) -> None:
+        done.append(f"ended {run}")
+
+    async def ends(lab: Any, run: str) -> Any:
+        return scenario.Observation(Pipelines.over({"state": state}), "the run ends", state)
+
+    async def pause(seconds: float) -> None:
+        done.append(f"waited {seconds:.0f} s")
+
+    async def new_runs(*given: Any) -> list[dict[str, str]]:
+        return [{"run_id": each} for each in later]
+
+    async def clear(lab: Any, unchanged: bool) -> None:
+        left.append(unchanged)
+
+    for name, what in {
+        "set_warehouse": nothing, "clear": clear, "post": post, "begins": begins, "ends": ends, "new_runs": new_runs,
+    }.items():  # fmt: skip
+        monkeypatch.setattr(scenario, name, what)
+    platform = SimpleNamespace(
+        pipelines=SimpleNamespace(runs=known, end=end), prometheus=SimpleNamespace(labels={"namespace": "lab-26"})
+    )
+    lab = made_up_lab("26", platform=platform, time=SimpleNamespace(pause=pause))
+    story = asyncio.run(scenario.cut_off(lab))
+    assert [[each["labels"]["alertname"] for each in body["alerts"]] for body in posted] == [["FeatureDrift"]]
+    assert (story.once.ok, story.ended.ok, left) == (once, ended, [once and ended])
+    assert done == (["ended a", "waited 10 s"] if begun else [])
 
 
 def test_the_days_of_last_time_are_not_those_of_today(world: World, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Lab 26: the checker plays passengers, the warehouse and Alertmanager, and follows what the learner's loop does.
 
-Four stages, each run once: an alert that is told again and again while the warehouse's labels are spoilt, an alert with
-nothing new to learn from, a control of ordinary traffic, and a real drift. The model in service, the warehouse and the
-alias are afterwards as they were.
+Stages, each run once: an alert that is told again and again while the warehouse's labels are spoilt, one while others
+are, one whose run the checker ends, one with nothing new to learn from, a control of ordinary traffic, and a real
+drift. The model in service, the warehouse and the alias are afterwards as they were.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mlops_lab.kit.next_pods import WRITTEN_BY_HAND, scraped_as_before
 from mlops_lab.kit.prerequisites import must
 
 from .days import days
-from .scenario import READY_WITHIN, first_version, other_part, real_drift, repeated_alert, second_alert
+from .scenario import READY_WITHIN, cut_off, first_version, other_part, real_drift, repeated_alert, second_alert
 from .versions import serves
 from .warehouse import ANSWERS_WITHIN
 
@@ -26,13 +26,15 @@ OF_A_GROUP = (
     "over. Each alert of a message has a status and a startsAt of its own, whatever its fingerprint, which is the same "
     "each time that the same feature drifts"
 )
+AFTER_POISON = "It is a FeatureDrift, alone in its message. The last run refused its rows, and has ended, too"
 OF_PREDICTIONS = (
     "This one is PredictionDrift, and no FeatureDrift comes with it: either of them is a drift. It began some seconds "
-    "after that end"
+    "after that end. The checker had ended the last run itself, and one that is CANCELED is as much over as one that "
+    "SUCCEEDED or FAILED"
 )
 SEVERAL = (
     "one message came, in which one alert is new, and one drift gets one run. How many alerts of the message are "
-    "firing, and whether the run fails, is no reason for another"
+    "firing, and whether the run fails or somebody ends it, is no reason for another"
 )
 
 
@@ -137,10 +139,14 @@ async def refuses_poison(lab: Lab) -> None:
 async def refuses_worse(lab: Lab) -> None:
     """A new alert starts a run again; its candidate is not better than the model in service, and never serves.
 
-    The alert is about the predictions, and began within ten seconds of the last run's end. The warehouse is at the day
-    of the first run again, whose labels are right now, and at which its four weeks make no better model. So this run
-    trains one. The alias and the answers are looked at while it goes on, too.
+    Before it another alert starts a run, which the checker ends as soon as it has begun. The alert is about the
+    predictions, and began within ten seconds of that run's end. The warehouse is at the day of the first run again,
+    whose labels are right now, and at which its four weeks make no better model. So this run trains one. The alias and
+    the answers are looked at while it goes on, too.
     """
+    before = await lab.once(cut_off)
+    expect(before.once).because(of_a_run(before.once, AFTER_POISON))
+    expect(before.ended).because("the checker has asked the engine to terminate it; lab open pipelines shows its state")
     story = await lab.once(second_alert)
     expect(story.once).because(of_a_run(story.once, OF_PREDICTIONS))
     expect(story.ended).because("the engine's page shows what a run waits for: lab open pipelines")

@@ -177,6 +177,29 @@ async def other_part(lab: Lab) -> Story:
     return await one_run(lab, plan.poisoned, plan.turned(1), drift, look)
 
 
+async def cut_off(lab: Lab) -> Story:
+    """An alert whose run the checker ends when it has begun; waits until the next alert may begin.
+
+    Nothing that this run might still bring about is better than the model in service.
+    """
+    story, plan = Story(), await lab.once(days)
+    of = drawn(lab, "an alert whose run is ended").choice(FEATURES)
+    try:
+        await set_warehouse(lab, plan.righted)
+        known = await lab.platform.pipelines.runs()
+        story.once = await begins(lab, known, statuses=[await post(lab, message(alert(lab, now(), of=of)))])
+        for run in story.once.value:
+            await lab.platform.pipelines.end(run)
+        if story.once.ok:
+            story.ended = await ends(lab, story.once.value[0])
+            await lab.time.pause(SOON.total_seconds())
+            made = [each["run_id"] for each in await new_runs(lab, known)]
+            story.once = Observation(len(made) == 1, "1 run for one new alert", count(made), made)
+        return story
+    finally:
+        await clear(lab, story.once.ok and story.ended.ok)
+
+
 async def second_alert(lab: Lab) -> Story:
     """An alert about the predictions, which began soon after the last run's end, when there is nothing new to learn."""
     first, plan = (await lab.once(first_version)).value, await lab.once(days)
