@@ -157,7 +157,7 @@ def story(receiver: Receiver, world: World) -> dict[str, int]:
 
     receiver.tell(message(alert("temp", datetime.now(UTC) - timedelta(minutes=10), over=True)))
     note("resolved")
-    for kind in ("ErrorRateHigh", "NodeClockDrift", "PredictionsAlike"):
+    for kind in ("ErrorRateHigh", "NodeClockDrift", "PredictionsAlike", "FeatureStoreDrift", "featureDrift"):
         receiver.tell(message(alert("answers", datetime.now(UTC), kind=kind)))
     note("no drift")
     world.end()
@@ -255,6 +255,7 @@ MISTAKES = (
     ("refuses_worse--features-alone", "a drift of predictions", 3),
     ("refuses_worse--cancelled-is-under-way", "a drift of predictions", 3),
     ("starts_one_run--any-name-that-begins-so", "no drift", 1),
+    ("starts_one_run--any-name-that-begins-and-ends-so", "no drift", 1),
     ("refuses_poison--a-run-for-each-that-is-firing", "another drift", 4),
 )
 

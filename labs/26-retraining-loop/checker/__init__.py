@@ -91,8 +91,8 @@ async def starts_one_run(lab: Lab) -> None:
     expect(story.calm).because(
         "send_resolved: the message has `status: resolved` when an alert is over, for the group and for each alert in "
         "it. There is nothing to do then; nor is there when neither FeatureDrift nor PredictionDrift is the alert's "
-        "name, as a whole: Alertmanager posts whatever concerns the namespace, and clocks drift, too. What a message "
-        "starts may come up to 25 s later"
+        "name, as a whole, letter for letter: Alertmanager posts whatever concerns the namespace, and clocks drift, "
+        "too. What a message starts may come up to 25 s later"
     )
     expect(story.started).because(
         "look at what arrives: kubectl logs deploy/alerts. A run counts if it is in the experiment named by "

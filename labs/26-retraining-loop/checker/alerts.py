@@ -17,7 +17,11 @@ OTHERS = (
     "ContainerThrottled", "ModelNotLoaded", "ServingErrorsFast", "ServingErrorsSlow", "ServingLatencyHigh",
 )  # fmt: skip
 ALIKE = ("NodeClockDrift", "ConfigDrift", "TerraformDrift", "ScheduleDrift")
-LONGER = ("FeatureDriftSilenced", "PredictionDriftBudget", "SlowFeatureDrift", "NoPredictionDrift")
+# Names with more before, behind or between, and one in another letter: Prometheus tells them apart.
+NEARLY = (
+    "FeatureDriftSilenced", "PredictionDriftBudget", "SlowFeatureDrift", "NoPredictionDrift", "FeatureStoreDrift",
+    "PredictionLatencyDrift", "featureDrift",
+)  # fmt: skip
 OF_THE_MODEL = "PredictionsAlike"  # the platform's own, with the labels that an alert about drift has
 
 

@@ -18,7 +18,7 @@ from mlops_lab.kit.scraping import newest
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.load import Load
 
-from .alerts import ALIKE, LONGER, OF_THE_MODEL, OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
+from .alerts import ALIKE, NEARLY, OF_THE_MODEL, OTHERS, PREDICTION, active_alerts, alert, listed, message, now, post
 from .days import HOME, days
 from .runs import MODEL, STARTS_WITHIN, begins, count, ends, has_made, last_end, new_runs, nothing_learnt
 from .still import nothing_goes_on
@@ -96,7 +96,7 @@ async def repeated_alert(lab: Lab) -> Story:
         await set_warehouse(lab, plan.righted, turned=plan.turned(0))
         known = await lab.platform.pipelines.runs()
         ended, chance = now() - timedelta(seconds=5), drawn(lab, "no drift")
-        strange = [*(chance.choice(names) for names in (OTHERS, ALIKE)), *LONGER]
+        strange = [*(chance.choice(names) for names in (OTHERS, ALIKE)), *NEARLY]
         others = [message(alert(lab, now(), name=each)) for each in strange]
         others.append(message(alert(lab, now(), name=OF_THE_MODEL, of="prediction")))
         over, names = "a message that a drift is over", ", ".join((*strange, OF_THE_MODEL))
