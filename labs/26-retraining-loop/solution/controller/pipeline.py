@@ -21,7 +21,7 @@ def retrain(first_day: str, last_day: str, source: str, model_name: str, trackin
     with dsl.If(fit.outputs["Output"] >= 5000, name="enough flights"):
         data = prepare(first_day=first_day, last_day=last_day, held_out_days=7, source=source)
         data.set_display_name("split").set_caching_options(False)
-        # In all days together a week whose labels are spoilt hardly shows; by itself it does.
+        # Each part by itself, too: what is spoilt in one of them may show less among all days.
         fit_parts = [
             validate(rows=data.outputs[part], model_name=model_name, tracking_uri=tracking_uri)
             for part in ("rows", "held_out")
