@@ -115,7 +115,7 @@ def test_a_day_is_drawn_and_drawn_again() -> None:
     for each in one.events:
         assert one.story(each.at).endswith(each.said)
     assert 0.05 < one.trials["errors"].during.errors < 0.1
-    assert one.trials["errors"].during.status in plan.OTHERS
+    assert one.trials["errors"].during.status in plan.HIGHER
     shares = {each.kind: each.size for each in one.events}
     kinds = {each.kind: each for each in one.events}
     away, alone, fewer, nobody = (kinds[kind] for kind in ("lost", "alone", "fewer", "nobody"))

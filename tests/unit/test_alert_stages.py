@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -142,6 +143,17 @@ def test_an_alert_of_a_group_that_is_looked_at_seldom_is_late() -> None:
 def test_an_alert_that_told_of_a_fault_in_time_has_ended_in_time_after_it(fired: list[Any], fires_on: str) -> None:
     said = [f"{TRIALS['gone'].what}: {fires_on} fires on"] if fires_on else []
     assert checks.lingering(TRIALS, {"gone": fired}) == said
+
+
+@pytest.mark.parametrize("known", ["50.", "5[01].", "5[0-2].", "5[0-8].", "5[1-9].", "500|502|503|504", "50.|51[01]"])
+def test_whoever_leaves_out_some_of_5xx_misses_a_fault_whatever_is_drawn(known: str) -> None:
+    for seed in range(50):
+        trials, seen = checks.Plan(random.Random(seed)).trials, list[float]()
+        for moment in (trials[name].during for name in ("errors", "errors-few", "errors-all")):
+            statuses = [moment.status, moment.also or moment.status]
+            assert all(re.fullmatch("5..", each) for each in statuses)
+            seen.append(moment.errors * sum(bool(re.fullmatch(known, each)) for each in statuses) / len(statuses))
+        assert min(seen) < 0.05
 
 
 def test_a_fault_is_over_when_it_has_lasted_for_six_minutes() -> None:

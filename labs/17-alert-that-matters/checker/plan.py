@@ -26,8 +26,10 @@ FIRST = 2 * MINUTE  # of a fault that gets worse
 TURN = 2 * MINUTE  # from the replacement of one pod to that of the next
 PODS = 3
 SLOTS = range(7, 19)  # hours of the day in which something happens, at most one thing in each
-# The usual ones of 5xx, and others: a rule that lists those misses these.
-USUAL, OTHERS = ("500", "502", "503", "504"), ("501", "505", "507", "511", "520", "524", "599")
+# The usual ones of 5xx, and others: a rule that lists those misses these. One that leaves out a block, as `50.` and
+# `5[0-2].` do, misses the higher ones or the highest.
+USUAL, HIGHER, HIGHEST = ("500", "502", "503", "504"), ("511", "520", "524"), ("598", "599")
+OTHERS = ("501", "505", "507", *HIGHER, *HIGHEST)
 AFTER = 5 * MINUTE  # for so long what happened may still be seen
 RUSH_MEMORY, RUSH_AT_WORK = 3.8e8, 24  # of each pod at the rush hour: bytes of a limit of 4e8, and requests
 KINDS = ("errors", "errors-few", "errors-all"), ("slow", "slow-few"), ("gone", "hanging")  # of faults
@@ -283,7 +285,7 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
         return round(chance.uniform(least, most), 4)
 
     many, few, slow, calm = share(0.065, 0.09), share(0.065, 0.09), share(0.13, 0.18), Moment(10)
-    first, also, second = _status(chance, OTHERS), _status(chance, USUAL), _status(chance)
+    first, also, second = _status(chance, HIGHER), _status(chance, USUAL), _status(chance, HIGHEST)
     slow_few, away, lost = share(0.13, 0.18), chance.randrange(PODS), chance.randrange(PODS)
     most, crawl = share(0.85, 0.97), round(chance.uniform(2, 8), 1)
     quiet, whole = Moment(1, errors=0, cpu=0.03), _status(chance)

@@ -122,8 +122,9 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
         "5 % of the passengers' requests and more: sum the failed, of all statuses and pods together, and all of them, "
         "route /predict, and divide. Failed "
         "is whatever begins with a 5: a gateway or a pod that is overloaded answers 502, 503 or 504, "
-        "and 507, 511 or 520 are in use as well. A list of them is never whole. And it is a fault whoever else is "
-        "away: one of the pods could not be scraped at that time, as on the evening of a normal day"
+        "and 507, 511, 520 or 599 are in use as well. A list of them is never whole, nor is a block such as 50x. And "
+        "it is a fault whoever else is away: one of the pods could not be scraped at that time, as on the evening of a "
+        "normal day"
     )
 
 
