@@ -446,7 +446,35 @@ def test_an_alert_with_a_name_in_which_the_learners_own_is_a_part_is_another_one
     close = [each for each in story.posted if "Errors" in each]
     assert len(close) == 2 and "Errors" not in close
     assert close[0].endswith("Errors") and close[1].startswith("Errors")
+    assert "eRRORS" in story.posted
     assert not [each for each in notified(monkeypatch, acted_on=("Errors",)).posted if "Errors" in each]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("ModelErrors", {"Model Errors"}), ("HTTPErrors", {"HTTP Errors"}), ("model_errors", {"model_ errors"}),
+        ("Model-Errors", {"Model- Errors"}), ("errors", {"err ors"}), ("5xx", {"5 xx"}), ("500", {"5 00"}),
+        ("ErrorBudgetBurns", {"Error BudgetBurns", "ErrorBudget Burns"}),
+        ("ModelTooManyErrors", {"Model TooManyErrors", "ModelToo ManyErrors", "ModelTooMany Errors"}),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_near_has_a_word_more_at_each_place_or_other_capitals(name: str, split: set[str]) -> None:
+    words, seen = "|".join(notifications.WORDS), set[str]()
+    for seed in range(20):
+        before, after, *others = notifications.near(random.Random(seed), name)
+        assert re.fullmatch(f"({words}){name}", before) and re.fullmatch(f"{name}({words})", after)
+        assert (name.swapcase() in others) is (name != "500") and name not in others
+        inside = {each for each in others if each != name.swapcase()}
+        assert len(inside) == min(len(split), notifications.PLACES)
+        seen |= {re.sub(words, " ", each) for each in inside}
+    assert seen == split
+
+
+@pytest.mark.parametrize("matcher", [".*Errors", "ModelErrors.*", "Model.*Errors", "(?i)ModelErrors"])
+def test_what_takes_more_than_one_name_takes_one_that_is_near(matcher: str) -> None:
+    for seed in range(20):
+        assert any(re.fullmatch(matcher, each) for each in notifications.near(random.Random(seed), "ModelErrors"))
 
 
 def test_rules_that_never_fire_are_not_silent() -> None:

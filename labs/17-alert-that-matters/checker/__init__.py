@@ -341,8 +341,9 @@ async def falls_back_once(lab: Lab) -> None:
     """Once the pager has rung, v1 is in service within 45 s, without anybody's doing; and it stays, also afterwards.
 
     No other alert may bring it: while the checker posted others, v2 stayed. They were critical ones of its own, some of
-    them about the model, with names that have that of your alert in them; your own about slowness and silence; and
-    those with severity `none` or `info` that fired for anything but errors, or on the normal day.
+    them about the model, with names that have that of your alert in them, or a word between its parts, or other
+    capitals; your own about slowness and silence; and those with severity `none` or `info` that fired for anything but
+    errors, or on the normal day.
     """
     await settled(lab, replayed, but=(LabError,))  # they say what your own alerts are, where rules can be replayed
     others, story = await lab.once(posted), await lab.once(failing)
@@ -354,8 +355,8 @@ async def falls_back_once(lab: Lab) -> None:
     ).because(
         "an expired certificate does not get better by an older model, nor do pods that are gone, nor a slow network; "
         "and what the normal day has, such as a few errors in a hundred, is no fault, whether somebody is told or not. "
-        "Only the alert that a fallback helps against may reach the responder (a label of its own, or its whole name, "
-        "in the route's matchers), or be acted upon there"
+        "Only the alert that a fallback helps against may reach the responder (a label of its own, or its whole name "
+        "as it is, in the route's matchers), or be acted upon there"
     )  # fmt: skip
     expect(
         Observation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -30,6 +31,9 @@ SERVICES = ("tickets", "baggage", "checkin", "crews", "fuel", "lounge", "meals",
 ALERTS = ("CertificateExpired", "DiskFull", "QueueGrows", "BackupFailed", "QuotaReached", "ClockSkewed")
 WORDS = ("Training", "Nightly", "Import", "Upload", "Backup", "Billing")  # in names of other alerts
 NAMES = 3  # of the learner's alerts, to which names are made that are near
+PLACES = 2  # of each name, at which a word is put between its parts
+# Where a part of a name begins: at an inner capital, or after what is no letter and no digit.
+PART = re.compile(r"(?<=[^A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[\W_])(?=[^\W_])")
 OWN_AT_MOST, SILENT_AT_MOST = 12, 4  # of the learner's warnings, and of what tells nobody: 20 are read of a message
 MORE_WITHIN = 6  # s in which the rest comes, where one message of a kind has come
 ACTS_WITHIN = 36  # s in which a responder has acted that is told 30 s (the default of group_wait) later than others
@@ -92,7 +96,7 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
     Args:
         own: the labels of such alerts of the learner's; None if none about the model is posted.
         acted_on: the names of the learner's alerts that too many requests fail. Alerts are posted whose names have
-            such a one in them, and are others.
+            such a one or its parts in them, or its letters in the other case, and are others.
     """
     await in_service(lab)
     chance, key = drawn(lab, "alerts"), uuid.uuid4().hex[:6]
@@ -237,9 +241,12 @@ def of_pod(service: str, number: int) -> Labels:
 
 
 def near(chance: random.Random, name: str) -> list[str]:
-    """Names that have another one in them, at the end and at the beginning."""
-    before, after = chance.sample(WORDS, 2)
-    return [f"{before}{name}", f"{name}{after}"]
+    """Names that have another one in them, at the end, at the beginning or with a word inside; and its other case."""
+    before, after, *inside = chance.sample(WORDS, 2 + PLACES)
+    parts = [found.start() for found in PART.finditer(name)] or [len(name) // 2]
+    places = chance.sample(parts, min(PLACES, len(parts)))
+    split = [f"{name[:at]}{word}{name[at:]}" for at, word in zip(places, inside, strict=False)]
+    return [each for each in (f"{before}{name}", f"{name}{after}", *split, name.swapcase()) if each != name]
 
 
 def alert(key: str, labels: Labels) -> Object:
