@@ -31,8 +31,8 @@ _LEADERS = frozenset({"kube-controller-manager", "kube-scheduler"})
 # Where the cluster has Deployments of its own: whoever scales one of those to none wants it so. This one is ours.
 _CLUSTERS, _METRICS_SERVER = ("kube-system", "local-path-storage"), "metrics-server"
 # kubeadm gives kube-proxy no request, so that it comes last wherever pods want all of the CPU: with 25 threads that
-# wanted one on two cores it took up to 8 s to write its rules, and a tenth took more than a second; with one, less than
-# 2 s, and one in 600. Meanwhile pods that are not ready get requests. These are kubectl's words.
+# wanted one on two cores it took up to 8 s to write its rules, and one time in fourteen more than a second; with one of
+# 100m less than 2 s, and one time in 600. Meanwhile pods that are not ready get requests. These are kubectl's words.
 KUBE_PROXY = ("--namespace", "kube-system", "set", "resources", "daemonset/kube-proxy", "--requests=cpu=50m")
 _UNKNOWN = "no matches for kind"  # what kubectl says of an object whose definition is not there
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
