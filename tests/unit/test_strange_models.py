@@ -1155,16 +1155,19 @@ def test_a_rollback_that_one_pod_cannot_follow(
     assert seen.ok is right and seen.seen
 
 
-def test_another_pod_is_cut_off_for_the_promotion_than_for_the_rollback() -> None:
-    lab09, cut = loaded("09"), list[str]()
+def test_a_pod_is_cut_off_for_the_rollback_and_for_the_promotion_after_it() -> None:
+    lab09, cut = loaded("09"), list[list[str]]()
+    under_way = list[str]()
 
     @contextlib.asynccontextmanager
-    async def one_cut_off(lab: Lab, which: str) -> AsyncIterator[bool]:
-        cut.append(which)
+    async def one_cut_off(lab: Lab) -> AsyncIterator[bool]:
+        under_way.clear()
         yield True
+        cut.append([*under_way])
 
     async def called(lab: Lab, *words: str) -> Any:
-        return Command(1 if cut else 0, "", 1.0)
+        under_way.append(words[0])
+        return Command(0 if words[0] == "promote" and not cut else 1, "", 1.0)
 
     async def in_production(lab: Lab) -> Any:
         return {"version": "2"}
@@ -1172,7 +1175,7 @@ def test_another_pod_is_cut_off_for_the_promotion_than_for_the_rollback() -> Non
     lab09.one_cut_off, lab09.called, lab09.in_production = one_cut_off, called, in_production
     run = SimpleNamespace(name="may-100", run_id="r")
     assert asyncio.run(lab09.everywhere(told("09"), SimpleNamespace(extra=run, last=run))).ok
-    assert cut == ["middle", "last"]
+    assert cut == [["rollback"], ["promote"]]
 
 
 def cut_off_lab(shut: bool, codes: dict[str, int | None], means: list[str], served: list[str]) -> Any:
@@ -1180,7 +1183,7 @@ def cut_off_lab(shut: bool, codes: dict[str, int | None], means: list[str], serv
     lab09, left = loaded("09"), list(means)
 
     @contextlib.asynccontextmanager
-    async def one_cut_off(lab: Lab, which: str) -> AsyncIterator[bool]:
+    async def one_cut_off(lab: Lab) -> AsyncIterator[bool]:
         yield shut
 
     async def called(lab: Lab, *words: str) -> Any:
