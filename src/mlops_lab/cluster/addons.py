@@ -30,10 +30,7 @@ _CRASHES = 3
 _LEADERS = frozenset({"kube-controller-manager", "kube-scheduler"})
 # Where the cluster has Deployments of its own: whoever scales one of those to none wants it so. This one is ours.
 _CLUSTERS, _METRICS_SERVER = ("kube-system", "local-path-storage"), "metrics-server"
-# kubeadm gives kube-proxy no request, so that it comes last wherever pods want all of the CPU: with 25 threads that
-# wanted one on two cores it took up to 8 s to write its rules, and one time in fourteen more than a second; with one of
-# 100m less than 2 s, and one time in 600. Meanwhile pods that are not ready get requests. These are kubectl's words.
-KUBE_PROXY = ("--namespace", "kube-system", "set", "resources", "daemonset/kube-proxy", "--requests=cpu=50m")
+_KUBE_PROXY = ("--namespace", "kube-system", "set", "resources", "daemonset/kube-proxy", "--requests=cpu=50m")
 _UNKNOWN = "no matches for kind"  # what kubectl says of an object whose definition is not there
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 Started = Mapping[str, float]
@@ -55,7 +52,7 @@ def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> boo
     texts = [manifest("system.yaml", fingerprint="$fingerprint", **values)]
     if metrics:
         texts.append(manifest("metrics-server.yaml", metrics_server=str(pin("images.metrics-server.name"))))
-    words = KUBE_PROXY if metrics else ()
+    words = _KUBE_PROXY if metrics else ()
     fingerprint = hashlib.sha256("\0".join((*texts, *words)).encode()).hexdigest()[:16]
     if stands(kubectl, "\n---\n".join(texts), names.NAMESPACE, fingerprint):
         return False
@@ -65,9 +62,19 @@ def install(kubectl: Kubectl, registry: str, content: str, metrics: bool) -> boo
                 meta = {key: value for key, value in item["metadata"].items() if key != "annotations"}
                 own.create(kubectl.context, {**item, "metadata": meta}, kubectl.create)
     kubectl.apply("\n---\n".join(texts).replace("$fingerprint", fingerprint))
-    if words:  # in a cluster that was made before; in a new one kubeadm may not have come to that yet
-        kubectl.run(*words, check=False)
+    if metrics:
+        ask_cpu_for_kube_proxy(kubectl)
     return True
+
+
+def ask_cpu_for_kube_proxy(kubectl: Kubectl) -> None:
+    """Give kube-proxy a request of CPU, which kubeadm does not; if that can't be done, the cluster works without.
+
+    Without one it comes last wherever pods want all of the CPU: with 25 threads that wanted one on two cores it took up
+    to 8 s to write its rules, and one time in fourteen more than a second; with one of 100m less than 2 s, and one time
+    in 600. Meanwhile pods that are not ready get requests.
+    """
+    kubectl.run(*_KUBE_PROXY, check=False)
 
 
 def stands(kubectl: Kubectl, text: str, namespace: str, fingerprint: str) -> bool:

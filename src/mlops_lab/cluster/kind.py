@@ -20,7 +20,7 @@ from mlops_lab.base.paths import cache, state
 from mlops_lab.base.processes import run
 from mlops_lab.base.state_files import write
 from mlops_lab.base.waiting import wait_until
-from mlops_lab.cluster import addons, homes, kubeconfig, names
+from mlops_lab.cluster import homes, kubeconfig, names
 from mlops_lab.cluster.kind_environment import environment
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker
@@ -185,8 +185,6 @@ def _create(docker: Docker, kind: Path, image: str, roles: Sequence[str], name: 
         within=600, log=log, hint="run `lab up` again; if it fails again, `lab doctor` looks at the host",
         leaves="docker run", env=environment(),
     )  # fmt: skip
-    admin = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
-    docker.run("exec", f"{name}-control-plane", *admin, *addons.KUBE_PROXY, check=False)  # it works without, too
 
 
 @contextlib.contextmanager

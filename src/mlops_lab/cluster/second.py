@@ -212,6 +212,7 @@ def _make(docker: Docker, image: str, progress: Progress, holder: Holder) -> Sec
             there = kind.nodes(docker, names.second())
             furnish(docker, there, store.current(exam_node.NAME), progress)
             kubectl = Kubectl(names.context(names.second()), str(entries))
+            addons.ask_cpu_for_kube_proxy(kubectl)
             _wait(kubectl, _READY_WITHIN)
             entries.chmod(0o600)
             holders.note(holder)

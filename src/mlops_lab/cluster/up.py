@@ -161,6 +161,7 @@ def _make(docker: Docker, images: dict[str, Step], size: str, progress: Progress
             with progress.piece(f"kind create cluster ({len(names.NODES[size])} nodes)"):
                 image = images[node.NAME].ref
                 kind.create(docker, kind_program.path(Store(docker)), image, size)
+                addons.ask_cpu_for_kube_proxy(_inside())  # kubeadm had not made it when the add-ons were applied early
         finally:
             created.set()
         cluster = record.on(Cluster(names.context(), names.REGISTRY_PREFIX, size, image, ours), docker)
@@ -175,13 +176,18 @@ def _install_early(docker: Docker, images: dict[str, Step], progress: Progress, 
     What is not done when kind ends is done afterwards.
     """
     _serve(docker, images, progress)
-    inside = Kubectl(names.context(), node=f"{names.cluster()}-control-plane")
+    inside = _inside()
     while not created.wait(_ASK_EVERY):
         if inside.answers():
             registry.attach(docker)
             with contextlib.suppress(LabError):  # it may be too early; it is applied again afterwards
                 addons.install(inside, names.REGISTRY_PREFIX, images[load.NAME].key, metrics=True)
                 return
+
+
+def _inside() -> Kubectl:
+    """The control plane's own kubectl."""
+    return Kubectl(names.context(), node=f"{names.cluster()}-control-plane")
 
 
 def _serve(docker: Docker, images: dict[str, Step], progress: Progress) -> None:
