@@ -56,16 +56,15 @@ async def kept(lab: Lab) -> None:
 async def back_as_found(lab: Lab) -> None:
     """Make registry and Deployment again what they were found to be, and wait until the pods follow."""
     was, mlflow = await lab.once(found), lab.platform.mlflow
-    now, there = await aliases(lab), {str(each["version"]) for each in await mlflow.versions()}
+    now, there = await aliases(lab), [str(each["version"]) for each in await mlflow.versions()]
     for alias, version in was.aliases.items():
         if now.get(alias) != version and version in there:  # a program may have removed it, which can't be undone
             await mlflow.set_alias(alias, version)
     for alias in set(now) - set(was.aliases):
         await mlflow.ask("DELETE", "registered-models/alias", {"name": mlflow.name, "alias": alias})
-    for each in await mlflow.versions():
-        if str(each["version"]) not in was.versions:
-            gone = {"name": mlflow.name, "version": each["version"]}
-            await mlflow.ask("DELETE", "model-versions/delete", gone)
+    for version in there:
+        if version not in was.versions:
+            await mlflow.ask("DELETE", "model-versions/delete", {"name": mlflow.name, "version": version})
     await put_back_notes(lab, was.notes)
     await forgotten(lab)
     if was.deployment and await restore.put_back(lab, was.deployment) and not restore.interrupted():
