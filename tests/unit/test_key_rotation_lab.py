@@ -814,14 +814,29 @@ def test_a_program_that_runs_for_a_moment_is_seen(lab07: Any, tmp_path: Path) ->
     command, environ = tmp_path / "7" / "cmdline", tmp_path / "7" / "environ"
     command.write_text("sh\0-c\0ask")
     (tmp_path / "meminfo").write_text(KEY)
-    watch = subprocess.Popen([sys.executable, "-c", lab07.WATCH, "3", str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    time.sleep(1)
-    command.write_text(f"ask\0{KEY}")
-    environ.write_text(f"PATH=/bin\0TOKEN=a{KEY}\0")
-    time.sleep(1)
-    command.unlink()
-    lines = watch.communicate(timeout=30)[0].splitlines()
-    assert lines.count(f"== {tmp_path}/7/environ") == 1 and "sh" in lines
+    watch = subprocess.Popen(
+        [sys.executable, "-u", "-c", lab07.WATCH, "60", str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    lines: list[str] = []
+
+    def until(*wanted: str) -> None:
+        while not {f"{each}\n" for each in wanted} <= set(lines):
+            assert watch.stdout is not None
+            lines.append(watch.stdout.readline())
+            assert lines[-1], f"the watcher ended after {lines}"
+
+    try:
+        until("sh")
+        command.write_text(f"ask\0{KEY}")
+        environ.write_text(f"PATH=/bin\0TOKEN=a{KEY}\0")
+        until(KEY, f"TOKEN=a{KEY}")
+        command.unlink()
+        time.sleep(0.5)  # 25 looks more
+    finally:
+        watch.kill()
+        lines += watch.communicate()[0].splitlines(keepends=True)
+    lines = [each.rstrip("\n") for each in lines]
+    assert lines.count(f"== {tmp_path}/7/environ") == 1
     assert {each.partition(" (")[0] for each in lab07.told(pod(), "server", lines, lab07.forms(KEY))} == {
         "pod model-1, container server: command line",
         "pod model-1, container server: environment variable TOKEN",

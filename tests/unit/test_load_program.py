@@ -7,6 +7,7 @@ import pytest
 from mlops_lab.base.paths import project
 from mlops_lab.images.recipes.golang import compiler
 
+pytestmark = pytest.mark.alone  # requests leave at planned moments, and come back within limits
 FOLDER = project() / "images" / "load"
 
 

@@ -222,7 +222,10 @@ def suite(clone: Path) -> Path:
     return clone
 
 
-ROWS = ("not cluster", "second_cluster", "cluster and not second_cluster and not labs", "labs")
+ROWS = (
+    *("not cluster and not alone", "second_cluster"),
+    *("cluster and not second_cluster and not labs", "(labs or alone)"),
+)
 
 
 @pytest.mark.parametrize(
@@ -235,22 +238,23 @@ ROWS = ("not cluster", "second_cluster", "cluster and not second_cluster and not
     ],
 )
 def test_test_hands_pytest_all_but_its_own_option(suite: Path, words: tuple[str, ...], which: str, rest: str) -> None:
-    live = rest or " <tests/e2e> <tests/conformance>"
+    live = rest or " <tests/e2e> <tests/conformance> <tests/unit/test_load_program.py>"
     workers = min(2 * (os.cpu_count() or 1), 8)
     done = run(suite, "test", *words)
     assert done.returncode == 0, done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("<")] == [
         f"<--reruns> <1> <-m> <cluster and not second_cluster and not labs{which}>{live} ",
         f"<--reruns> <1> <-m> <second_cluster{which}>{live} ",
-        f"<--reruns> <1> <-m> <not cluster{which}> <--numprocesses> <{workers}> <--dist> <loadfile>{rest} ",
-        f"<--reruns> <1> <-m> <labs{which}>{live} ",
+        f"<--reruns> <1> <-m> <not cluster and not alone{which}> <--numprocesses> <{workers}> <--dist> <loadfile>"
+        f"{rest} ",
+        f"<--reruns> <1> <-m> <(labs or alone){which}>{live} ",
     ]
 
 
 @pytest.mark.parametrize("bad", ROWS)
 def test_a_failure_in_any_row_is_the_suites(suite: Path, bad: str) -> None:
     for row in ROWS:
-        (suite / "rows" / row).write_text(f"echo {row}; exit {1 if row == bad else 0}")
+        (suite / "rows" / row).write_text(f"echo '{row}'; exit {1 if row == bad else 0}")
     done = run(suite, "test")
     assert done.returncode == 1
     assert {line for line in done.stdout.splitlines() if line in ROWS} == set(ROWS)
@@ -419,10 +423,12 @@ def test_the_address_stands_nowhere_that_the_command_does_not_look() -> None:
     assert {"pyproject.toml", "README.md", "CONTRIBUTING.md"} <= named
 
 
-def test_what_needs_the_cluster_is_where_the_script_looks_for_it() -> None:
-    files = [file for file in (project() / "tests").rglob("*.py") if "mark.cluster" in file.read_text()]
-    places = {file.relative_to(project()).parts[1] for file in files if file != Path(__file__)}
+def test_what_needs_the_cluster_or_runs_alone_is_where_the_script_looks_for_it() -> None:
+    files = [file for file in (project() / "tests").rglob("*.py") if file != Path(__file__)]
+    places = {file.relative_to(project()).parts[1] for file in files if "mark.cluster" in file.read_text()}
     assert places == {"e2e", "conformance"}
+    alone = {str(file.relative_to(project())) for file in files if "mark.alone" in file.read_text()}
+    assert alone == {"tests/unit/test_load_program.py"}
 
 
 def test_marks_stand_at_tests_and_not_at_what_helps_them() -> None:
