@@ -63,7 +63,7 @@ def test_an_autoscaler_alone_takes_the_pods_away(
     async def once(function: Any) -> Any:
         return SimpleNamespace(hands=hands, specs=SimpleNamespace(followed=alone, left_alone=lambda: READY), ended=0.0)
 
-    checks.followed, checks.ended, checks.comes_down = followed, well, well
+    checks.followed, checks.ended, checks.comes_down, checks.none_is_left = followed, well, well, well
     monkeypatch.setattr(deployments, "followed", followed)
     monkeypatch.setattr(autoscalers, "back_at_one", well)
     monkeypatch.setattr(autoscalers, "autoscalers_of", none)

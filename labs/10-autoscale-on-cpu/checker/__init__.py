@@ -20,6 +20,7 @@ from mlops_lab.kit.predictions import predicted
 from .requested import requested_again
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values
+from .spares import none_is_left
 from .way_down import comes_down
 from .why import NO_CPU, RESIZED, halted
 
@@ -139,7 +140,7 @@ async def keeps_the_objective(lab: Lab) -> None:
 async def scales_in_again(lab: Lab) -> None:
     """Within 100 s of the load's end there is exactly one pod again, also after a load that has brought maxReplicas.
 
-    The pods that were told to go have ended 40 s later.
+    The pods that were told to go have ended 40 s later, and no other pod runs the model's server any more.
     """
     under_load = await lab.once(surge)
     under_load.hands.take(await lab.objects.deployment("model").present())
@@ -147,6 +148,10 @@ async def scales_in_again(lab: Lab) -> None:
         back = await autoscalers.back_at_one(lab, ended=under_load.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
     expect(await ended(lab, within=ENDED_WITHIN)).because(RUN_ON)
+    expect(await none_is_left(lab, ended=under_load.ended, within=IN_WITHIN + ENDED_WITHIN)).because(
+        "a server that something else starts when requests stop, or leaves running, is paid for as well, and no "
+        "autoscaler takes it away: kubectl get deployments,jobs,cronjobs,pods after ./storm 120 shows them all"
+    )
     expect(under_load.hands.seen()).because(autoscalers.BY_HAND)
     expect(under_load.specs.left_alone()).because(WRITTEN)
     expect(await comes_down(lab, IN_WITHIN)).because(

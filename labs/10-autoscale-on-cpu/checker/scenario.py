@@ -10,10 +10,10 @@ from mlops_lab.kit.autoscaler_reasons import why_no_second_pod
 from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
 from mlops_lab.kit.autoscalers import Hands
 from mlops_lab.kit.deployments import followed, status_count
-from mlops_lab.kit.paid_for import no_other_server
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
+from .spares import Spares
 from .why import ACTS, cause
 
 RATE = 40  # requests a second, one flight each
@@ -32,7 +32,7 @@ class Surge:
         hands: who has set the number of pods so far.
         specs: what the autoscalers were told, and by what they asked for more pods.
         most: pods at a time.
-        others: whether the model's server ran in these alone.
+        others: whether the model's server ran in these alone, whenever that was looked at.
         ended: when the load did, on the monotonic clock.
     """
 
@@ -49,6 +49,7 @@ class Surge:
 async def surge(lab: Lab) -> Surge:
     """Send the load, and follow the Deployment meanwhile."""
     whole, why, most, hands, specs = OUT_WITHIN + SHARED, "", 0, Hands(), AutoscalerSpecs(lab)
+    spares = Spares(lab)
 
     def counted(item: Object | None) -> None:
         nonlocal most
@@ -57,15 +58,15 @@ async def surge(lab: Lab) -> Surge:
 
     async with followed(lab, counted, within=whole + IN_WITHIN), specs.followed():
         # Starting pods may hold up the load a little; a fifth of the objective still says something about the server.
-        async with lab.traffic.load(
+        load = lab.traffic.load(
             "model", rate=RATE, body=lab.traffic.hidden_rows(1).body, duration=whole, late_at_most=P99 / 5
-        ) as load:
+        )
+        async with load as sent, spares.followed():  # what comes once the load has ended is another check's matter
             scaled = await lab.objects.deployment("model").becomes(ready_replicas=at_least(2), within=OUT_WITHIN)
             if scaled.ok:
                 await lab.time.pause(SHARED)
             else:
                 why, conditions = await why_no_second_pod(lab, cause, ACTS)
                 scaled = replace(scaled, evidence=(*conditions, *scaled.evidence))
-            others = await no_other_server(lab)
         ended = time.monotonic()
-    return Surge(scaled, why, hands, specs, most, others, load.report, ended)
+    return Surge(scaled, why, hands, specs, most, spares.seen, sent.report, ended)
