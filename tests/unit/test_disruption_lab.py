@@ -171,6 +171,8 @@ def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
         "app.kubernetes.io/version": "7", "model-version": "7", "revision": "3", "modelVersion": "7", "build": "17",
         "git-commit": "1a2b3c", "buildNumber": "17", "rev": "a", "example.org/gitSHA": "1a2b3c", "release": "2024-11",
         "track": "v1", "of": "model-v1", "image_tag": "x", "modelversion": "7", "imagetag": "x", "gitsha": "1a2b3c",
+        "semver": "1.4.0", "app-semver": "1.4.0", "modelSemver": "1.4.0", "modelver": "7", "gitcommit": "1a2b3c",
+        "buildid": "17", "buildnumber": "17", "example.org/ciBuildnumber": "17", "runs": "modelv1",
     }  # fmt: skip
     stays = {
         "app": "model",
@@ -180,6 +182,12 @@ def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
         "app-id": "7",
         "one": "1",
         "stage": "b",
+        "server": "1.4.0",
+        "model-server": "a",
+        "site": "dev1",
+        "host": "model-srv1",
+        "needs": "tlsv1.2",
+        "next-to": "modelv10",
     }
     labels = says | stays
 
@@ -200,6 +208,19 @@ def test_a_budget_is_for_the_next_release_too(lab: Any) -> None:
         assert not matching(matchLabels={each: labels[each]})
         assert matching(each, matchLabels={each: labels[each]})  # the Deployment selects by it, so it stays
         assert matching(matchExpressions=[{"key": each, "operator": "Exists"}])
+
+
+@pytest.mark.parametrize(
+    ("value", "tag", "has"),
+    [
+        ("modelv1", "v1", True), ("v1", "v1", True), ("a.v1-b", "v1", True), ("modelv1.2", "v1.2", True),
+        ("server", "r", False), ("server", "er", False), ("server2", "r2", False), ("model10", "10", False),
+        ("dev1", "v1", False), ("srv1", "v1", False), ("modelv12", "v1", False), ("modelv1", "v", False),
+        ("latest-r", "r", True),
+    ],
+)  # fmt: skip
+def test_an_images_tag_is_in_a_labels_value(lab: Any, value: str, tag: str, has: bool) -> None:
+    assert lab.has_tag(value, tag) is has
 
 
 @pytest.mark.parametrize(
@@ -260,6 +281,68 @@ def test_other_pods_may_go_too(
     )
     assert found.ok is ok
     assert found.seen.startswith("none is refused" if ok else "1 refused: other: none may")
+
+
+CLOSED = "node.kubernetes.io/unschedulable"
+
+
+def made(kind: str) -> Object:
+    return {"ownerReferences": [{"kind": kind, "name": "prober", "uid": "1", "controller": True}]}
+
+
+@pytest.mark.parametrize(
+    ("toleration", "matches"),
+    [
+        ({"operator": "Exists"}, True),
+        ({"operator": "Exists", "effect": "NoSchedule"}, True),
+        ({"key": CLOSED, "operator": "Exists"}, True),
+        ({"key": CLOSED, "operator": "Exists", "effect": "NoSchedule"}, True),
+        ({"key": CLOSED}, True),
+        ({"key": CLOSED, "operator": "Equal", "value": "", "effect": ""}, True),
+        ({"key": CLOSED, "value": "true"}, False),
+        ({"key": CLOSED, "operator": "Exists", "effect": "NoExecute"}, False),
+        ({"operator": "Exists", "effect": "NoExecute"}, False),
+        ({"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}, False),
+        ({"key": "node-role.kubernetes.io/control-plane", "operator": "Exists"}, False),
+    ],
+)
+def test_a_pod_that_tolerates_a_closed_node_comes_back(lab: Any, toleration: Object, matches: bool) -> None:
+    assert lab.tolerates_closed(toleration) is matches
+    prober = pod("prober", **made("ReplicaSet")) | {"spec": {"tolerations": [{"key": "gpu"}, toleration]}}
+    assert bool(lab.holds_a_node(prober)) is matches
+    assert not lab.holds_a_node(pod("alone") | {"spec": prober["spec"]})  # nobody makes it anew
+
+
+@pytest.mark.parametrize(
+    ("metadata", "spec", "why"),
+    [
+        ({}, {}, ""),
+        (made("ReplicaSet"), {"terminationGracePeriodSeconds": 120}, ""),
+        (made("ReplicaSet"), {"terminationGracePeriodSeconds": 121}, "other has 121 s to end"),
+        ({}, {"terminationGracePeriodSeconds": 600}, "other has 600 s to end"),
+        (made("DaemonSet"), {}, "other is a DaemonSet's, and comes back"),
+        (made("Job"), {"tolerations": [{"operator": "Exists"}]}, f"other tolerates {CLOSED}, and its successor"),
+    ],
+)
+def test_other_pods_leave_in_time_and_stay_away(lab: Any, metadata: Object, spec: Object, why: str) -> None:
+    leaving = pod("leaving", deletionTimestamp="now", **metadata) | {"spec": spec}
+    over = pod("over", **metadata) | {"spec": spec, "status": {"phase": "Succeeded"}}
+    own = pod("model-1", **made("ReplicaSet")) | {"spec": {"terminationGracePeriodSeconds": 600}}
+
+    async def every(kind: str, labels: str = "") -> list[Object]:
+        return [own, leaving, over, pod("other", **metadata) | {"spec": spec}]
+
+    async def pods_of(service: str) -> list[Object]:
+        return [own]
+
+    async def evict(name: str, *, dry_run: bool) -> str:
+        assert dry_run and name == "other"
+        return ""
+
+    here = made_up_lab("13", objects=NothingThere(all=every, pods_of=pods_of), nodes=Room(evict=evict))
+    found = asyncio.run(lab.others_may_go(here))
+    assert found.ok is not bool(why)
+    assert found.seen.startswith(why or "none is refused")
 
 
 @pytest.mark.parametrize(
@@ -362,6 +445,53 @@ def test_an_autoscaler_is_waited_for_that_has_not_looked_yet(
     room.objects.deployment = lambda name: SimpleNamespace(present=now, until=until)
     found = asyncio.run(lab.asked_for(room, 3, within=1))
     assert (found.ok, found.seen) == (ok, seen)
+
+
+def hpa(least: int, **behavior: Any) -> Object:
+    target = {"kind": "Deployment", "name": "model"}
+    return {"scaleTargetRef": target, "minReplicas": least, "maxReplicas": 6, "behavior": behavior}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "autoscalers", "seen"),
+    [
+        ('{"spec": {"replicas": 3}}', [], ""),
+        ('{"spec": {"replicas": 5}}', [], ""),
+        ('{"spec": {"replicas": 2}}', [], "replicas: 2"),
+        ('{"spec": {"replicas": 1}}', [], "replicas: 1"),
+        ('{"spec": {}}', [], ""),
+        ("", [], ""),
+        ('{"spec": {"replicas": 1}}', [hpa(3)], ""),
+        ('{"spec": {"replicas": 1}}', [hpa(1, scaleDown={"selectPolicy": "Disabled"})], "replicas: 1"),
+        (
+            '{"spec": {"replicas": 1}}',
+            [hpa(3) | {"scaleTargetRef": {"kind": "Deployment", "name": "b"}}],
+            "replicas: 1",
+        ),
+    ],
+)
+def test_the_next_apply_leaves_three_pods(manifest: str, autoscalers: list[Object], seen: str) -> None:
+    checks = loaded("13")
+    kept = {"kubectl.kubernetes.io/last-applied-configuration": manifest} if manifest else {}
+
+    async def every(kind: str, labels: str = "") -> list[Object]:
+        found = autoscalers if kind == "HorizontalPodAutoscaler" else []
+        return [{"metadata": {"name": "model"}, "spec": each} for each in found]
+
+    async def present() -> Object:
+        return {"metadata": {"name": "model", "annotations": kept}, "spec": {"replicas": 3}}
+
+    async def well(*given: Any, **more: Any) -> list[Object]:
+        return []
+
+    async def comes_next(*given: Any, **more: Any) -> Any:
+        raise LookupError("the number is right")
+
+    checks.exists, checks.asked_for = well, comes_next
+    objects = NothingThere(all=every, deployment=lambda name: Room(present=present))
+    here = made_up_lab("13", objects=objects, nodes=Room(workers=well))
+    with pytest.raises(Failure if seen else LookupError, match=seen or "is right"):
+        asyncio.run(checks.serves.run(here))
 
 
 def report(failed: int, whole: int = 4000) -> LoadReport:
@@ -505,7 +635,7 @@ def test_no_release_is_played_while_the_deployment_is_paused(paused: bool) -> No
     async def predicted(*given: Any, **more: Any) -> Any:
         raise LookupError("the predictions come next")
 
-    checks.exists = checks.asked_for = well
+    checks.exists = checks.asked_again = checks.asked_for = well
     checks.autoscaled_below, checks.predicted = none, predicted
     objects = NothingThere(deployment=lambda name: SimpleNamespace(rolled_out=well, present=present))
     with pytest.raises(Failure if paused else LookupError, match="resume" if paused else "come next"):

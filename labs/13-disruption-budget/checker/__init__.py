@@ -18,10 +18,11 @@ from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 
-from .autoscaled import asked_for
+from .autoscaled import asked_again, asked_for
 from .budgets import autoscaled, budgets, labels_next
+from .others import others_may_go
 from .placement import spread_rules, where
-from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained, others_may_go
+from .scenario import COUNTED_WITHIN, PODS, STAYS, UP_WITHIN, maintained
 from .why import why_lost
 
 START = Path(__file__).parents[1] / "start"
@@ -34,10 +35,16 @@ async def serves(lab: Lab) -> None:
     """All pods of Deployment `model`, 3 at least, are ready, and Service `model` gives the values of model v1.
 
     The checker waits up to 90 s until all pods are ready, and sends 20 flights that you don't see. What answers is the
-    given server, with its `MODEL_LOAD_SECONDS`, in these pods alone. No autoscaler may leave fewer than 3.
+    given server, with its `MODEL_LOAD_SECONDS`, in these pods alone. No autoscaler may leave fewer than 3, nor, where
+    none keeps them, the next apply of the manifest.
     """
     await lab.nodes.workers(at_least=2)
     await exists(lab, apply="kubectl apply -f model.yaml")
+    expect(await asked_again(lab, PODS)).because(
+        "while one pod is evicted and its successor loads the model, the others carry all requests, and one of those "
+        "may fail just then. kubectl scale does not last: each kubectl apply sets the number of pods back to what the "
+        "manifest says, also in the middle of a drain"
+    )
     expect(await asked_for(lab, PODS, within=SCALED_WITHIN)).because(
         "while one pod is evicted and its successor loads the model, the others carry all requests, and one of those "
         "may fail just then"
@@ -137,8 +144,8 @@ async def holds_the_second(lab: Lab) -> None:
     """Of two evictions at once the first is granted, and the second is refused as long as a pod is missing.
 
     The budget is for the next release as well, whose labels that say the version have another value: by their name, or
-    because the image's tag is in them. So it is with each number of pods that an autoscaler may make: there the
-    budget's spec says how many may go.
+    because the image's tag is in them; but for labels by which the Deployment selects. So it is with each number of
+    pods that an autoscaler may make: there the budget's spec says how many may go.
     """
     found = await lab.once(maintained)
     expect(found.second).because(
@@ -163,7 +170,8 @@ async def drains(lab: Lab) -> None:
     """The node is empty of your pods within 120 s, and within another 60 s all of them are ready on other nodes.
 
     The checker asks each second again for what was refused, and keeps the node closed until it has seen that. No pod
-    comes to it meanwhile. Of other pods in the namespace it asks with `dryRun` whether they may go, too.
+    comes to it meanwhile. Of other pods in the namespace it asks with `dryRun` whether they may go, too; and none may
+    have more than 120 s to end, or come back to a closed node.
     """
     found = await lab.once(maintained)
     expect(found.drained).because(
@@ -180,7 +188,9 @@ async def drains(lab: Lab) -> None:
     )
     expect(await others_may_go(lab)).because(
         "a drain takes all pods of a node, and waits for each, whatever it is for. A budget that never lets one go, of "
-        "whichever pods, keeps the node: kubectl get pdb"
+        "whichever pods, keeps the node: kubectl get pdb. So does a pod that has minutes to end, if it uses them, and "
+        "one that comes back: a DaemonSet's, and those that tolerate the taint of a closed node, "
+        "node.kubernetes.io/unschedulable"
     )
 
 

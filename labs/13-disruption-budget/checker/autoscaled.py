@@ -1,9 +1,10 @@
-"""The pods that the Deployment asks for, which may be an autoscaler's minimum."""
+"""The pods that the Deployment asks for, which may be an autoscaler's minimum, and that its manifest does."""
 
 from __future__ import annotations
 
-from mlops_lab.checks import Lab, Observation
+from mlops_lab.checks import Lab, Observation, holds
 from mlops_lab.kit.autoscalers import autoscalers_of
+from mlops_lab.kit.manifests import replicas_asked
 from mlops_lab.kube.client import Object
 
 
@@ -21,6 +22,19 @@ async def asked_for(lab: Lab, pods: int, *, within: float) -> Observation:
         )  # fmt: skip
     wanted = replicas(await watched.present())
     return Observation(wanted >= pods, f"replicas: {pods} or more", str(wanted))
+
+
+async def asked_again(lab: Lab, pods: int) -> Observation:
+    """Whether the manifest of Deployment `model` asks for so many pods, or leaves their number out.
+
+    Its number does not matter where an autoscaler's minimum is as many.
+    """
+    for each in await autoscalers_of(lab):
+        if each.least >= pods:
+            return holds(True, f"{pods} pods or more, kept by HorizontalPodAutoscaler {each.name}", "")
+    asked = replicas_asked(lab, await lab.objects.deployment("model").present())
+    wanted = f"no replicas under {pods} in the manifest that was applied"
+    return holds(not 0 < asked < pods, wanted, f"replicas: {asked}")
 
 
 def replicas(deployment: Object | None) -> int:

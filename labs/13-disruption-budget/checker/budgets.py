@@ -19,10 +19,15 @@ from .placement import matches
 # The last word of a label's name that says of which release a pod is, but for words that add nothing to it;
 # `app.kubernetes.io/version` is usual.
 _OF_A_RELEASE = {"version", "ver", "revision", "rev", "tag", "build", "commit", "sha", "digest"}
-_AS_AN_ENDING = ("version", "revision", "tag", "sha", "digest")  # also of a word such as `modelversion`
+# Also of a word such as `modelversion`; not `ver`, by which `server` ends, too.
+_AS_AN_ENDING = (
+    "version", "semver", "modelver", "revision", "tag", "buildid", "buildnumber", "commit", "sha", "digest",
+)  # fmt: skip
 _NOTHING = {"id", "number", "hash"}
 # Of a label `release`, which for Helm is the name of what it has installed, and that stays.
 _NUMBER = re.compile(r"[vr]?\d")
+# A tag that is known as one right behind a word, too, as in `modelv1`; not in `dev1`, or `srv1`.
+_BEHIND_A_WORD = re.compile(r"v\d[\w.]*")
 _NEXT = "of-the-next-release"
 LOOKED_AT = 100  # numbers of pods
 
@@ -64,8 +69,15 @@ def says_version(label: str, value: str, tags: Iterable[str]) -> bool:
         last in _OF_A_RELEASE
         or last.endswith(_AS_AN_ENDING)
         or (last == "release" and bool(_NUMBER.match(value)))
-        or any(re.search(rf"(^|[-_.]){re.escape(tag)}($|[-_.])", value) for tag in tags)
+        or any(has_tag(value, tag) for tag in tags)
     )
+
+
+def has_tag(value: str, tag: str) -> bool:
+    """Whether an image's tag is in a label's value: as a word of it, or, if it is like `v1`, behind its last word."""
+    if re.search(rf"(^|[-_.]){re.escape(tag)}($|[-_.])", value):
+        return True
+    return bool(_BEHIND_A_WORD.fullmatch(tag) and re.search(rf"[A-Za-z]{{3}}{re.escape(tag)}$", value))
 
 
 def others_next(labels: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,6 @@ from mlops_lab.kit.pods import is_running, leaving, name, runs
 from mlops_lab.kit.restore import interrupted, put_back
 from mlops_lab.kit.services import busy_cluster
 from mlops_lab.kube.client import Object
-from mlops_lab.kube.objects import over
 from mlops_lab.measure.traffic.report import LoadReport
 
 from .budgets import budgets, labels_next, matching_budgets, others_next, see_none_ready
@@ -141,24 +140,6 @@ async def emptied(lab: Lab, node: str, began: float) -> Observation:
         took,
         () if not here else await budgets(lab),
         "the drained node",
-    )
-
-
-async def others_may_go(lab: Lab) -> Observation:
-    """Whether evictions of the namespace's other pods would be granted, on whichever node they are."""
-
-    async def refused() -> list[str]:
-        own = {name(each) for each in await lab.objects.pods_of("model")}
-        others = [each for each in await lab.objects.all("Pod") if name(each) not in own and not leaving(each)]
-        asked = [(name(each), await lab.nodes.evict(name(each), dry_run=True)) for each in others if not over(each)]
-        return [f"{pod}: {refusal}" for pod, refusal in asked if refusal]
-
-    return await lab.time.eventually(
-        refused,
-        lambda refusals: not refusals,
-        expected="evictions of your other pods, if there are any, are granted",
-        shown=lambda refusals: f"{len(refusals)} refused: {refusals[0]}" if refusals else "none is refused",
-        within=COUNTED_WITHIN,
     )
 
 
