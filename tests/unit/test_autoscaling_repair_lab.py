@@ -215,6 +215,37 @@ def test_how_long_an_autoscaler_waits_is_said_where_nothing_is_named(lab: Any) -
         assert lab.window(hpa) == seconds
 
 
+@pytest.mark.parametrize(("seconds", "judged"), [(15, True), (0, True), (60, False), (None, False)])
+def test_pods_that_a_long_window_keeps_are_no_fault_of_the_autoscalers_bounds(
+    seconds: int | None, judged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab23 = loaded("23")
+    down = {} if seconds is None else {"stabilizationWindowSeconds": seconds}
+    right = Observation(True, "", "")
+
+    async def one_as_agreed(lab: Any, deployment: str) -> Autoscaler:
+        return Autoscaler({"metadata": {"name": deployment}, "spec": {"behavior": {"scaleDown": down}}})
+
+    async def ok(*given: Any, **more: Any) -> Observation:
+        return right
+
+    async def never_rests(*given: Any, **more: Any) -> Observation:
+        return Observation(False, "exactly 1 pod", "3 pods")
+
+    async def why_not_one(*given: Any) -> str:
+        return ""
+
+    lab23.one_as_agreed, lab23.computes, lab23.why_not_one = one_as_agreed, ok, why_not_one
+    monkeypatch.setattr(lab23.deployments, "rolled_out", ok)
+    monkeypatch.setattr(lab23.autoscalers, "rests_at_one", never_rests)
+    made = made_up_lab(objects=NothingThere(named=lambda kind, name: SimpleNamespace(now=ok)))
+    if judged:
+        with pytest.raises(Failure, match="3 pods"):
+            asyncio.run(lab23.each_has_its_autoscaler.run(made))
+    else:
+        asyncio.run(lab23.each_has_its_autoscaler.run(made))
+
+
 def test_an_autoscaler_moves_both_ways(lab: Any) -> None:
     hpa = autoscaler()
     assert lab.moves(hpa).ok
