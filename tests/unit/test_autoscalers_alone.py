@@ -104,3 +104,31 @@ def test_a_server_beside_the_deployments_is_over_the_budget(number: str) -> None
     lab.once = once  # type: ignore[method-assign]
     with pytest.raises(Failure, match="it runs in spare, too"):
         asyncio.run(loaded(number).keeps_within_budget.run(lab))
+
+
+@pytest.mark.parametrize("number", ["10", "11"])
+@pytest.mark.parametrize("spare", [True, False])
+def test_a_server_beside_that_starts_once_requests_have_stopped_is_too_many(
+    number: str, spare: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks, own = loaded(number), wanting(1, OWN)
+    server = {"name": "server", "image": "localhost:5001/flight-delay:v1"}
+    there = {"Pod": [{"metadata": {"name": "spare"}, "spec": {"containers": [server]}}] * spare}
+
+    async def every(kind: str, selector: str = "") -> list[Object]:
+        return there.get(kind, [])
+
+    async def now() -> Object:
+        return own
+
+    async def once(function: Any) -> Any:
+        specs = SimpleNamespace(followed=alone, left_alone=lambda: READY)
+        return SimpleNamespace(hands=Hands(), specs=specs, ended=0.0)
+
+    checks.followed, checks.ended, checks.comes_down = lambda *given, **more: alone(), well, well
+    monkeypatch.setattr(autoscalers, "back_at_one", well)
+    deployment = SimpleNamespace(present=now, now=now)
+    lab = made_up_lab(number, objects=NothingThere(all=every, deployment=lambda name: deployment))
+    lab.once = once  # type: ignore[method-assign]
+    with pytest.raises(Failure, match="it runs in spare, too") if spare else contextlib.nullcontext():
+        asyncio.run(checks.scales_in_again.run(lab))

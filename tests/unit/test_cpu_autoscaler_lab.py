@@ -1,13 +1,12 @@
 """Lab 10: how long an autoscaler takes to come down, of what its percentage is, and why it left pods as they were.
 
-And which servers run beside its pods, during the load and after it.
+And which servers run beside its pods during the load.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import SimpleNamespace
@@ -15,10 +14,8 @@ from typing import Any
 
 import pytest
 
-from mlops_lab.base.errors import Failure
 from mlops_lab.checks import LabError, Observation
-from mlops_lab.checks.rooms.time import Time
-from mlops_lab.kit.autoscalers import Autoscaler, Hands
+from mlops_lab.kit.autoscalers import Autoscaler
 from tests.lab_programs import loaded
 from tests.made_up import READY, NothingThere, Room, made_up_lab
 
@@ -193,8 +190,6 @@ def test_a_metrics_api_without_figures_is_not_the_autoscalers_fault() -> None:
         asyncio.run(checker.why_too_many(lab, Observation(False, "", "")))
 
 
-ALONE = Observation(True, "in the pods of Deployment model alone", "in the pods of Deployment model alone")
-BESIDE = Observation(False, ALONE.expected, "it runs in spare, too")
 SPARE = {
     "metadata": {"name": "spare"},
     "spec": {"containers": [{"name": "server", "image": "localhost:5001/flight-delay:v1"}]},
@@ -246,91 +241,11 @@ class Storm(NothingThere):
     ("spare_in", "ok"),
     [((), True), (("load",), False), (("shared",), False), (("load", "shared"), False), (("before", "after"), True)],
 )
-def test_a_server_beside_is_seen_whenever_it_runs_under_load(spare_in: tuple[str, ...], ok: bool) -> None:
+def test_a_server_beside_is_seen_whenever_it_runs_under_load(
+    spare_in: tuple[str, ...], ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     checker, storm = loaded("10"), Storm(*spare_in)
-    checker.EVERY = 0.01
+    monkeypatch.setattr("mlops_lab.kit.spares.EVERY", 0.01)
     found = asyncio.run(checker.surge(made_up_lab("10", objects=storm, traffic=storm, time=storm)))
     assert found.others.ok is ok and found.scaled.ok
     assert ok or found.others.seen == "it runs in spare, too"
-
-
-def looked_at(*looks: Observation | LabError) -> Observation:
-    """What is seen in so many looks; the last one goes on."""
-    checker, left = loaded("10"), list(looks)
-
-    async def look(lab: Any) -> Observation:
-        now = left.pop(0) if len(left) > 1 else left[0]
-        if isinstance(now, LabError):
-            raise now
-        return now
-
-    async def play() -> Observation:
-        spares = checker.Spares(made_up_lab("10"))
-        async with spares.followed():
-            await asyncio.sleep(0.1)
-        seen: Observation = spares.seen
-        return seen
-
-    checker.EVERY, checker.no_other_server = 0.005, look
-    return asyncio.run(play())
-
-
-def test_the_first_look_that_found_another_server_counts() -> None:
-    assert looked_at(ALONE, BESIDE, ALONE) == BESIDE
-    assert looked_at(ALONE, BESIDE, replace(BESIDE, seen="it runs in more, too")) == BESIDE
-    assert looked_at(ALONE) == ALONE
-
-
-def test_a_clusters_trouble_is_no_other_server() -> None:
-    moment, worse = LabError("away", "wait", transient=True), LabError("no rights", "look")
-    assert looked_at(ALONE, moment, moment, ALONE) == ALONE
-    assert looked_at(ALONE, moment) == ALONE
-    assert looked_at(ALONE, moment, BESIDE, worse) == BESIDE
-    for looks in ((ALONE, worse), (moment,)):
-        with pytest.raises(LabError):
-            looked_at(*looks)
-
-
-@pytest.mark.parametrize(("looks", "ok"), [(0, True), (2, True), (99, False)])
-def test_a_server_beside_goes_after_the_load_as_the_autoscalers_pods_do(looks: int, ok: bool) -> None:
-    checker, left = loaded("10"), [BESIDE] * looks
-
-    async def look(lab: Any) -> Observation:
-        return left.pop() if left else ALONE
-
-    checker.no_other_server = look
-    ended = time.monotonic() - (99 if looks == 99 else 0)
-    seen = asyncio.run(checker.none_is_left(made_up_lab("10", time=Time()), ended=ended, within=100))
-    assert seen.ok is ok and seen.seen == (ALONE if ok else BESIDE).seen
-    assert seen.expected == f"{ALONE.expected} again 100 s after the load's end"
-
-
-@pytest.mark.parametrize("spare", [True, False])
-def test_a_server_beside_that_starts_once_requests_have_stopped_is_too_many(
-    spare: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checker, storm = loaded("10"), Storm(*(["after"] if spare else []))
-    storm.phase = "after"
-
-    @contextlib.asynccontextmanager
-    async def followed(*given: Any, **more: Any) -> AsyncIterator[None]:
-        yield
-
-    async def well(*given: Any, **more: Any) -> Observation:
-        return READY
-
-    async def once(function: Any) -> Any:
-        specs = SimpleNamespace(followed=followed, left_alone=lambda: READY)
-        return SimpleNamespace(hands=Hands(), specs=specs, ended=0.0)
-
-    async def present() -> Any:
-        return MODEL
-
-    checker.followed, checker.ended, checker.comes_down = followed, well, well
-    monkeypatch.setattr("mlops_lab.kit.autoscalers.back_at_one", well)
-    deployment = Room(present=present, now=present)
-    objects = NothingThere(all=storm.all, deployment=lambda name: deployment)
-    lab = made_up_lab("10", objects=objects)
-    lab.once = once  # type: ignore[method-assign]
-    with pytest.raises(Failure, match="it runs in spare, too") if spare else contextlib.nullcontext():
-        asyncio.run(checker.scales_in_again.run(lab))

@@ -1,8 +1,13 @@
-"""Lab 11: which targets count, whose annotations do, and what it makes of pods that use CPU though nobody asks them."""
+"""Lab 11: which targets count, whose annotations do, and what it makes of pods that use CPU though nobody asks them.
+
+And which servers run beside its pods during the load.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +17,9 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks import Observation
 from mlops_lab.checks.rooms.time import Time
-from mlops_lab.kit.autoscalers import Autoscaler
+from mlops_lab.kit.autoscalers import Autoscaler, Hands
 from tests.lab_programs import loaded
-from tests.made_up import NothingThere, Room, made_up_lab
+from tests.made_up import READY, NothingThere, Room, made_up_lab
 
 
 def hpa(*metrics: Any) -> Autoscaler:
@@ -280,3 +285,62 @@ def test_a_pod_that_does_not_ask_to_be_scraped_is_not_the_environments_fault(pod
     else:
         with pytest.raises(LabError, match="the custom metrics API does not tell of it"):
             asyncio.run(said)
+
+
+class Rising(NothingThere):
+    """A load in phases, `calm`, `storm` and the last one of each, and a spare that runs in some of them."""
+
+    most, cpu, crossed, hands = 3, 0.01, None, Hands()
+
+    def __init__(self, *spare_in: str) -> None:
+        self.phase, self.spare_in = "before", spare_in
+        self.asked: dict[int, float] = {}
+
+    @contextlib.asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        yield
+
+    @contextlib.asynccontextmanager
+    async def load(self, *given: Any, rate: float, **more: Any) -> AsyncIterator[Any]:
+        self.phase = "calm" if rate == 6 else "storm"
+        yield
+        self.phase = "calm again" if rate != 6 else "after"
+
+    def hidden_rows(self, count: int) -> Any:
+        return SimpleNamespace(body={})
+
+    def begin(self) -> None:
+        pass
+
+    async def decided(self, until: float) -> None:
+        await asyncio.sleep(0.05)
+        self.asked = {2: 20.0, 3: 20.0}
+
+    async def comes_to(self, seconds: float) -> None:
+        self.phase = "late"
+        await asyncio.sleep(0.05)
+
+    async def comes_ready(self, pods: int) -> Observation:
+        await asyncio.sleep(0.05)
+        return READY
+
+    async def all(self, kind: str, selector: str = "") -> list[Any]:
+        server = {"name": "server", "image": "localhost:5001/flight-delay:v1"}
+        spare = {"metadata": {"name": "spare"}, "spec": {"containers": [server]}}
+        return [spare] if kind == "Pod" and self.phase in self.spare_in else []
+
+
+@pytest.mark.parametrize(
+    ("spare_in", "ok"),
+    [((), True), (("calm",), False), (("late",), False), (("storm",), False), (("before", "after"), True)],
+)
+def test_a_server_beside_is_seen_whenever_it_runs_under_load(
+    spare_in: tuple[str, ...], ok: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checker, rising = loaded("11"), Rising(*spare_in)
+    monkeypatch.setattr("mlops_lab.kit.spares.EVERY", 0.005)
+    checker.Pace = lambda lab: rising
+    checker.AutoscalerSpecs = lambda lab: SimpleNamespace(followed=rising.watched)
+    found = asyncio.run(checker.rush(made_up_lab("11", objects=rising, traffic=rising)))
+    assert found.others.ok is ok and found.first.ok and found.enough.ok
+    assert ok or found.others.seen == "it runs in spare, too"

@@ -16,11 +16,11 @@ from mlops_lab.kit.losses import kinds
 from mlops_lab.kit.manifests import replicas_asked
 from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
+from mlops_lab.kit.spares import none_is_left
 
 from .requested import requested_again
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values
-from .spares import none_is_left
 from .way_down import comes_down
 from .why import NO_CPU, RESIZED, halted
 

@@ -10,10 +10,10 @@ from mlops_lab.kit.autoscaler_reasons import why_no_second_pod
 from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
 from mlops_lab.kit.autoscalers import Hands
 from mlops_lab.kit.deployments import followed, status_count
+from mlops_lab.kit.spares import Spares
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
-from .spares import Spares
 from .why import ACTS, cause
 
 RATE = 40  # requests a second, one flight each

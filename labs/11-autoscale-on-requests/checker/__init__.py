@@ -21,6 +21,7 @@ from mlops_lab.kit.manifests import replicas_asked
 from mlops_lab.kit.next_pods import WRITTEN_BY_HAND, scraped_as_before
 from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
+from mlops_lab.kit.spares import none_is_left
 
 from .counted import NOT_ITS_REQUESTS, no_fewer_than_counted, no_more_than_counted
 from .scenario import CALM, LEAST_FOR_A_POD, MOST_PODS, PER_POD, STORM, rush
@@ -202,7 +203,7 @@ async def keeps_within_budget(lab: Lab) -> None:
 async def scales_in_again(lab: Lab) -> None:
     """Within 100 s of the load's end there is exactly one pod again.
 
-    The pods that were told to go have ended 40 s later.
+    The pods that were told to go have ended 40 s later, and no other pod runs the model's server any more.
     """
     found = await lab.once(rush)
     found.hands.take(await lab.objects.deployment("model").present())
@@ -210,6 +211,10 @@ async def scales_in_again(lab: Lab) -> None:
         back = await autoscalers.back_at_one(lab, ended=found.ended, within=IN_WITHIN)
     expect(back).because(await why_too_many(lab, back))
     expect(await ended(lab, within=ENDED_WITHIN)).because(RUN_ON)
+    expect(await none_is_left(lab, ended=found.ended, within=IN_WITHIN + ENDED_WITHIN)).because(
+        "a server that something else starts when requests stop, or leaves running, is paid for as well, and no "
+        "autoscaler takes it away: kubectl get deployments,jobs,cronjobs,pods after ./storm 90 40 shows them all"
+    )
     expect(found.hands.seen()).because(autoscalers.BY_HAND)
     expect(found.specs.left_alone()).because(WRITTEN)
 

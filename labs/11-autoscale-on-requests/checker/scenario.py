@@ -15,7 +15,7 @@ from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.kit.autoscaler_reasons import figures, why_no_second_pod
 from mlops_lab.kit.autoscaler_specs import AutoscalerSpecs
 from mlops_lab.kit.autoscalers import Hands, autoscalers_of
-from mlops_lab.kit.paid_for import no_other_server
+from mlops_lab.kit.spares import Spares
 
 from .pace import CPU_ACTS, OUT_WITHIN, Pace
 from .target import targets, uncounted, unheeded
@@ -47,7 +47,7 @@ class Rush:
         unheeded: those up to which they add no pod.
         uncounted: requests that do not count for them, in words.
         most: pods at a time.
-        others: whether the model's server ran in these alone.
+        others: whether the model's server ran in these alone, whenever that was looked at.
     """
 
     first: Observation
@@ -69,39 +69,39 @@ class Rush:
 
 async def rush(lab: Lab) -> Rush:
     """Send the load, and follow the Deployment; it ends early when CPU would have been the first to tell."""
-    row, pace, specs = lab.traffic.hidden_rows(1).body, Pace(lab), AutoscalerSpecs(lab)
+    row, pace, specs, spares = lab.traffic.hidden_rows(1).body, Pace(lab), AutoscalerSpecs(lab), Spares(lab)
     whole = OUT_WITHIN + STORM_FOR
-    second = all_ready = others = Observation(False, "", "")
+    second = all_ready = Observation(False, "", "")
     why, seen = "", ""
     async with pace.watched(), specs.followed():
         # What counts is how many requests leave; starting pods may hold up some.
         async with lab.traffic.load("model", rate=CALM, body=row, duration=whole, late_at_most=2.0):
             pace.begin()
-            await pace.decided(CALM_FOR)
-            if not (told_early := pace.crossed is not None):
-                await pace.comes_to(CALM_FOR)
-                seen = await figures(lab)
-                async with lab.traffic.load(
-                    "model", rate=STORM - CALM, body=row, duration=whole - CALM_FOR, late_at_most=2.0
-                ):
-                    if 2 not in pace.asked:
-                        await pace.decided(OUT_WITHIN)
-                    first = _before(pace)
-                    if first.ok:
-                        second = await pace.comes_ready(2)
-                        if NEEDED in pace.asked:
-                            all_ready = await pace.comes_ready(NEEDED)
-                        await pace.comes_to(CALM_FOR + STORM_FOR)
-                        others = await no_other_server(lab)
-                    else:
-                        why, evidence = await why_no_second_pod(lab, cause, ACTS)
-                        first = replace(first, evidence=evidence)
+            async with spares.followed():  # what comes once the load has ended is another check's matter
+                await pace.decided(CALM_FOR)
+                if not (told_early := pace.crossed is not None):
+                    await pace.comes_to(CALM_FOR)
+                    seen = await figures(lab)
+                    async with lab.traffic.load(
+                        "model", rate=STORM - CALM, body=row, duration=whole - CALM_FOR, late_at_most=2.0
+                    ):
+                        if 2 not in pace.asked:
+                            await pace.decided(OUT_WITHIN)
+                        first = _before(pace)
+                        if first.ok:
+                            second = await pace.comes_ready(2)
+                            if NEEDED in pace.asked:
+                                all_ready = await pace.comes_ready(NEEDED)
+                            await pace.comes_to(CALM_FOR + STORM_FOR)
+                        else:
+                            why, evidence = await why_no_second_pod(lab, cause, ACTS)
+                            first = replace(first, evidence=evidence)
         ended = time.monotonic()
     if told_early:
         first, why = _before(pace), await costly(lab, pace)
     hpas = await autoscalers_of(lab)
     return Rush(
-        first, why, second, _enough(pace), seen, all_ready, pace.most, others, ended, pace.hands, specs,
+        first, why, second, _enough(pace), seen, all_ready, pace.most, spares.seen, ended, pace.hands, specs,
         targets(hpas), targets(hpas, "averageValue", "value"), unheeded(hpas), await uncounted(lab, hpas),
     )  # fmt: skip
 
