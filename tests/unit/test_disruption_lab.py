@@ -330,13 +330,44 @@ def test_other_pods_leave_in_time_and_stay_away(lab: Any, metadata: Object, spec
     own = pod("model-1", **made("ReplicaSet")) | {"spec": {"terminationGracePeriodSeconds": 600}}
 
     async def every(kind: str, labels: str = "") -> list[Object]:
-        return [own, leaving, over, pod("other", **metadata) | {"spec": spec}]
+        return [own, leaving, over, pod("other", **metadata) | {"spec": spec}] if kind == "Pod" else []
 
     async def pods_of(service: str) -> list[Object]:
         return [own]
 
     async def evict(name: str, *, dry_run: bool) -> str:
         assert dry_run and name == "other"
+        return ""
+
+    here = made_up_lab("13", objects=NothingThere(all=every, pods_of=pods_of), nodes=Room(evict=evict))
+    found = asyncio.run(lab.others_may_go(here))
+    assert found.ok is not bool(why)
+    assert found.seen.startswith(why or "none is refused")
+
+
+@pytest.mark.parametrize("kind", ["Job", "ReplicaSet", "ReplicationController", "StatefulSet"])
+@pytest.mark.parametrize(
+    ("template", "owner", "why"),
+    [
+        ({"nodeName": "one"}, "1", "other is of a template with nodeName: one, and its successor"),
+        ({}, "1", ""),
+        ({"nodeName": "one"}, "2", ""),  # another's template
+    ],
+)
+def test_a_pod_whose_template_names_a_node_comes_back(
+    lab: Any, kind: str, template: Object, owner: str, why: str
+) -> None:
+    own = pod("model-1", **made(kind)) | {"spec": {"nodeName": "one"}}
+    maker = {"metadata": {"name": "prober", "uid": owner}, "spec": {"template": {"spec": template}}}
+    there = {"Pod": [own, pod("other", **made(kind)) | {"spec": {"nodeName": "one"}}], kind: [maker]}
+
+    async def every(kind: str, labels: str = "") -> list[Object]:
+        return there[kind]
+
+    async def pods_of(service: str) -> list[Object]:
+        return [own]
+
+    async def evict(name: str, *, dry_run: bool) -> str:
         return ""
 
     here = made_up_lab("13", objects=NothingThere(all=every, pods_of=pods_of), nodes=Room(evict=evict))

@@ -189,8 +189,8 @@ async def drains(lab: Lab) -> None:
     expect(await others_may_go(lab)).because(
         "a drain takes all pods of a node, and waits for each, whatever it is for. A budget that never lets one go, of "
         "whichever pods, keeps the node: kubectl get pdb. So does a pod that has minutes to end, if it uses them, and "
-        "one that comes back: a DaemonSet's, and those that tolerate the taint of a closed node, "
-        "node.kubernetes.io/unschedulable"
+        "one that comes back: a DaemonSet's, those that tolerate the taint of a closed node, "
+        "node.kubernetes.io/unschedulable, and those whose template names a node (nodeName), past the scheduler"
     )
 
 
