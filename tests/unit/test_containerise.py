@@ -15,15 +15,18 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import project
-from mlops_lab.checks import Observation
+from mlops_lab.checks import Failure, Observation
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.recipes import containerise
 from mlops_lab.kit.predictions import Predictions
+from mlops_lab.labs.catalog import resolve
+from mlops_lab.labs.variants import lay_out, solutions, texts, wrongs
 from mlops_lab.measure.images import builds
 from mlops_lab.measure.images.layers import Content, Hit, Layer
 from mlops_lab.measure.traffic.flights import HiddenRows
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
+from tests.made_up import made_up_lab
 
 LAB = project() / "labs" / "03-containerise"
 FOLDER = project() / "images" / "python-build"
@@ -47,11 +50,45 @@ def checks() -> Any:
         ("RUN pip install --no-deps Flight_Delay", True),
         ("RUN pip install --no-deps -r /tmp/requirements.txt", True),
         ("RUN pip install --no-deps /wheels/flight_delay-1.0.tar.gz", True),
+        ("RUN python3 -m pip install --no-deps --no-compile --target /packages /built/*.whl", True),
+        ("RUN pip install --no-deps --target=/packages /built/*", True),
+        ("RUN pip install --no-deps /built/numpy-*.whl /built/h11-*.whl", True),
+        ("RUN pip install --no-deps /built/numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.whl", True),
+        ("RUN pip install --no-deps -r lock.txt", True),
+        ("RUN pip install --no-deps --requirement=/tmp/lock.txt", True),
+        ("RUN pip install --no-deps --target /ours numpy starlette pydantic_core==2.1", True),
+        ("RUN pip wheel --no-deps -w /built .", False),
+        ("RUN pip install --no-deps --require-hashes ./service", False),
+        ("RUN pip install --no-deps /built/service-1.0-py3-none-any.whl", False),
+        ("RUN pip install --no-deps /built/service*.whl", False),
+        ("RUN pip install --no-deps dist/*.whl", False),
+        ("RUN pip install --no-deps /source/dist/*.whl", False),
         ("COPY service service", False),
     ],
 )
 def test_an_instruction_installs_packages_or_only_the_source(checks: ModuleType, step: str, right: bool) -> None:
-    assert checks.installs(step) is right
+    archives = ("numpy-2.4.6-cp311-cp311-linux_x86_64.whl", "h11-0.16.0-py3-none-any.whl", "flight_delay-1.0.tar.gz",
+                "starlette-1.0.0-py3-none-any.whl", "pydantic_core-2.1-cp311-none-any.whl")  # fmt: skip
+    given = {*map(checks.distribution, archives), "fastapi", "uvicorn"}
+    assert checks.installs(step, given, {"dist"}) is right
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "own"),
+    [
+        ("FROM a\nRUN pip wheel --no-deps -w /dist ./service", {"dist"}),
+        ("FROM a\nRUN pip wheel --no-deps --wheel-dir=dist .", {"dist"}),
+        ("FROM a\nRUN cd /source && python3 setup.py bdist_wheel -d /dist", {"dist"}),
+        ("FROM a\nRUN pip wheel -r requirements.txt -w /dist", set()),
+        ("FROM a\nRUN pip wheel --no-deps -r lock.txt -w /dist", set()),
+        ("FROM a\nRUN pip wheel -r requirements.txt -w /all \\\n && pip wheel --no-deps -w /all ./service", set()),
+        ("FROM a\nRUN pip install --no-deps wheel", set()),
+    ],
+)
+def test_wheels_of_the_source_alone_are_told_from_those_of_packages(
+    checks: ModuleType, dockerfile: str, own: set[str]
+) -> None:
+    assert checks.own_wheels(dockerfile) == own
 
 
 @pytest.mark.parametrize(
@@ -94,11 +131,34 @@ def test_a_copy_is_planted_with_a_token_of_its_own(checks: ModuleType, tmp_path:
     for folder in (original, workspace):
         folder.mkdir()
         (folder / ".env").write_text("ARCHIVE_TOKEN=dev-0123456789\n")
+    (original / ".lab").mkdir()
+    (original / ".lab" / "kubeconfig").write_text("users:\n- user:\n    token: a-token-0123456789\n")
     planted = checks.plant(workspace, original)
     assert planted["the token that .env had before"] == b"dev-0123456789"
     assert planted["the token of .env"] in (workspace / ".env").read_bytes()
     assert (original / ".env").read_text() == "ARCHIVE_TOKEN=dev-0123456789\n"
     assert len(set(planted.values())) == len(checks.SECRETS) + len(checks.REST) + 2
+
+
+@pytest.mark.parametrize(
+    ("user", "key"),
+    [
+        ("    client-certificate-data: LS0tLS1CRUdJTiBDRVJU\n    client-key-data: LS0tLS1CRUdJTi+/BLRVk=\n",
+         b"LS0tLS1CRUdJTi+/BLRVk="),
+        ('    token: "sha256~of-my-own-0123"\n', b"sha256~of-my-own-0123"),
+        ("    token: ''\n    exec: {command: aws}\n", None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_the_key_of_the_folders_own_kubeconfig_is_looked_for_as_it_stands_there(
+    checks: ModuleType, tmp_path: Path, user: str, key: bytes | None
+) -> None:
+    kubeconfig = tmp_path / "a" / ".lab" / "kubeconfig"
+    kubeconfig.parent.mkdir(parents=True)
+    kubeconfig.write_text(f"apiVersion: v1\nusers:\n- name: me\n  user:\n{user}kind: Config\n")
+    planted = checks.plant(tmp_path / "b", tmp_path / "a")
+    assert planted.get("the key in .lab/kubeconfig") == key
+    assert planted[".lab/kubeconfig"] in (tmp_path / "b" / ".lab" / "kubeconfig").read_bytes()
 
 
 def test_what_is_planted_bears_other_names_each_time(checks: ModuleType, tmp_path: Path) -> None:
@@ -291,6 +351,58 @@ def test_a_link_out_of_the_copy_is_not_written_through(checks: ModuleType, tmp_p
 )
 def test_what_comes_over_the_network_is_seen_in_the_dockerfile(checks: ModuleType, dockerfile: str, found: int) -> None:
     assert len(checks.fetches(dockerfile)) == found
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "found"),
+    [
+        ("FROM python:3.11-slim-bookworm", ["python:3.11-slim-bookworm"]),
+        ("from --platform=linux/amd64 python AS python\nFROM Python", ["python"]),
+        ("FROM localhost:5001/b:1\nCOPY --from=ghcr.io/astral-sh/uv:0.9 /uv /bin/uv", ["ghcr.io/astral-sh/uv:0.9"]),
+        ("FROM localhost:5001/b:1\nCOPY --chown=1 \\\n  --from=uv /uv /bin/", ["uv"]),
+        ("FROM localhost:5001/b:1\nRUN --mount=type=bind,from=uv,target=/uv --network=none /uv/uv", ["uv"]),
+        ("ARG TAG=3.11 BASE=python\nARG IMAGE=${BASE}:$TAG-slim\nFROM ${IMAGE} AS a", ["python:3.11-slim"]),
+        ("ARG BASE\nFROM ${BASE:-python}\nFROM python", ["python"]),
+        ("FROM ${BASE-python}", ["python"]),
+        ("ARG TAG=3.11\nFROM ${BASE:-python:${TAG:+$TAG-slim}}", ["python:3.11-slim"]),
+        ("FROM localhost:5001/a:1\nARG BASE=localhost:5001/a:1\nFROM ${BASE:-python}", ["python"]),
+        ("FROM localhost:5001.example.org/a:1", ["localhost:5001.example.org/a:1"]),
+        ("FROM 'python'\nONBUILD COPY --from=uv /uv /", ["python", "uv"]),
+        ("FROM b AS a\nFROM a", ["b"]),
+        ("FROM localhost:5001/b:1@sha256:00 AS Build\nFROM scratch\nCOPY --from=build /a /\nCOPY --from=0 /a /", []),
+        ('ARG REGISTRY="localhost:5001"\nFROM $REGISTRY/python-run:1\nFROM ${REGISTRY:-docker.io}/b:1', []),
+        ("FROM ${REGISTRY-localhost:5001}/b:1", []),
+        ("# syntax=docker/dockerfile:1\n# FROM python\nFROM localhost:5001/b:1\nRUN echo FROM python", []),
+        ("FROM localhost:5001/b:1\nRUN a --from=b \\\n  FROM python\nCOPY x --from=y", []),
+        ("FROM localhost:5001/b:1\nRUN python3 <<END\nfrom pathlib import Path\nEND", []),
+        ("ARG BASE\nFROM $BASE\nFROM", []),
+        ("", []),
+    ],
+)
+def test_an_image_that_is_pulled_from_elsewhere_is_seen_in_the_dockerfile(
+    checks: ModuleType, dockerfile: str, found: list[str]
+) -> None:
+    assert checks.from_elsewhere(dockerfile, "localhost:5001") == found
+
+
+def test_a_base_from_elsewhere_is_told_before_anything_is_pulled(checks: ModuleType, tmp_path: Path) -> None:
+    exercise = resolve("03")
+    pulled = {
+        each.name: checks.from_elsewhere(texts(each)["Dockerfile"], "localhost:5001")
+        for each in (*solutions(exercise), *wrongs(exercise))
+    }
+    mistake = "answers--a-base-from-elsewhere"
+    assert {name for name, images in pulled.items() if images} == {mistake}
+    lay_out(next(each for each in wrongs(exercise) if each.name == mistake), tmp_path)
+    with pytest.raises(Failure, match=r"pulled from elsewhere: python:3\.11-slim-bookworm"):
+        asyncio.run(checks.answers.run(made_up_lab("03", tmp_path)))
+
+
+def test_wheels_of_ones_own_behind_the_source_are_an_installation(checks: ModuleType) -> None:
+    mistake = "installs_once--own-wheels-behind-the-source"
+    dockerfile = texts(next(each for each in wrongs(resolve("03")) if each.name == mistake))["Dockerfile"]
+    behind = dockerfile.partition("COPY service")[2].splitlines()
+    assert [checks.installs(step, own=checks.own_wheels(dockerfile)) for step in behind].count(True) == 1
 
 
 def test_a_server_that_was_changed_is_not_the_one_that_was_given(checks: ModuleType) -> None:

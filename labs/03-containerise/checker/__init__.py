@@ -13,8 +13,6 @@ from .contents import (
     MB,
     as_given,
     command,
-    fetches,
-    installs,
     largest,
     made_image,
     moved_layers,
@@ -22,9 +20,10 @@ from .contents import (
     ran_anew,
 )
 from .drain import LOOK_UP, QUICKEST
-from .planting import REST, SECRETS, not_as_given
+from .instructions import fetches, from_elsewhere, installs, own_wheels
+from .planting import REST, SECRETS, STAYS, not_as_given
 from .scenario import BUILT_WITHIN, LARGEST, dockerfile, inside_the_image, measured, said
-from .why import FETCHED, GIVEN, HAS_A_TOKEN, IDLE, QUICKER, TOO_MANY, not_built
+from .why import ELSEWHERE, FETCHED, GIVEN, HAS_A_TOKEN, IDLE, QUICKER, TOO_MANY, not_built
 
 UNPACKED = 2  # times what the packages take unpacked: compiled modules and pip itself in a venv are in that
 
@@ -33,15 +32,20 @@ UNPACKED = 2  # times what the packages take unpacked: compiled modules and pip 
 async def answers(lab: Lab) -> None:
     """The image builds without a network, and the given server in it gives the model's own values on port 8080.
 
-    What was given in the folder must be as it was, and a batch takes 0.1 s for each flight, also where 40 are under way
-    at once: of 60 that begin in 1.5 s, and take one second each, at most 6 may fail. A build may take 300 s, be
-    silent for 90 s, and use 2 CPUs and 2 GB of memory. The pod runs as root here, and may write; it is ready within
-    60 s.
+    The server, what it needs, and `platform/model.yaml` must be as they were given, and a batch takes 0.1 s for each
+    flight, also where 40 are under way at once: of 60 that begin in 1.5 s, and take one second each, at most 6 may
+    fail. A build may take 300 s, be silent for 90 s, and use 2 CPUs and 2 GB of memory; it gets no network, and the
+    engine nothing to fetch. The pod runs as root here, and may write; it is ready within 60 s.
     """
-    from_outside = fetches(dockerfile(lab.work.folder))
+    text = dockerfile(lab.work.folder)
+    from_outside = fetches(text)
     expect(holds(not from_outside, "no ADD of an address", "; ".join(from_outside[:3]))).because(FETCHED)
+    images = ", ".join(from_elsewhere(text, lab.platform.registry)[:3])
+    expect(
+        holds(not images, "no image from elsewhere in FROM or COPY --from", f"pulled from elsewhere: {images}")
+    ).because(ELSEWHERE)
     others = ", ".join(not_as_given(lab.work.folder))
-    expect(holds(not others, "the given files as they were", f"another {others}")).because(
+    expect(holds(not others, f"{', '.join(STAYS)}: as they were given", f"another {others}")).because(
         "the server, what it needs, and how the platform runs it are given; your Dockerfile is to do for these. "
         f"lab reset {lab.number} brings them back, and keeps a copy of yours"
     )
@@ -97,7 +101,8 @@ async def keeps_secrets_out(lab: Lab) -> None:
 
     The checker has put tokens of its own into a copy of your folder before it built that. It opens archives and
     compressed files, and reads Base64 and hexadecimal. It also looks for the token that `.env` came with, wherever that
-    stands now. A pod of the image that nobody gives a token must not become ready.
+    stands now, and for the key in your own `.lab/kubeconfig`, of which there may be a copy. A pod of the image that
+    nobody gives a token must not become ready.
     """
     inside = await inside_the_image(lab)
     expect(nothing_of(inside.content, SECRETS)).because(
@@ -159,14 +164,16 @@ async def installs_once(lab: Lab) -> None:
     """When a line of the source changes, the packages are not installed again.
 
     The checker adds a comment to `service/app.py` and builds a second time, at once. Where that carries out a RUN anew,
-    the layers that hold packages have to be those of the first build as well.
+    the layers that hold packages have to be those of the first build as well. Packages are installed again, too, where
+    that is done without what they need, by a list or from wheels of your own.
     """
     inside = await inside_the_image(lab)
     again = inside.again
     expect(made_image(again, "an image the second time, too")).because(
         "the first build of the same folder succeeded, and only a comment has come: see the builder's last lines"
     )
-    anew = tuple(" ".join(step.split())[:160] for step in again.ran if installs(step))
+    own = own_wheels(dockerfile(lab.work.folder), inside.given)
+    anew = tuple(" ".join(step.split())[:160] for step in again.ran if installs(step, inside.given, own))
     moved = moved_layers(inside.content, again)
     seen = f"{len(anew) or 'no'} installation ran again, {len(moved) or 'no'} layer with packages is another one"
     expect(

@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from mlops_lab.checks import Observation
 from mlops_lab.measure.images.builds import Build
 from mlops_lab.measure.images.layers import Content
 
-from .planting import START, TEXT, TITLE
+from .planting import TEXT, TITLE
 
 MB = 1e6
 MODULES = tuple(f"{name}/__init__.py" for name in ("numpy", "fastapi", "uvicorn", "flight_delay"))
-COMMANDS = re.compile(r"[;&|\n()]")
-WORDS = re.compile(r"[\s\"',\[\]{}]+")
-INSTALLERS = re.compile(r"(?:.*/)?(?:pip[\d.]*|uv)")
-ORDERS = {"install", "sync", "wheel", "add"}  # what makes an installer install, and what makes it do something else
-OTHER_ORDERS = {
-    "uninstall",
-    "remove",
-    "download",
-    "list",
-    "show",
-    "check",
-    "freeze",
-    "config",
-    "cache",
-    "inspect",
-    "venv",
-}
-REQUIREMENTS = "requirements.txt"
-ARCHIVES = (".whl", ".tar.gz", "*")
-PACKAGES = {line.partition("==")[0] for line in (START / REQUIREMENTS).read_text(encoding="utf-8").split()}
-REFERENCE = re.compile(r"\$\{?(\w+)(?::[-+]([^}]*))?\}?")
 
 
 def made_image(build: Build, expected: str) -> Observation:
     """Whether a build made an image, and the builder's last lines."""
     how = f"{build.how or 'built'} after {build.seconds:.0f} s"
     return Observation(bool(build.image), expected, how, build.seconds, build.lines[-12:])
-
-
-def installs(step: str) -> bool:
-    """Does an instruction install packages? The source itself may be one, without what it needs."""
-    return any(_installs(WORDS.split(command)) for command in COMMANDS.split(step))
-
-
-def _installs(words: list[str]) -> bool:
-    """Does one command do so? A program's first order is what it does; names of packages come behind it."""
-    program = next((at for at, word in enumerate(words) if INSTALLERS.fullmatch(word)), None)
-    if program is None:
-        return any(word.endswith("pip-sync") for word in words)
-    order = next((word for word in words[program:] if word in ORDERS or word in OTHER_ORDERS), "")
-    return order in ORDERS and ("--no-deps" not in words or any(map(_given, words[program:])))
-
-
-def _given(word: str) -> bool:
-    """Does a word name packages that are given: one of requirements.txt, that file, or the archive of one?"""
-    name = re.split(r"[=<>~!;@]", word)[0].lower().replace("_", "-")
-    return name in PACKAGES or word.endswith(REQUIREMENTS) or (word.startswith("/wheels/") and word.endswith(ARCHIVES))
-
-
-def fetches(dockerfile: str) -> list[str]:
-    """The ADD instructions that fetch something: the engine does it, which has a network when the build has none."""
-    escape = "`" if re.match(r"(?i)\s*#\s*escape\s*=\s*`", dockerfile) else "\\"
-    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
-    known: dict[str, str] = {}
-    found = []
-    for step in re.sub(rf"{re.escape(escape)}[ \t]*\n", " ", "\n".join(lines)).splitlines():
-        word, rest = [*re.sub(r"(?i)^\s*ONBUILD\s+", "", step).split(None, 1), "", ""][:2]
-        rest = REFERENCE.sub(partial(_value, known), rest)
-        if word.upper() in ("ARG", "ENV"):
-            known.update((name, value.strip("\"'")) for name, value in re.findall(r"(\w+)[= ]\s*(\S+)", rest))
-        elif word.upper() == "ADD" and re.search(r"\w://|\bgit@", rest):
-            found.append(" ".join(step.split())[:160])
-    return found
-
-
-def _value(known: Mapping[str, str], reference: re.Match[str]) -> str:
-    """What stands in place of `$NAME` or `${NAME:-default}`."""
-    return known.get(reference[1]) or reference[2] or ""
 
 
 def as_given(content: Content) -> Observation:

@@ -15,18 +15,29 @@ from pathlib import Path
 START = Path(__file__).parents[1] / "start"
 SERVER = "service/app.py"
 GIVEN = ("requirements.txt", "service/__init__.py")
+STAYS = (SERVER, *GIVEN, "platform/model.yaml")
 PLATFORM = START / "platform" / "model.yaml"
 NOTEBOOK = START / "notebooks" / "explore.ipynb"
 TITLE, TEXT = "the server's title", "the server's text"
-SECRETS = ("the token of .env", "the token that .env had before", ".lab/kubeconfig", "the token that .env came with")
+SECRETS = (
+    "the token of .env",
+    "the token that .env had before",
+    ".lab/kubeconfig",
+    "the token that .env came with",
+    "the key in .lab/kubeconfig",
+)
+KEY = re.compile(r"^[ \t-]*(?:client-key-data|token):[ \t]*[\"']?([^\s\"']{16,})", re.MULTILINE)
 TOKEN = re.compile(r"^ARCHIVE_TOKEN=[\"']?([^\s\"']{8,})", re.MULTILINE)
 REST = (".git", "service/__pycache__", "__pycache__ at the top", "notebooks", "platform")
 
 
 def not_as_given(workspace: Path) -> list[str]:
-    """Which of the given files are others in the learner's folder, or gone; how their lines end does not matter."""
+    """Which of the files that stay as they were given are others, or gone; how their lines end does not matter.
+
+    The rest of the folder is the learner's, `.env` and the notebooks included.
+    """
     found = []
-    for name in (SERVER, *GIVEN, str(PLATFORM.relative_to(START))):
+    for name in STAYS:
         try:
             now = (workspace / name).read_text(encoding="utf-8")  # any line end is read as \n
         except (OSError, UnicodeDecodeError):
@@ -39,7 +50,8 @@ def not_as_given(workspace: Path) -> list[str]:
 def plant(workspace: Path, original: Path) -> dict[str, bytes]:
     """Put what can be recognised into a copy of the workspace; what to look for, by a name for the report."""
     marks = {name: f"mark-{uuid.uuid4().hex}" for name in (*SECRETS, *REST, TITLE)}
-    marks.pop(SECRETS[1])
+    for name in (SECRETS[1], SECRETS[4]):
+        del marks[name]
     came = TOKEN.search((START / ".env").read_text(encoding="utf-8"))
     assert came
     marks[SECRETS[3]] = came[1]
@@ -50,6 +62,10 @@ def plant(workspace: Path, original: Path) -> dict[str, bytes]:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         had = TOKEN.search((original / ".env").read_text(encoding="utf-8"))
         marks |= {SECRETS[1]: had[1]} if had and had[1] != came[1] and not plain(had[1]) else {}
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        # As it stands there: the key itself is in Base64, and a copy of the file has it so.
+        key = KEY.search((original / ".lab" / "kubeconfig").read_text(encoding="utf-8"))
+        marks |= {SECRETS[4]: key[1]} if key else {}
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))
     files = {
         ".env": f"ARCHIVE_TOKEN={marks[SECRETS[0]]}\n",

@@ -21,6 +21,7 @@ from mlops_lab.measure.images.layers import Content
 from . import saved
 from .beside import crowded, idle_end
 from .drain import Drain, drained, quickest
+from .instructions import distribution
 from .planting import SERVER, START, TITLE, plant
 from .pods import PLAIN, STRICT, UP_WITHIN, pods, remove_secrets, up, without_token
 
@@ -35,6 +36,7 @@ SIZES = (
     "folder = pathlib.Path('/wheels')\n"
     "print(sum(each.file_size for wheel in folder.glob('*.whl') for each in zipfile.ZipFile(wheel).infolist())\n"
     "    + sum(each.size for sdist in folder.glob('*.tar.gz') for each in tarfile.open(sdist)))\n"
+    "print(*(file.name for file in folder.iterdir() if file.is_file()))\n"
 )
 
 
@@ -43,12 +45,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Inside:
-    """What is in the image, what that is compared with (in bytes), and what a second build made."""
+    """What is in the image, what that is compared with (in bytes), and what a second build made.
+
+    Attributes:
+        given: names of the packages in python-build:1.
+    """
 
     content: Content
     base: int
     packages: int
     again: Build
+    given: frozenset[str]
 
 
 @dataclass
@@ -142,12 +149,13 @@ async def look_into(
         base = sum(layer.size for layer in content.layers if layer.digest in own)
     else:
         base = (await builds.content(run_image)).size
-    unpacked = int(await builds.printed(build_image, "python3", "-c", SIZES))
-    packages = unpacked + sum(file.stat().st_size for file in (START / "service").rglob("*.py"))
+    unpacked, *archives = (await builds.printed(build_image, "python3", "-c", SIZES)).split()
+    packages = int(unpacked) + sum(file.stat().st_size for file in (START / "service").rglob("*.py"))
     source = workspace / SERVER
     source.write_text(f"{source.read_text(encoding='utf-8')}# {uuid.uuid4().hex}\n", encoding="utf-8")
     left = max(UP_WITHIN, min(BUILT_WITHIN, began + CHECKED_WITHIN - time.monotonic()))
-    return Inside(content, base, packages, await builds.build(workspace, within=left, silent=SILENT))
+    again = await builds.build(workspace, within=left, silent=SILENT)
+    return Inside(content, base, packages, again, frozenset(map(distribution, archives)))
 
 
 async def run(lab: Lab, builds: ImageBuilds, image: str) -> Ran:

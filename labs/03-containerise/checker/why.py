@@ -26,6 +26,12 @@ FETCHED = (
     "where the engine has no network either, the image can't be built. All that it needs is in your folder and in the "
     "two images"
 )
+ELSEWHERE = (
+    "an image that FROM or COPY --from names is pulled by the Docker engine, not by the build, so --network none does "
+    "not stop it; where the engine has no network either, the image can't be built. There are two images to start "
+    "from, python-build:1 and python-run:1, and the README has their whole names; a stage of your own has the name "
+    "that FROM ... AS gave it above"
+)
 GIVEN = (
     "the server and the model's package are given, and the checker has put the server into the copy of your folder as "
     "it was: run service.app:app as it is. COPY it, and let no instruction write over it"
