@@ -21,9 +21,10 @@ from mlops_lab.kube.client import Object
 from .cost import GATE, milliseconds
 from .scenario import Measured, crowd_seen, measure, median
 from .stage import ANSWER_WITHIN, SAME
-from .why import telling, why_no_answer, why_not_yet, why_other_values, why_unusual, why_wrong_in_a_crowd
+from .why import telling, too_late, why_no_answer, why_not_yet, why_other_values, why_unusual, why_wrong_in_a_crowd
 
 IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
+MEMBERS = ("model_version", "probabilities")  # of an answer
 LIMIT = "1Gi"
 ROLLED_OUT_WITHIN = 90  # s, for pods that were applied just before
 FIRST_ANSWER_WITHIN = 20  # s, until the nodes know a new pod
@@ -88,7 +89,10 @@ async def is_up(lab: Lab) -> None:
 
 @check(points=1, needs=is_up, domains=DOMAINS)
 async def answers_right(lab: Lab) -> None:
-    """POST /predict gives v1's own probabilities within 1e-5, for 60 flights at once and for one, in their order."""
+    """POST /predict gives v1's own probabilities within 1e-5, for 60 flights at once and for one, in their order.
+
+    The answer has `model_version` and `probabilities`, and nothing else.
+    """
     flights = lab.traffic.hidden_rows(60)
     rows, own, others = list(flights.rows), flights.probabilities("v1"), flights.probabilities("v2")
     for what, picked in (("60 flights", range(60)), ("60 the other way round", range(59, -1, -1)), ("1 flight", [7])):
@@ -100,6 +104,10 @@ async def answers_right(lab: Lab) -> None:
         expect(right).because(
             "" if right.ok else why_other_values(right.value, values, [others[number] for number in picked])
         )
+        expect(nothing_else(answer.fields(), what)).because(
+            "clients were promised these two members, and some refuse what they do not know. How an answer was made "
+            "(its batch, its time, whether it was remembered) belongs into logs and metrics"
+        )
 
 
 @check(points=1, needs=answers_right, domains=DOMAINS)
@@ -107,9 +115,9 @@ async def answers_the_unusual(lab: Lab) -> None:
     """Unknown codes, weather that is missing, the ends of each range and 1000 rows get the model's own values, too.
 
     So do codes of each length, letters or digits, whole numbers with a point, numbers written as text, 17 also as
-    "17.0", true and false for 1 and 0, any weather, few flights and 1000 in a body that comes in chunks, distances with
-    a fraction, on and beside the splits of trees, and flights that differ from one that was asked about before in one
-    field alone.
+    "17.0", true and false for 1 and 0, fields in another order, any weather, few flights and 1000 in a body that comes
+    in chunks, distances with a fraction, on and beside the splits of trees, and flights that differ from one that was
+    asked about before in one field alone.
     """
     seen = (await lab.once(measured)).unusual
     expect(seen).because(why_unusual(telling(seen.evidence)))
@@ -183,12 +191,14 @@ async def bad_rows_stay_alone(lab: Lab) -> None:
     seen = (await lab.once(measured)).mixed
     assert seen is not None
     strange = {status: number for status, number in seen["bad_statuses"].items() if not 400 <= int(status) < 500}
+    silent = "0" in strange or not seen["bad_statuses"]
     expect(
         Observation(
             not strange and bool(seen["bad_statuses"]),
             "each request that breaks the contract gets a status 4xx",
             ", ".join(f"{number} x {int(status) or 'no answer'}" for status, number in seen["bad_statuses"].items()),
             evidence=tuple(seen["bad_taken"]),
+            timed=silent or None,
         )
     ).because(
         "what breaks the contract is the client's mistake and is refused, before the model or a batch sees it. 5xx "
@@ -220,10 +230,18 @@ async def lone_client_does_not_wait(lab: Lab) -> None:
         "milliseconds"
     )  # fmt: skip
     wrong = found["problems"].get("model", "")
-    expect(Observation(not wrong, "right answers to a client that is alone", wrong or "all were right")).because(
+    right = "right answers to a client that is alone"
+    expect(Observation(not wrong, right, wrong or "all were right", timed=too_late([wrong]))).because(
         "what answers many clients right must answer one as well: a batch of one is a batch, too. kubectl logs "
         "deployment/model shows the exception behind a 500"
     )
+
+
+def nothing_else(said: Object, what: str) -> Observation:
+    """Has an answer the members of the contract, and no others?"""
+    expected = f"for {what}: {' and '.join(MEMBERS)}, and nothing else"
+    more = [name for name in said if name not in MEMBERS]
+    return Observation(not more, expected, f"also {', '.join(more)[:80]}" if more else "these two", timed=False)
 
 
 def helping(pods: Sequence[Object], serving: Sequence[Object]) -> list[Object]:

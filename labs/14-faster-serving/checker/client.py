@@ -11,6 +11,7 @@ from collections.abc import Mapping
 LARGEST = 256 << 10  # bytes of an answer; 1000 probabilities take 20 KiB
 HEAD = 32 << 10
 CHUNK = 100  # bytes of a body that is sent in chunks
+NOTHING_WHOLE = "nothing whole within"
 
 
 class Broken(Exception):
@@ -43,7 +44,7 @@ class Client:
                 return await self._exchange(framed)
         except TimeoutError:
             self.close()
-            return 0, f"nothing whole within {within:g} s".encode()
+            return 0, f"{NOTHING_WHOLE} {within:g} s".encode()
         except (OSError, Broken, Closed, asyncio.IncompleteReadError, ValueError) as trouble:
             self.close()
             return 0, f"{type(trouble).__name__} {trouble}"[:200].encode()

@@ -57,6 +57,9 @@ def _values() -> Iterator[tuple[str, Any]]:
             (name, value)
             for value in (least - 1, most + 1, least + 0.5, str(least + 0.5), str(most + 1), "noon", None, LEFT_OUT)
         )
+        # int() raises OverflowError for what float() makes of the first one, and float() for the second; the others
+        # float() takes, and they are within the range.
+        yield from ((name, value) for value in ("inf", HUGE, f"{most}.", f"{most}e0"))
     yield from (("distance", value) for value in (0, -5, 20001, "0", "20001", "far", None, LEFT_OUT))
     yield from (("distance", value) for value in (float("nan"), "nan"))  # neither below a limit nor above it
     yield from ((name, HUGE) for name in ("distance", "temp"))
@@ -228,6 +231,7 @@ def strange(first: Object, second: Object) -> dict[str, list[Object]]:
             first | dict.fromkeys(WEATHER, -BEYOND),
             second | dict.fromkeys(WEATHER, BEYOND),
         ],
+        "fields in another order": [dict(reversed(first.items())), second, dict(reversed(second.items()))],
         "whole numbers with a point": [first | {"month": 7.0, "weekday": 3.0}, second | {"day": 4.0, "hour": 17.0}],
         "true and false, which stand for 1 and 0": [
             first | {"month": True, "hour": False, "temp": True},

@@ -100,7 +100,7 @@ def crowd_seen(seen: Crowd) -> Observation:
     text = ", ".join(part for part in parts if part)
     return Observation(
         not text, f"{seen['good']} good requests of {CLIENTS} clients at once answered right, no restart",
-        text or "all were", evidence=tuple(seen["problems"]), timed=bool(lost) or None,
+        text or "all were", evidence=tuple(seen["problems"]), timed=bool(lost or seen["none"]) or None,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from mlops_lab.kit.probabilities import Likeness, likeness, near
 
+from .client import NOTHING_WHOLE
 from .crowd import LATE, Crowd
 from .stage import ANSWER_WITHIN, SAME
 
@@ -47,8 +48,8 @@ REMEMBERED = (
 
 
 def too_late(wrong: Iterable[str]) -> bool | None:
-    """Whether unusual bodies were not sent any more, for which a machine that is starved of CPU may be the reason."""
-    return any(LATE in each for each in wrong) or None
+    """Whether answers were not whole in time, or bodies not sent any more: a machine may be starved of CPU."""
+    return any(LATE in each or NOTHING_WHOLE in each for each in wrong) or None
 
 
 def telling(wrong: Sequence[str]) -> str:
@@ -82,6 +83,11 @@ def why_unusual(wrong: str) -> str:
         return (
             "contract.py has no bounds for the weather: what was never measured here, such as frost of 40 degrees, is "
             "allowed, and is refused by nobody"
+        )
+    if "fields in another order" in wrong:
+        return (
+            "the members of a JSON object have no order: contract.py knows a field by its name, and so do clients, who "
+            "send them as they come. What takes values by their place makes an hour of a visibility"
         )
     if "as text" in wrong:
         return (
