@@ -394,7 +394,7 @@ def test_a_base_from_elsewhere_is_told_before_anything_is_pulled(checks: ModuleT
     mistake = "answers--a-base-from-elsewhere"
     assert {name for name, images in pulled.items() if images} == {mistake}
     lay_out(next(each for each in wrongs(exercise) if each.name == mistake), tmp_path)
-    with pytest.raises(Failure, match=r"pulled from elsewhere: python:3\.11-slim-bookworm"):
+    with pytest.raises(Failure, match=r"pulled from elsewhere: python:slim"):
         asyncio.run(checks.answers.run(made_up_lab("03", tmp_path)))
 
 
