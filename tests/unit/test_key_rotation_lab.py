@@ -9,9 +9,11 @@ import gzip
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -785,14 +787,49 @@ def test_who_asks_from_within_a_pod_is_told_by_what_the_key_is() -> None:
         return {"spec": {"ports": [{"port": 80, "targetPort": "http"}]}}
 
     async def run_in(name: str, *command: str, container: str, within: float) -> Printed:
-        given.extend([name, container, *command[3:]])
-        return Printed(0, ["200", "0"], "")
+        given.extend([name, container, *command[4:]])
+        return Printed(0, ["127.0.0.1:8080 0 401", "127.0.0.1:8080 1 0", "[::1]:9090 0 200", "no status"], "")
 
     lab07.owned_pods = owned_pods
     lab = with_objects(service=service, run_in=run_in)
     asked = lab07.asked_inside(lab, {"rows": []}, {"no key": None, "a key of the checker's": "stranger"})
-    assert asyncio.run(asked) == {"no key": 200}
+    assert asyncio.run(asked) == {"no key at 127.0.0.1:8080": 401, "no key at [::1]:9090": 200}
     assert given == ["model-1", "server", "8080", "X-API-Key", '{"rows": []}', "-", "stranger"]
+
+
+class Door(BaseHTTPRequestHandler):
+    """Lets everybody in who has no key, and refuses the others."""
+
+    def do_POST(self) -> None:
+        self.send_response(401 if self.headers.get("X-API-Key") else 200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *given: Any) -> None: ...
+
+
+def test_each_port_that_something_listens_on_in_the_pod_is_asked(lab07: Any, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        doors = [stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Door)) for _ in range(3)]
+        for each in doors:
+            threading.Thread(target=each.serve_forever, daemon=True).start()
+            stack.callback(each.shutdown)
+        own, any_address, mapped = (each.server_address[1] for each in doors)
+        tables = {
+            "tcp": [f"00000000:{any_address:04X} 00000000:0000 0A", f"0100007F:{own:04X} 0100007F:0001 01"],
+            "tcp6": [f"{'0' * 16}FFFF00000100007F:{mapped:04X} {'0' * 32}:0000 0A"],
+        }
+        for name, rows in tables.items():
+            numbered = [f"  {number}: {row}" for number, row in enumerate(rows)]
+            (tmp_path / name).write_text("\n".join(["  sl  local_address rem_address   st", *numbered]))
+        asked = [sys.executable, "-c", lab07.ASK, str(tmp_path), str(own), "X-API-Key", "{}", "-", "a-key"]
+        printed = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout
+    seen = lab07.statuses_by(["no key", "another"], printed.splitlines())
+    assert seen == {
+        f"{what} at 127.0.0.1:{port}": status
+        for port in (own, any_address, mapped)
+        for what, status in (("no key", 200), ("another", 401))
+    }
 
 
 @pytest.mark.parametrize(

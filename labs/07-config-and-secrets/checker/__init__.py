@@ -97,7 +97,7 @@ async def keeps_others_out(lab: Lab) -> None:
     another key and a comma, before a comma or a space and another key, behind `Bearer`, in quotation marks, with
     another character (the first, the last, one in the middle), in base64, and in other case, one that the checker makes
     up, and the one that was in the source. Nobody without a key, or with a made-up one, is let in from within a pod
-    either, as kubectl port-forward asks.
+    either, as kubectl port-forward asks, on any port that something listens on there.
     """
     keys = await lab.once(read_keys)
     body = lab.traffic.hidden_rows(1).body
@@ -106,9 +106,9 @@ async def keeps_others_out(lab: Lab) -> None:
     others = all_refused(answers, "401 or 403 for every other key")
     expect(others).because(why_let_in(others.value))
     let_in = ", ".join(f"{status} with {what}" for what, status in own.items() if 200 <= status < 300)
-    expect(holds(not let_in, "nobody is let in from within a pod, at 127.0.0.1", let_in)).because(
-        "kubectl port-forward, a sidecar and whoever gets into the pod ask from 127.0.0.1: if that needs no key, or "
-        "takes any, the key keeps nobody out who has come that far"
+    expect(holds(not let_in, "nobody is let in from within a pod, on any port", let_in)).because(
+        "kubectl port-forward, a sidecar and whoever gets into the pod ask from 127.0.0.1, and what listens on another "
+        "port answers each pod of the cluster: if that needs no key, or takes any, the key keeps nobody out"
     )
     telling = next((what for what, answer in answers.items() if keys.current in answer.text), "")
     expect(holds(not telling, "no refusal that has the right key in it", f"the answer with {telling} has it")).because(

@@ -1,4 +1,4 @@
-"""From within a pod: who asks the server at 127.0.0.1, and which processes come and go there."""
+"""From within a pod: who asks the server there, on whichever port, and which processes come and go there."""
 
 from __future__ import annotations
 
@@ -20,20 +20,35 @@ from .exposure import running, told
 from .keys import HEADER, SECRET
 from .sync import of_pod
 
-# Asks POST /predict at 127.0.0.1, with each key in turn (none: `-`), and prints the statuses; 0 is no answer.
+# Asks POST /predict on the given port, and wherever else something listens in the pod, at 127.0.0.1 or the address that
+# it listens on, with each key in turn (none: `-`); prints where, which key, and the status, 0 for no answer.
 ASK = r"""
-import sys, urllib.error, urllib.request
-port, header, body, *keys = sys.argv[1:]
+import concurrent.futures, ipaddress, os, sys, urllib.error, urllib.request
+folder, port, header, body, *keys = sys.argv[1:]
 ask = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-for key in keys:
+places = {f"127.0.0.1:{port}": None}
+for table in (f"{folder}/tcp", f"{folder}/tcp6"):
+    for words in map(str.split, open(table).readlines()[1:] if os.path.exists(table) else ()):
+        host, _, number = words[1].rpartition(":")
+        raw = bytes.fromhex(host)
+        address = ipaddress.ip_address(b"".join(raw[each:each + 4][::-1] for each in range(0, len(raw), 4)))
+        address = getattr(address, "ipv4_mapped", None) or address
+        hosts = ["127.0.0.1", "::1"][:1 + (address.version == 6)] if address.is_unspecified else [str(address)]
+        for each in hosts if words[3] == "0A" else ():
+            places[(f"[{each}]" if ":" in each else each) + f":{int(number, 16)}"] = None
+def asked(place, key):
     headers = {"Content-Type": "application/json"} | ({} if key == "-" else {header: key})
     try:
-        with ask(urllib.request.Request(f"http://127.0.0.1:{port}/predict", body.encode(), headers), timeout=8) as said:
-            print(said.status)
+        with ask(urllib.request.Request(f"http://{place}/predict", body.encode(), headers), timeout=8) as said:
+            return said.status
     except urllib.error.HTTPError as refused:
-        print(refused.code)
+        return refused.code
     except Exception:
-        print(0)
+        return 0
+every = [(place, which, key) for place in [*places][:12] for which, key in enumerate(keys)]
+with concurrent.futures.ThreadPoolExecutor(4) as pool:
+    for (place, which, _), status in zip(every, pool.map(lambda each: asked(each[0], each[2]), every)):
+        print(place, which, status)
 """
 ASKED_WITHIN = 40  # s
 # Prints each command line and each environment that it sees, once, with the file's name before it; 50 looks a second.
@@ -67,22 +82,32 @@ ROOM = 64 << 20  # bytes of memory that a container may have, at least, so that 
 
 
 async def asked_inside(lab: Lab, body: Any, keys: Mapping[str, str | None]) -> dict[str, int]:
-    """The statuses that somebody gets who asks from within a pod, as kubectl port-forward does; by what each key is.
+    """The statuses that somebody gets who asks from within a pod, as kubectl port-forward does; by key and place.
 
-    Where nobody listens on 127.0.0.1 there is no answer, and none is asked for.
+    A place is wherever something listens in the pod, as `HOST:PORT`: there may be a second door beside that of the
+    Service. Where nobody answers in HTTP there is no status.
     """
     pod = await one_pod(lab)
     port = pod and target(await lab.objects.service("model"), pod)
     if not pod or not port:
         return {}
-    command = ("python3", "-c", ASK, str(port), HEADER, json.dumps(body), *(key or "-" for key in keys.values()))
+    command = ("python3", "-c", ASK, "/proc/net", str(port), HEADER, json.dumps(body))
+    command += tuple(key or "-" for key in keys.values())
     first = pod["spec"]["containers"][0]["name"]
 
     async def ask(name: str) -> Sequence[str]:
         return (await lab.objects.run_in(name, *command, container=first, within=ASKED_WITHIN)).lines
 
-    lines = await of_pod(lab, pod, ask) or []
-    return {what: int(line) for what, line in zip(keys, lines, strict=False) if line.isdigit() and line != "0"}
+    return statuses_by(list(keys), await of_pod(lab, pod, ask) or [])
+
+
+def statuses_by(keys: Sequence[str], lines: Sequence[str]) -> dict[str, int]:
+    """The statuses that `ASK` has printed, by `KEY at PLACE`; lines that it has not are left out."""
+    found = {}
+    for words in map(str.split, lines):
+        if len(words) == 3 and all(each.isdigit() for each in words[1:]) and int(words[1]) < len(keys):
+            found[f"{keys[int(words[1])]} at {words[0]}"] = int(words[2])
+    return {what: status for what, status in found.items() if status}
 
 
 @contextlib.asynccontextmanager

@@ -35,15 +35,16 @@ async def serves(lab: Lab) -> None:
     """All pods of Deployment `model`, 3 at least, are ready, and Service `model` gives the values of model v1.
 
     The checker waits up to 90 s until all pods are ready, and sends 20 flights that you don't see. What answers is the
-    given server, with its `MODEL_LOAD_SECONDS`, in these pods alone. No autoscaler may leave fewer than 3, nor, where
-    none keeps them, the next apply of the manifest.
+    given server, with its `MODEL_LOAD_SECONDS`, in these pods alone. No autoscaler may leave fewer than 3, nor the next
+    apply of the manifest.
     """
     await lab.nodes.workers(at_least=2)
     await exists(lab, apply="kubectl apply -f model.yaml")
     expect(await asked_again(lab, PODS)).because(
         "while one pod is evicted and its successor loads the model, the others carry all requests, and one of those "
-        "may fail just then. kubectl scale does not last: each kubectl apply sets the number of pods back to what the "
-        "manifest says, also in the middle of a drain"
+        "may fail just then. kubectl scale does not last, and what an autoscaler has set neither: each kubectl apply "
+        "sets the number of pods back to what the manifest says, also in the middle of a drain. Beside an autoscaler "
+        "leave replicas out"
     )
     expect(await asked_for(lab, PODS, within=SCALED_WITHIN)).because(
         "while one pod is evicted and its successor loads the model, the others carry all requests, and one of those "

@@ -27,11 +27,8 @@ async def asked_for(lab: Lab, pods: int, *, within: float) -> Observation:
 async def asked_again(lab: Lab, pods: int) -> Observation:
     """Whether the manifest of Deployment `model` asks for so many pods, or leaves their number out.
 
-    Its number does not matter where an autoscaler's minimum is as many.
+    It asks for too few beside an autoscaler as well: each apply takes pods away, until the autoscaler looks again.
     """
-    for each in await autoscalers_of(lab):
-        if each.least >= pods:
-            return holds(True, f"{pods} pods or more, kept by HorizontalPodAutoscaler {each.name}", "")
     asked = replicas_asked(lab, await lab.objects.deployment("model").present())
     wanted = f"no replicas under {pods} in the manifest that was applied"
     return holds(not 0 < asked < pods, wanted, f"replicas: {asked}")
