@@ -463,12 +463,14 @@ def _plain(given: Any) -> dict[str, Any]:
 
 def test_metrics_name_labs_and_checks_and_no_learner(at_class: Served) -> None:
     at_class.graded("ada", "scales")
+    assert "classroom_learners_stuck{" not in at_class.metrics(), "one that fails may be at work"
+    at_class.graded("ada", "scales")
     at_class.submit("bo", "x")
     text = at_class.metrics()
     for line in (
-        'classroom_submissions{lab="10",state="graded"} 1.0', 'classroom_submissions{lab="10",state="waiting"} 1.0',
-        'classroom_results_total{lab="10",passed="false"} 1.0', "classroom_learners 3.0", "classroom_database_up 1.0",
-        'classroom_checks_total{check="scales",lab="10",verdict="fail"} 1.0', "classroom_records_whole 1.0",
+        'classroom_submissions{lab="10",state="graded"} 2.0', 'classroom_submissions{lab="10",state="waiting"} 1.0',
+        'classroom_results_total{lab="10",passed="false"} 2.0', "classroom_learners 3.0", "classroom_database_up 1.0",
+        'classroom_checks_total{check="scales",lab="10",verdict="fail"} 2.0', "classroom_records_whole 1.0",
         'classroom_learners_stuck{check="scales",lab="10"} 1.0', 'classroom_learners_passed{lab="04"} 0.0',
     ):  # fmt: skip
         assert line in text, line

@@ -14,6 +14,8 @@ from mlops_lab.classroom.chain import Record
 from mlops_lab.classroom.server.records import read
 from mlops_lab.classroom.server.schema import results, submissions
 
+_STUCK_AFTER = 2  # submissions in a row that fail the same check
+
 _PORTION = 500
 _BEGUN = datetime(1970, 1, 1, tzinfo=UTC)
 _LATER = timedelta(milliseconds=1)  # platforms are told times no finer
@@ -53,6 +55,11 @@ class Cell:
 
     @property
     def stuck(self) -> str:
+        """The first check that the newest submission has not passed, and others before it neither; else empty."""
+        return self.failed if self.tries.get(self.failed, 0) >= _STUCK_AFTER else ""
+
+    @property
+    def failed(self) -> str:
         """The first check that the newest submission has not passed; empty if there is none."""
         if self.passed or self.last is None:
             return ""

@@ -66,7 +66,7 @@ class Meters:
         self._oldest = Gauge("classroom_queue_oldest_seconds", "How long the oldest waits.", registry=own)
         self._passed = Gauge("classroom_learners_passed", "Learners with full marks.", ["lab"], registry=own)
         self._stuck = Gauge(
-            "classroom_learners_stuck", "Learners whose newest submission fails this check first.", ["lab", "check"],
+            "classroom_learners_stuck", "Learners whose newest submissions fail this check first.", ["lab", "check"],
             registry=own,
         )  # fmt: skip
 

@@ -16,8 +16,6 @@ from mlops_lab.classroom.server.queue import Submission
 from mlops_lab.classroom.server.schema import FAILED, submissions
 from mlops_lab.classroom.server.settings import Class
 
-_STUCK_AFTER = 2  # submissions in a row that fail the same check
-
 
 @dataclass(frozen=True)
 class Seen:
@@ -140,12 +138,12 @@ def _at(
     if newest is None:
         return At(learner, name)
     cell = book.cells.get((learner, newest.lab))
-    check = cell.stuck if cell else ""
+    check = cell.failed if cell else ""
     since = cell.failing.get(check) if cell and check else None
     tries = cell.tries.get(check, 0) if cell and check else 0
     state = {"waiting": "waiting", "grading": "grading", "failed": "not graded"}.get(newest.state, "")
     if not state:
-        state = "passed" if not check else "stuck" if tries >= _STUCK_AFTER else "working"
+        state = "passed" if not check else "stuck" if cell and cell.stuck else "working"
     begun = since or newest.at
     seconds = int(max(timedelta(0), now - begun).total_seconds())
     return At(learner, name, newest.lab, state, check, since, seconds, tries, places.get(learner, 0), newest.at)
