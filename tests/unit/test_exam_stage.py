@@ -51,6 +51,20 @@ def test_a_task_is_there_as_long_as_its_namespace_is(
         assert Clusters().there(rendered[MAIN]) is there
 
 
+def test_all_parts_that_an_exams_tasks_lack_are_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = []
+    for need in ("tracking", "pipelines", "monitoring", "tracking"):
+        name = f"one-of-{need}-{len(tasks)}"
+        file = made_up_task(tmp_path / "bank", name, {"mlops": "serving-and-scaling"}) / "task.toml"
+        file.write_text(f'{file.read_text()}needs = ["{need}"]\n')
+        tasks.append(named(name, tmp_path / "bank"))
+    monkeypatch.setitem(KINDS, MAIN, Kind(lambda: Place(Kept("mlops-lab-monitoring"), ""), lambda: None))  # type: ignore[arg-type, return-value]
+    with pytest.raises(LabError, match="need tracking and pipelines, which this cluster") as caught:
+        Clusters().installed(tasks)
+    assert caught.value.hint == "install it: lab up --with tracking,pipelines"
+    Clusters().installed(tasks[2:3])
+
+
 def test_where_an_api_server_may_be_broken_its_silence_is_no_trouble(
     rendered: dict[str, Rendered], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,7 +126,7 @@ def cli() -> None:
 
     \b
     Examples:
-      lab up                create a cluster (or use yours: lab up --context NAME)
+      lab up                create a cluster (lab up --help says how to use yours)
       lab open mlflow       open a page of the platform (after lab up --with tracking)
       lab list              see the labs
       lab start 10          start lab 10; its files go to ~/mlops-lab

@@ -120,8 +120,13 @@ class Clusters:
         return standing.found(self._main().kube, kind, name)
 
     def installed(self, tasks: Sequence[Task]) -> None:
-        for task in tasks:
-            parts.require_installed(self._main().kube, task.name, task.about.needs)
+        kube, needs = self._main().kube, parts.needed([need for task in tasks for need in task.about.needs])
+        missing = [part for part in needs if kube.find("Namespace", *parts.namespaces([part])) is None]
+        if missing:
+            raise LabError(
+                f"tasks of this exam need {' and '.join(missing)}, which this cluster does not have",
+                f"install it: lab up --with {','.join(missing)}",
+            )
 
     def make(self, tasks: Sequence[Task]) -> None:
         self._places |= {kind: place for kind, place in clusters.make(tasks).items() if not KINDS[kind].own}
