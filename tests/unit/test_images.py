@@ -323,6 +323,19 @@ def test_a_file_that_goes_while_the_cache_is_measured_is_left_out(home: Path, mo
     assert held.size == looked(folder / "blob").st_blocks * 512
 
 
+def test_results_in_use_are_not_old_where_the_cache_lies_behind_a_link(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for inputs in ("first", "second"):
+        run([Step("one", lambda work: None, (inputs,))])
+    (tmp_path / "link").symlink_to(home)
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "link"))
+    now = Store().current("one")
+    assert now and len([*now.parent.iterdir()]) == 3, "two results, and the link to the current one"
+    old = [each.folder for each in prune.replaced(Holding(), set())]
+    assert len(old) == 1 and old[0] and old[0].resolve() != now.resolve()
+
+
 def test_the_result_in_use_can_be_found_by_name(home: Path) -> None:
     made = Recorder()
     run([made.step("one/two")])

@@ -73,7 +73,7 @@ def replaced(docker: Docker, current: set[str]) -> list[Held]:
         old += [
             Held(str(path), _size(path), path)
             for path in link.parent.iterdir()
-            if path.is_dir() and not path.is_symlink() and path != keep
+            if path.is_dir() and not path.is_symlink() and path.resolve() != keep  # the cache may lie behind a link
         ]
     return old
 
