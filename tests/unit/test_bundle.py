@@ -7,6 +7,7 @@ import gzip
 import http.client
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -435,6 +436,37 @@ def test_making_again_after_an_interrupt_packs_nothing_twice(
     assert "going on with" in capsys.readouterr().err
     assert teacher.calls("save") == saved and len(given) == len(set(given)) + 1
     Archive(tmp_path / "a.bundle").check(Progress())
+
+
+def test_a_second_bundle_waits_until_the_first_is_made(
+    teacher: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (teacher.folder / "registry").touch()  # of a cluster, so neither has the cluster for itself
+    blob, waiting = registry_content.blob, threading.Event()
+    second: list[threading.Thread] = []
+
+    class Said(Progress):
+        def say(self, text: str) -> None:
+            waiting.set()
+            super().say(text)
+
+    def make_other() -> None:
+        bundle_make.make(tmp_path / "b.bundle", WANTED, "auto", teacher.docker, Said())
+
+    def meanwhile(repository: str, digest: str) -> Iterator[bytes]:
+        if not second:
+            second.append(threading.Thread(target=make_other))
+            second[0].start()
+            assert waiting.wait(10)
+            assert not [*tmp_path.glob("b.bundle*")]
+        return blob(repository, digest)
+
+    monkeypatch.setattr(registry_content, "blob", meanwhile)
+    bundle_make.make(tmp_path / "a.bundle", WANTED, "auto", teacher.docker, Progress())
+    second[0].join(20)
+    assert "another `lab` command is using the pieces of bundles" in capsys.readouterr().err
+    for name in ("a.bundle", "b.bundle"):
+        Archive(tmp_path / name).check(Progress())
 
 
 def test_images_that_a_mirror_gave_are_named_as_without_one(teacher: Machine, tmp_path: Path) -> None:

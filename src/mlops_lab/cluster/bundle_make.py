@@ -1,7 +1,7 @@
 """Make a bundle of what this machine has: images out of the engine and the registry, programs, packages, their SBOMs.
 
 Whatever is missing is pulled or built first, as for a cluster. Pieces that take long are kept in the cache until the
-bundle is whole, so an interrupted run goes on where it was.
+bundle is whole, so an interrupted run goes on where it was. One bundle is made at a time.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlops_lab.base.errors import LabError
+from mlops_lab.base.locking import alone
 from mlops_lab.base.paths import cache, project
 from mlops_lab.base.processes import bounded, ended, run, start
 from mlops_lab.base.progress import Progress
@@ -100,6 +101,19 @@ def make(
     """
     lab_wheels.locks()
     writing.refuse_strangers(target)
+    # Pieces are named by what is in them, and two commands would write the same ones.
+    with alone(cache() / "locks" / "bundle.lock", "the pieces of bundles", progress.say):
+        return _make(target, wanted, mode, docker, progress, mirror)
+
+
+def _make(
+    target: Path,
+    wanted: Selection,
+    mode: Literal["auto", "pull", "build"],
+    docker: Docker,
+    progress: Progress,
+    mirror: str,
+) -> Manifest:
     if bundle := loaded.loaded():
         raise LabError(
             f"this machine's own images came from the bundle {bundle.file}",
