@@ -497,6 +497,58 @@ def test_a_prometheus_that_is_away_is_said_to_be(tmp_path: Path) -> None:
     assert json.loads(body)["next"] == "see what is wrong with it: lab status"
 
 
+def override(matcher: dict[str, Any], name: str = "unit") -> list[dict[str, Any]]:
+    return [{"matcher": matcher, "properties": [{"id": name, "value": "s"}]}]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"overrides": override({"id": "byRegexp", "options": "+"})},
+        {"defaults": {"mappings": [{"type": "regex", "options": {"pattern": "("}}]}},
+        {"defaults": {"thresholds": {"steps": [{"value": None}]}}},
+        {
+            "defaults": {"custom": None},
+            "overrides": override({"id": "byType", "options": "number"}, "custom.fillOpacity"),
+        },
+    ],
+    ids=["matcher", "mapping", "threshold", "custom"],
+)
+def test_a_panel_with_odd_json_is_said_to_be_so(
+    fake: FakePrometheus, tmp_path: Path, capfd: pytest.CaptureFixture[str], config: dict[str, Any]
+) -> None:
+    raw = json.loads(json.dumps(BOARDS["cluster"].raw))
+    raw["panels"] = [{**raw["panels"][0], "id": 1, "type": "stat", "fieldConfig": config}]
+    (tmp_path / "odd.json").write_text(json.dumps(raw))
+    made = server.make(boards(tmp_path), of(fake), tmp_path / "none", 0)
+    thread = threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        status, _, body = Site(made.server_address[1]).get("/api/boards/cluster/panels/1")
+    finally:
+        made.shutdown()
+        thread.join(5)
+        made.server_close()
+    assert status == 400 and body.startswith(b"the dashboard's JSON has what can't be drawn: "), body
+    assert not capfd.readouterr().err
+
+
+def test_a_browser_that_leaves_is_nothing_to_tell(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    left = threading.Event()
+
+    def leaves(*_: object) -> None:
+        left.set()
+        raise BrokenPipeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server._Handler, "_send", leaves)
+        with pytest.raises((http.client.HTTPException, OSError)):
+            site.get("/api/boards")
+    assert left.is_set() and not capfd.readouterr().err
+
+
 def test_a_port_that_is_taken_is_said_to_be(site: Site, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="is taken"):
         server.make(BOARDS, Prometheus(lambda: ""), tmp_path, site._port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,8 @@ _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data: blob:"
 )
+# What comes of a dashboard whose JSON has something else than Grafana writes there, deep in a panel.
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, re.error)
 
 
 class NotThere(Exception):
@@ -41,11 +44,18 @@ def make(boards: dict[str, Board], prometheus: Prometheus, library: Path, port: 
     """
     handler = functools.partial(_Handler, boards, prometheus, library)
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return _Server(("127.0.0.1", port), handler)
     except OSError as taken:
         raise LabError(f"port {port} on 127.0.0.1 is taken", "use another port: lab dashboard --port 0") from taken
-    server.daemon_threads = True
-    return server
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that has left in the middle of an answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -71,6 +81,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, "text/plain", b"there is nothing here\n")
         except ValueError as strange:
             self._send(400, "text/plain", f"{strange}\n".encode())
+        except _ODD as odd:
+            self._send(400, "text/plain", f"the dashboard's JSON has what can't be drawn: {odd!r}\n".encode())
         except NoPrometheus as lost:
             self._send(503, "application/json", json.dumps({"error": lost.message, "next": lost.hint}).encode())
         except LabError as error:
