@@ -155,6 +155,26 @@ def test_a_roster_that_is_wrong_or_not_told() -> None:
         run(members(room.tool, replace(COURSE, memberships="")))
 
 
+def test_a_roster_that_cannot_be_kept_or_goes_on_nowhere() -> None:
+    """It is this platform's trouble, so that the courses of others are still met."""
+    room = a_class()
+    for user in ("u\0", "u\ud800"):
+        room.http.answers[ROSTER] = told({"members": [{**LEARNER, "user_id": user}]})
+        with pytest.raises(LabError, match=r"wrong: .*user_id"):
+            run(learners(room.tool, COURSE, []))
+    room.http.answers[ROSTER] = told({"members": [LEARNER]}, link='<https://[>; rel="next"')
+    with pytest.raises(LabError, match=r"goes on at https://\[, which is no address"):
+        run(members(room.tool, COURSE))
+
+
+def test_line_items_that_are_nested_without_an_end_are_kept_for_later() -> None:
+    room = a_class()
+    room.http.answers[ASKED] = Answer(200, {}, b"[" * 200_000)
+    run(scores.send(room.tool, a_score()))
+    assert run(scores.deliver(room.tool)) == 0
+    assert [why for _, why in run(scores.waiting(room.tool))] == ["the platform's line items is no JSON"]
+
+
 def test_a_score_goes_to_a_new_line_item() -> None:
     room = a_class()
     run(scores.send(room.tool, a_score(15.5, comment="3 of 4 checks")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urljoin
 
 import msgspec
@@ -17,6 +18,7 @@ from mlops_lab.classroom.roster import Learner
 
 _PAGES = 200
 _PEOPLE = 10_000
+_STORED = "^[^\0\ud800-\udfff]*$"  # JSON can spell what no database takes
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Member:
 
 
 class _Person(msgspec.Struct):
-    user_id: str
+    user_id: Annotated[str, msgspec.Meta(pattern=_STORED)]
     roles: list[str]
     status: str | None = None
     name: str | None = None
@@ -81,7 +83,13 @@ async def members(tool: Tool, course: Course) -> list[Member]:
             raise LabError(f"the roster of {registration.title} is wrong: {wrong}", "see the platform's log") from wrong
         found |= {each.user_id: _member(each) for each in page.members if each.user_id}
         further = following(answer.headers.get("link", ""))
-        url = urljoin(url, further) if further else ""
+        try:
+            url = urljoin(url, further) if further else ""
+        except ValueError as broken:
+            raise LabError(
+                f"the roster of {registration.title} goes on at {further}, which is no address",
+                "see the platform's log",
+            ) from broken
     for each in found.values():
         if each.active:
             await people.saw(tool, course, each.user)

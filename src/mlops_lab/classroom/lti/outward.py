@@ -83,7 +83,7 @@ def parsed(answer: Answer, what: str) -> Any:
     """
     try:
         return json.loads(answer.body)
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         raise LabError(f"the platform's {what} is no JSON", "see the platform's log") from broken
 
 
