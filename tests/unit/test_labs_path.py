@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from mlops_lab.base.errors import LabError
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.labs.catalog import About, Exercise
@@ -302,5 +302,7 @@ def test_records_go_to_a_file(labs: Records, tmp_path: Path, capsys: pytest.Capt
     assert json.loads(file.read_text())["learner"] == "ada"
     assert lab("records", "--out", str(file / "below")) == LabError.exit_code
     assert "cannot be written" in capsys.readouterr().err
+    assert lab("records", "--learner", "ad\udce4") == UsageError.exit_code  # a command line of another encoding
+    assert "--learner has bytes that are not UTF-8" in capsys.readouterr().err
     assert lab("records", "--schema") == 0
     assert json.loads(capsys.readouterr().out)["$defs"]["Attempt"]["properties"]["lab"]

@@ -100,6 +100,21 @@ class CheckName(click.ParamType[str]):
         return []
 
 
+class Words(click.ParamType[str]):
+    """A text that is written into files, such as a person's name; a command line may have any bytes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        try:
+            text.encode()
+        except UnicodeEncodeError as broken:
+            what = param.opts[0] if param else "a text"
+            raise UsageError(f"{what} has bytes that are not UTF-8", "write it without them") from broken
+        return text
+
+
 lab_argument = click.argument("exercise", metavar="LAB", type=LabName())
 
 

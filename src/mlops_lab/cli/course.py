@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.cli.arguments import CheckName, LabName, lab_argument
+from mlops_lab.cli.arguments import CheckName, LabName, Words, lab_argument
 from mlops_lab.cli.terminal import colours, console, width, write
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.checker import checks
@@ -111,7 +111,7 @@ def explain(exercise: Exercise, name: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("lab", metavar="[LAB]", required=False, type=LabName())
-@click.option("--learner", default="", help="The name to write into each record.")
+@click.option("--learner", type=Words(), default="", help="The name to write into each record.")
 @click.option("--exams", is_flag=True, help="Print your graded exams instead of your attempts at labs.")
 @click.option("--schema", "as_schema", is_flag=True, help="Print the JSON Schema of a record instead.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write to this file.")

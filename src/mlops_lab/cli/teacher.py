@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_lab.base.errors import UsageError
-from mlops_lab.cli.arguments import class_option, lab_argument, lab_numbers
+from mlops_lab.cli.arguments import Words, class_option, lab_argument, lab_numbers
 from mlops_lab.cli.terminal import agree, say
 from mlops_lab.labs.catalog import Exercise
 
@@ -53,7 +53,7 @@ class _Day(click.ParamType[date]):
 @click.option("--address", metavar="HOST[:PORT]", help="What learners reach it by, if that is not --listen's address.")
 @click.option("--shared", metavar="URL", help="Learners work on this cluster, whose API server they reach there.")
 @click.option("--grading/--no-grading", default=None, help="Grade what is handed in, on this cluster; or only collect.")
-@click.option("--name", help="What the class is called.")
+@click.option("--name", type=Words(), help="What the class is called.")
 @click.option("--labs", metavar="NN,...", help="Its labs; without it, all that can be graded in a class.")
 @click.option("--values", type=_READABLE, help="More values of charts/classroom, such as when labs are due.")
 def up(

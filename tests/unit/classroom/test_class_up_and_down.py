@@ -93,6 +93,14 @@ def test_up_installs_what_is_told_and_waits_for_the_roster(
     assert any(line.startswith("annotate pods") for line in kubectl.log), "the kubelet would take its time"
 
 
+def test_a_name_that_is_no_text_is_refused_before_anything_is_installed(
+    installs: list[dict[str, Any]], served: Served, roster: Path, teach: Run
+) -> None:
+    code, _, err = teach("up", "--roster", str(roster), "--name", "Autumn \udce4")
+    assert code == 2 and "--name has bytes that are not UTF-8" in err
+    assert installs == []
+
+
 def test_run_again_it_takes_a_changed_roster_and_keeps_what_was_told(
     installs: list[dict[str, Any]], served: Served, roster: Path, teach: Run
 ) -> None:
