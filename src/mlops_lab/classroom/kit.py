@@ -143,9 +143,11 @@ def _wrong(kit: Kit) -> str:
     try:
         parts = urlsplit(kit.address)
         host, _ = parts.hostname, parts.port
+        (host or "").encode("idna")  # as it is looked up by
     except ValueError:
         return "its address is none"
-    if parts.scheme not in ("https", "http") or not host or parts.username or parts.query or parts.fragment:
+    more = parts.username or parts.query or parts.fragment or not parts.path.isascii()
+    if parts.scheme not in ("https", "http") or not host or more:
         return "its address is no https address"
     if parts.scheme == "http" and not _is_loopback(host):
         return f"{kit.address} is not encrypted, and not on this machine"

@@ -60,11 +60,20 @@ class Server:
 
     Args:
         wait: waits so many seconds.
+
+    Raises:
+        UsageError: the kit's certificate is none.
     """
 
     def __init__(self, kit: Kit, wait: Callable[[float], None] = time.sleep) -> None:
         self._kit, self._wait = kit, wait
         trusted = partial(trusting, kit.certificate)
+        try:
+            trusted()
+        except (OSError, ValueError, TypeError) as broken:  # what `ssl` raises for text that is no certificate
+            raise UsageError(
+                "the certificate in your class's file is none", "ask your teacher for the file again", str(broken)
+            ) from broken
         self._client = Client(kit.address, _words(kit.address), _PATIENCE, trusted=trusted, largest=_LARGEST, wait=wait)
 
     def submit(self, lab: str, packed: Packed) -> Submission:

@@ -359,6 +359,13 @@ def test_a_server_that_is_not_there(lab: Run, waited: list[float]) -> None:
         ({"address": "https://", "token": "x"}, "is no https address"),
         ({"address": "https://a:b@host", "token": "x"}, "is no https address"),
         ({"address": "https://host:port", "token": "x"}, "its address is none"),
+        ({"address": "https://a..host", "token": "x"}, "its address is none"),
+        ({"address": "https://host/ä", "token": "x"}, "is no https address"),
+        (
+            {"address": "https://host", "token": "x", "certificate": "PEM"},
+            "the certificate in your class's file is none",
+        ),
+        ({"address": "https://host", "token": "x", "certificate": "ä"}, "the certificate in your class's file is none"),
         ({"address": "https://host"}, "is damaged"),
         ({"address": "https://host", "token": ""}, "it has no token"),
         ({"address": "https://host", "token": "a\r\nX: y"}, "it has no token"),
