@@ -396,6 +396,8 @@ def test_a_registry_that_ends_in_the_middle_is_no_bug(learner: Machine, monkeypa
     monkeypatch.setattr(http.client.HTTPResponse, "read", broken)
     with pytest.raises(LabError, match="has ended in the middle"):
         list(registry_content.blob("load", digest))
+    with pytest.raises(LabError, match="has ended in the middle"):
+        registry_content.tree("load:v1")
 
 
 def test_a_second_bundle_adds_to_the_first(bundle: Path, learner: Machine) -> None:

@@ -50,7 +50,7 @@ def tree(name: str) -> Tree:
 
     def visit(reference: str, optional: bool = False) -> str:
         with _answer("GET", f"/v2/{repository}/manifests/{reference}", {"Accept": MANIFESTS}) as answer:
-            kind, content = answer.getheader("Content-Type", ""), answer.read()
+            kind, content = answer.getheader("Content-Type", ""), _read(answer)
         if answer.status == 404 and optional:
             return ""
         _expect(answer, 200, f"the registry's manifest of {name}")
@@ -74,13 +74,13 @@ def blob(repository: str, digest: str) -> Iterator[bytes]:
     """
     with _answer("GET", f"/v2/{repository}/blobs/{digest}") as answer:
         _expect(answer, 200, f"{digest} of {repository}")
-        while chunk := _piece(answer):
+        while chunk := _read(answer, _CHUNK):
             yield chunk
 
 
-def _piece(answer: http.client.HTTPResponse) -> bytes:
+def _read(answer: http.client.HTTPResponse, size: int | None = None) -> bytes:
     try:
-        return answer.read(_CHUNK)
+        return answer.read(size)
     except (OSError, http.client.HTTPException) as broken:
         raise LabError("the registry has ended in the middle of an answer", _HINT) from broken
 
@@ -147,5 +147,5 @@ def _answer(
 
 def _expect(answer: http.client.HTTPResponse, status: int, what: str) -> None:
     if answer.status != status:
-        said = b"" if answer.isclosed() else answer.read(2000)
+        said = b"" if answer.isclosed() else _read(answer, 2000)
         raise LabError(f"the registry answers {answer.status} for {what}", _HINT, said.decode(errors="replace").strip())
