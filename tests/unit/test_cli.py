@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -646,6 +647,22 @@ def test_without_a_terminal_nothing_is_removed_that_nobody_agreed_to(
     assert "nobody is here to agree to this" in capsys.readouterr().err and kept.exists()
 
 
+def test_what_can_not_be_removed_is_not_said_to_be(
+    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("registry", "logs"):
+        (paths.cache() / name).mkdir(parents=True)
+    removed = shutil.rmtree
+    monkeypatch.setattr("mlops_lab.engine.docker.answering", lambda: None)
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **more: path.name == "registry" or removed(path, **more))
+    assert lab("images", "prune", "--yes") == LabError.exit_code
+    said = capsys.readouterr()
+    assert f"something of {paths.cache() / 'registry'} is left" in said.err and "Removed" not in said.out
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    assert lab("images", "prune", "--yes") == 0
+    assert "Removed" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("mirror", ["", "registry.example.org/labs"])
 def test_images_of_a_mirror_and_of_both_ways_are_known(
     mirror: str, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -657,7 +674,7 @@ def test_images_of_a_mirror_and_of_both_ways_are_known(
     monkeypatch.setenv("MLOPS_LAB_MIRROR", mirror)
     monkeypatch.setattr("mlops_lab.engine.docker.answering", lambda: engine)
     monkeypatch.setattr("mlops_lab.images.prune.images", lambda docker: [prune.Held(ref, 10**6) for ref in there])
-    monkeypatch.setattr("mlops_lab.images.prune.remove", lambda docker, held: None)
+    monkeypatch.setattr("mlops_lab.images.prune.remove", lambda docker, held: [])
     assert lab("images", "prune", "--old", "--yes") == 0
     said = capsys.readouterr().out
     assert there[-1] in said and not any(ref in said for ref in refs.values())

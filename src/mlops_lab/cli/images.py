@@ -205,7 +205,11 @@ def prune(old: bool, yes: bool) -> None:
         click.echo(f"{sum(each.size for each in held) / 1e6:8.0f} MB in all")
         if held:
             agree("Remove all this?", yes)
-            pruning.remove(docker, held)
+            if left := pruning.remove(docker, held):
+                raise LabError(
+                    f"not all was removed: something of {', '.join(map(str, left))} is left",
+                    "see who owns what is in there (after `sudo lab` it is root), then run the same command again",
+                )
             click.echo("Removed")
 
 

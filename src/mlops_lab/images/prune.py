@@ -78,14 +78,19 @@ def replaced(docker: Docker, current: set[str]) -> list[Held]:
     return old
 
 
-def remove(docker: Docker | None, held: list[Held]) -> None:
-    """Remove images and folders; what is in use or gone already is left alone."""
+def remove(docker: Docker | None, held: list[Held]) -> list[Path]:
+    """Remove images and folders; what is in use or gone already is left alone.
+
+    Returns:
+        The folders of which something is left, since it can't be removed.
+    """
     refs = [name for each in held if each.folder is None for name in (each.name, *each.names)]
     if docker and refs:
         docker.run("rmi", *refs, within=300, check=False)
     for each in held:
         if each.folder:
             shutil.rmtree(each.folder, ignore_errors=True)
+    return [each.folder for each in held if each.folder and each.folder.exists()]
 
 
 def _size(path: Path) -> int:
