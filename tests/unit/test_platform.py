@@ -1257,6 +1257,29 @@ def test_a_replaced_pod_is_followed_and_many_connections_do_not_block(forwarding
     assert not worker.is_alive()
 
 
+def test_a_page_that_can_not_be_connected_again_says_why_and_once(
+    forwarding: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says, tries = list[str](), 0
+
+    def slept(seconds: float) -> None:
+        nonlocal tries
+        if seconds < 1:  # the pod is there, and then it goes, and its port is taken
+            (forwarding / "refuse").touch()
+            (forwarding / "alive").unlink(missing_ok=True)
+        else:
+            tries += 1
+        time.sleep(min(seconds, 0.05))
+
+    monkeypatch.setattr(pages, "time", SimpleNamespace(sleep=slept))
+    kubectl, there = Kubectl("test"), list(pages.RELEASES)
+    pages.keep_open(kubectl, "mlflow", there, 0, says.append, print, lambda: tries >= 3)
+    assert says == [
+        "mlflow: its pod was replaced; connecting again",
+        "mlflow: pod/one can't be reached: error: no such pod; trying again",
+    ]
+
+
 def test_a_page_by_name_or_by_part(forwarding: Path) -> None:
     kubectl, there = Kubectl("test"), list(pages.RELEASES)
     assert pages.place(kubectl, "tracking", there).pod == "one"

@@ -169,8 +169,9 @@ def keep_open(
     Raises:
         LabError: there is no ready pod behind the page, at first or for two minutes later on.
     """
-    first = True
+    first, said = True, ""
     while not stop():
+        why = "its pod was replaced; connecting again"
         wanted = place(kubectl, name, there)
         if not wanted.pod:
             if first:
@@ -190,15 +191,17 @@ def keep_open(
                     opened(url)
                 else:
                     say(f"{name} is back at {url}")
-                first = False
+                first, said = False, ""
                 while child.poll() is None and gone.poll() is None and not stop():
                     time.sleep(0.2)
-        except LabError:
+        except LabError as trouble:
             if first:
                 raise
+            why = f"{trouble.message}; trying again"
             time.sleep(1)
-        if not stop():
-            say(f"{name}: its pod was replaced; connecting again")
+        if not stop() and why != said:
+            say(f"{name}: {why}")
+            said = why
 
 
 def free_port(wanted: int) -> int:
