@@ -473,6 +473,28 @@ def test_an_exam_whose_cluster_does_not_answer_may_be_left_there(table: Table) -
 
 
 @pytest.mark.parametrize("cluster", ["one", "another"])
+def test_an_add_on_or_a_cluster_of_the_exams_own_that_does_not_go_may_be_left(
+    table: Table, monkeypatch: pytest.MonkeyPatch, cluster: str
+) -> None:
+    sitting = table.start()
+    (workspace(sitting.seats[0]) / "mine").touch()
+    table.stage.id = cluster
+
+    def stays(tasks: Any) -> None:
+        raise LabError("kubectl did not end within 95 s", "see: lab status", "$ kubectl\nthe namespace is Terminating")
+
+    monkeypatch.setattr(table.stage, "end", stays)
+    with pytest.raises(LabError, match="not all of the exam could be taken away: kubectl did not end") as raised:
+        table.exams.stop()
+    assert "lab exam stop --leave" in raised.value.hint
+    (workspace(sitting.seats[0]) / "more").mkdir(parents=True, exist_ok=True)
+    (workspace(sitting.seats[0]) / "more" / "mine").touch()
+    assert table.exams.stop(leave=True) is not None
+    assert "left there: kubectl did not end within 95 s (the namespace is Terminating)" in table.said[-1]
+    assert table.exams.store.load(1).phase == "stopped"
+
+
+@pytest.mark.parametrize("cluster", ["one", "another"])
 def test_files_that_can_not_be_removed_may_be_left_and_their_copy_is_said(
     table: Table, monkeypatch: pytest.MonkeyPatch, cluster: str
 ) -> None:

@@ -11,7 +11,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.cluster import second
 from mlops_lab.exam.stage import Clusters
 from mlops_lab.kube.client import Kube
-from mlops_lab.tasks.clusters import KINDS, Kind
+from mlops_lab.tasks.clusters import ADDONS, KINDS, Addon, Kind
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import Rendered, render
 from mlops_lab.tasks.task import MAIN, NODES, named
@@ -155,3 +155,19 @@ def test_each_exam_has_a_second_cluster_of_its_own_and_all_have_the_first(
     assert not stage.there(rendered[NODES]), "found anew"
     assert made == [MAIN, NODES, NODES]
     assert (stage.goes(rendered[MAIN].task), stage.goes(rendered[NODES].task)) == (False, True)
+
+
+def test_what_does_not_go_keeps_nothing_else_from_going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = made_up_task(tmp_path / "bank", "with-both", {"cka": "storage"}) / "task.toml"
+    file.write_text(f'{file.read_text()}cluster = "{NODES}"\naddons = ["traefik"]\n')
+    gone: list[str] = []
+
+    def stays() -> None:
+        gone.append("asked")
+        raise LabError("Traefik's namespace does not go", "see: lab status")
+
+    monkeypatch.setitem(ADDONS, "traefik", Addon(lambda: None, stays))
+    monkeypatch.setitem(KINDS, NODES, Kind(lambda: None, lambda: None, lambda: gone.append("cluster"), own=True))  # type: ignore[arg-type, return-value]
+    with pytest.raises(LabError, match="Traefik's namespace does not go"):
+        Clusters().end([named("with-both", tmp_path / "bank")])
+    assert gone == ["asked", "cluster"]

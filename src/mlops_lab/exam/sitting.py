@@ -236,7 +236,7 @@ class Exams:
                 raise LabError(trouble.message, hint, trouble.detail) from trouble
             there, silent = False, [f"all that is on the cluster, which does not answer ({trouble.message})"]
         if not there:  # what stood on it is gone with it, or is left
-            self.stage.end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)])
+            self._end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)], silent)
             return self._kept(silent), silent
 
         def gone(entry: tuple[Seat, Rendered]) -> None:
@@ -247,8 +247,15 @@ class Exams:
 
         side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in known])
         stay = left and not leave  # the next try needs what these stand on
-        self.stage.end([each.task for _, each in every if not stay or self.stage.goes(each.task)])
+        self._end([each.task for _, each in every if not stay or self.stage.goes(each.task)], left)
         return self._kept(left), left
+
+    def _end(self, tasks: Sequence[Task], left: list[str]) -> None:
+        """Take away what was made for these tasks; what of that does not go is added to what is left."""
+        try:
+            self.stage.end(tasks)
+        except LabError as trouble:
+            left.append(f"{trouble.brief} (next: {trouble.hint})")
 
     def _kept(self, left: list[str]) -> Path | None:
         """The dated copy of the workspaces, which are empty then; what of that does not go is added to what is left."""

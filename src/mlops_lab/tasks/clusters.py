@@ -115,9 +115,20 @@ def make(tasks: Iterable[Task]) -> dict[str, Place]:
 
 
 def end(tasks: Iterable[Task]) -> None:
-    """Take away the clusters and the add-ons that were made for tasks; safe to repeat."""
+    """Take away the clusters and the add-ons that were made for tasks; safe to repeat.
+
+    Raises:
+        LabError: something does not go; all else has gone nevertheless.
+    """
     wanted = list(tasks)
-    for addon in dict.fromkeys(name for task in wanted for name in task.about.addons):
-        ADDONS[addon].down()
-    for kind in dict.fromkeys(task.about.cluster for task in wanted):
-        KINDS[kind].end()
+    addons = dict.fromkeys(name for task in wanted for name in task.about.addons)
+    kinds = dict.fromkeys(task.about.cluster for task in wanted)
+    stay: list[LabError] = []
+    for go in (*(ADDONS[addon].down for addon in addons), *(KINDS[kind].end for kind in kinds)):
+        try:
+            go()
+        except LabError as trouble:
+            stay.append(trouble)
+    if stay:
+        details = filter(None, (each.detail for each in stay))
+        raise LabError("; ".join(each.message for each in stay), stay[0].hint, "\n".join(details)) from stay[0]
