@@ -9,9 +9,10 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.cluster import second
+from mlops_lab.cluster.holder import EXAM
 from mlops_lab.exam.stage import Clusters
 from mlops_lab.kube.client import Kube
-from mlops_lab.tasks.clusters import ADDONS, KINDS, Addon, Kind
+from mlops_lab.tasks.clusters import ADDONS, KINDS, Addon, Kind, nodes_place
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import Rendered, render
 from mlops_lab.tasks.task import MAIN, NODES, named
@@ -171,3 +172,12 @@ def test_what_does_not_go_keeps_nothing_else_from_going(tmp_path: Path, monkeypa
     with pytest.raises(LabError, match="Traefik's namespace does not go"):
         Clusters().end([named("with-both", tmp_path / "bank")])
     assert gone == ["asked", "cluster"]
+
+
+def test_the_second_cluster_of_a_lab_is_no_exams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exam's may have been deleted, and a lab has one since: nothing of a task is to be broken there."""
+    asked: list[Any] = []
+    monkeypatch.setattr(second, "found", lambda holder=None: asked.append(holder))
+    with pytest.raises(LabError, match="the exam's second cluster is not there"):
+        nodes_place()
+    assert asked == [EXAM]

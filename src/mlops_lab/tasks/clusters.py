@@ -29,9 +29,9 @@ def nodes_place() -> Place:
     """The second cluster as it is there, whether it answers or not: its nodes and its control plane may be broken.
 
     Raises:
-        LabError: there is none.
+        LabError: there is none, or it is a lab's.
     """
-    found = second.found()
+    found = second.found(EXAM)
     if found is None:
         raise LabError("the exam's second cluster is not there", "make it again: lab exam resume")
     return _nodes(found)
