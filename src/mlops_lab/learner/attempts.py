@@ -61,9 +61,10 @@ def attempts(records: Records, learner: str = "", lab: str = "") -> Iterator[Att
         learner: what to write as the learner's name.
         lab: only those at the lab of this number.
     """
-    stand = records.progress()
+    rows = records.attempts(lab)
+    stand = records.progress()  # read last: all labs of these attempts are in it, whatever was added meanwhile
     numbers: dict[str, int] = {}
-    for row in records.attempts(lab):
+    for row in rows:
         number = numbers[row.lab] = numbers.get(row.lab, 0) + 1
         checks = [_check(each) for each in row.results]
         yield Attempt(
