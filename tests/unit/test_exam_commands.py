@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
@@ -388,3 +388,37 @@ def test_a_task_is_proved_by_one_command_at_a_time_and_what_another_has_proved_i
     monkeypatch.setattr(proof, "holds", lambda task: next(held))
     assert lab("prove", "storage-0", "--resume")[:2] == (0, "")
     assert proved == ["storage-0"]
+
+
+def test_no_task_is_proved_on_what_an_exam_stands_on(
+    started: Lab, lab: Lab, labs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the proof takes away afterwards would be the exam's; and none begins while there is a proof."""
+    own = tmp_path / "labs"
+    copytree(labs, own)
+    file = own / "exam/storage-0/task.toml"
+    file.write_text(f'{file.read_text()}cluster = "nodes"\n')
+    monkeypatch.setenv("MLOPS_LAB_LABS", str(own))
+    ended: list[list[str]] = []
+    begun: list[tuple[int, str, str]] = []
+
+    def prove(task: Any, place: Any, **more: Any) -> list[Done]:
+        if not Store().open():
+            begun.append(lab("start", "cka", "--minutes", "24", "--seed", "3"))
+        return [Done("start", HONEST, [], seconds=1)]
+
+    monkeypatch.setattr(proof, "prove", prove)
+    monkeypatch.setattr(clusters, "make", lambda tasks: {"nodes": None, "main": None})
+    monkeypatch.setattr(clusters, "end", lambda tasks: ended.append([task.name for task in tasks]))
+    code, out, err = started("prove", "storage-0")
+    assert (code, out, ended) == (2, "", [])
+    assert "exam 1 (cka) is under way" in err
+    assert "lab exam stop" in err
+    other = next(each.name for each in sorted((own / "exam").iterdir()) if each.is_dir() and each.name != "storage-0")
+    assert started("prove", other)[0] == 0, "that does not stand on it"
+    started("stop", "--yes")
+    ended.clear()
+    assert started("prove", "storage-0")[0] == 0
+    assert ended == [["storage-0"]]
+    assert [code for code, _, _ in begun] == [3]
+    assert "another `lab` command is using the exam" in begun[0][2]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlops_lab.base.errors import ExitCode
+
+if TYPE_CHECKING:
+    from mlops_lab.tasks.task import Task
 
 
 @click.command("tasks")
@@ -71,6 +76,8 @@ def prove_tasks(
 ) -> None:
     """For authors: prove on the cluster that tasks are honest; all of them without names.
 
+    A second cluster and add-ons that tasks need go afterwards, so there is no exam at the same time.
+
     \b
     Examples:
       lab exam prove storage-class
@@ -84,7 +91,7 @@ def prove_tasks(
     from mlops_lab.proof.ledger import HONEST, Done
     from mlops_lab.proof.verify import Step
     from mlops_lab.tasks import clusters
-    from mlops_lab.tasks.task import Task, named, tasks
+    from mlops_lab.tasks.task import named, tasks
 
     chosen = [task for task in ([named(name) for name in names] or tasks()) if not (resume and proof.holds(task))]
     dishonest = False
@@ -108,13 +115,38 @@ def prove_tasks(
             return done
 
     draws = {} if seed is None else {"seed": seed}
-    try:
-        for task in chosen:
-            dishonest = any(each.outcome != HONEST for each in prove(task)) or dishonest
-    finally:
-        clusters.end(chosen)
+    with _without_exams(chosen):
+        try:
+            for task in chosen:
+                dishonest = any(each.outcome != HONEST for each in prove(task)) or dishonest
+        finally:
+            clusters.end(chosen)
     sys.stdout.flush()
     ctx.exit(ExitCode.FAILED if dishonest else ExitCode.PASSED)
+
+
+@contextlib.contextmanager
+def _without_exams(chosen: Sequence[Task]) -> Iterator[None]:
+    """Let no exam begin while tasks are proved on what an exam would share, and what is taken away afterwards.
+
+    Raises:
+        UsageError: one is under way.
+    """
+    from mlops_lab.base.errors import UsageError
+    from mlops_lab.cli.terminal import say
+    from mlops_lab.exam.sitting import go_on, under_way
+    from mlops_lab.exam.state import Store
+    from mlops_lab.tasks.clusters import KINDS
+
+    if not any(task.about.addons or KINDS[task.about.cluster].own for task in chosen):
+        yield
+        return
+    store = Store()
+    with store.no_work(say):
+        if found := store.open():
+            what = "and the proof would take away the second cluster or the add-ons that its tasks stand on"
+            raise UsageError(f"{under_way(found)}, {what}", go_on(found))
+        yield
 
 
 @click.command("render")

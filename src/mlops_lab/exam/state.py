@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -174,6 +174,14 @@ class Store:
             LabError: another command does such work.
         """
         return locking.alone(self.root / "work.lock", "the exam", lambda text: None, wait=False)
+
+    def no_work(self, say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
+        """Keep such work off while the block runs; several commands may do so at once.
+
+        Args:
+            say: is told that another command does such work, and that this one waits.
+        """
+        return locking.among_others(self.root / "work.lock", "the exam", say)
 
     def rendered(self, sitting: Sitting, seat: Seat) -> Rendered:
         """A seat's task as it was drawn; the bank may have changed since.
