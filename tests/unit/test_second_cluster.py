@@ -7,6 +7,8 @@ import io
 import itertools
 import json
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -341,6 +343,33 @@ def test_the_first_clusters_end_is_the_seconds(engine: Engine) -> None:
     second.up(Progress())
     assert down.down(Progress())[:2] == ["cluster mlops-lab-exam", "cluster mlops-lab"]
     assert engine.names() == []
+
+
+def test_the_first_clusters_end_waits_for_one_that_is_being_made(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be there afterwards, and nobody would say so."""
+    begun, go_on, create = threading.Event(), threading.Event(), kind.run
+
+    def slowly(words: list[Any], **more: Any) -> Any:
+        begun.set()
+        assert go_on.wait(10)
+        return create(words, **more)
+
+    class Telling(Progress):
+        def say(self, text: str) -> None:
+            go_on.set()
+
+    monkeypatch.setattr(kind, "run", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        making = pool.submit(second.up, Progress())
+        assert begun.wait(10)
+        ending = pool.submit(down.down, Telling())
+        ending.add_done_callback(lambda _: go_on.set())
+        making.result(20)
+        removed = ending.result(20)
+    assert engine.names() == []
+    assert removed[:2] == ["cluster mlops-lab-exam", "cluster mlops-lab"]
 
 
 def test_it_goes_by_the_first_ones_name(monkeypatch: pytest.MonkeyPatch) -> None:

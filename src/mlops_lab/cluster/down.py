@@ -33,8 +33,9 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
         if made and not found and not sure:
             record.require_engine(made, docker)
         homes.require_ours(found)
-        if second.remove(docker):
-            removed.append(f"cluster {names.second()}")
+        with second.exclusive(progress):  # one that is being made would be there afterwards
+            if second.remove(docker):
+                removed.append(f"cluster {names.second()}")
         record.forget()  # if this is interrupted, what is left counts as unfinished
         if kind.remove(docker):
             removed.append(f"cluster {names.cluster()}")

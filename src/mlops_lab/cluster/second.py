@@ -66,6 +66,15 @@ def kubeconfig_file() -> Path:
     return state() / "clusters" / f"kind-{names.second()}.kubeconfig"
 
 
+@contextlib.contextmanager
+def exclusive(progress: Progress, wait: bool = True) -> Iterator[None]:
+    """One command at a time makes it or takes it away. Who has the first cluster alone may wait for this, nobody the
+    other way round.
+    """
+    with alone(state() / f"{names.second()}.lock", "the second cluster", progress.say, wait=wait):
+        yield
+
+
 def up(progress: Progress, *, wait: bool = True, holder: Holder = EXAM) -> Second:
     """Make sure that it is there; nothing is done where it is.
 
@@ -77,7 +86,7 @@ def up(progress: Progress, *, wait: bool = True, holder: Holder = EXAM) -> Secon
         LabError: somebody else has it, there is no room, somebody else made a kind cluster of that name, or it could
             not be made; nothing unfinished is left.
     """
-    with _exclusive(progress, wait):
+    with exclusive(progress, wait):
         docker = start.ensure(progress.say)
         if there := _settled(docker, progress):
             if (has := holders.noted()) != holder:
@@ -101,7 +110,7 @@ def down(progress: Progress, holder: Holder | None = None) -> bool:
     Args:
         holder: only if it is theirs; None for whoever has it.
     """
-    with _exclusive(progress, True):
+    with exclusive(progress):
         if holder not in (None, holders.noted()):
             return False
         docker = answering() or (start.ensure(progress.say) if kubeconfig_file().exists() and find("docker") else None)
@@ -111,7 +120,7 @@ def down(progress: Progress, holder: Holder | None = None) -> bool:
 
 
 def remove(docker: Docker) -> bool:
-    """`down`, for who holds the first cluster and has the engine."""
+    """`down`, for who holds it `exclusive` and has the engine."""
     removed = any(each.ours for each in kind.nodes(docker, names.second())) and kind.remove(docker, names.second())
     forget()
     return removed
@@ -154,12 +163,6 @@ def require_own_home(there: list[Node]) -> None:
         LabError: they were.
     """
     homes.require_own_home(there, kubeconfig_file(), names.second())
-
-
-@contextlib.contextmanager
-def _exclusive(progress: Progress, wait: bool) -> Iterator[None]:
-    with alone(state() / f"{names.second()}.lock", "the second cluster", progress.say, wait=wait):
-        yield
 
 
 def _second(there: list[Node]) -> Second:
