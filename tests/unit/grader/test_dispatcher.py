@@ -209,6 +209,27 @@ def test_a_sandbox_that_can_not_be_made_is_given_back(monkeypatch: pytest.Monkey
     assert "could not be made" in it.server.handed[7].why
 
 
+def test_a_record_that_can_not_be_read_goes_once_nobody_else_can_be_at_it() -> None:
+    """It may be of another version, whose dispatcher runs beside this one during an update."""
+    it = world()
+    it.dispatcher().round()
+    it.server.back(7, "nothing was heard", over=True)
+    secret = it.kube.get("Secret", "g-7-1", JOBS)
+    it.kube.put({**secret, "data": {**secret["data"], "task.json": base64.b64encode(b'{"new": 1}').decode()}})
+    it.server.handed.update({number: Handed(number) for number in (1, 2, 3)})
+    dispatcher, there = it.dispatcher(), lambda: {each["metadata"]["name"] for each in it.kube.list("Secret", JOBS)}
+    for _ in range(20):
+        dispatcher.round()
+        it.time += 300
+    assert there() == {"g-7-1", "g-1-1", "g-2-1"} and it.kube.find("Namespace", SANDBOX)
+    assert sum("holds no task" in each for each in it.said) == 1
+    it.time += 900
+    dispatcher.round()
+    assert "g-7-1" not in there() and it.kube.find("Namespace", SANDBOX) is None
+    dispatcher.round()
+    assert there() == {"g-1-1", "g-2-1", "g-3-1"}, "its place is another's"
+
+
 def test_a_namespace_of_somebody_elses_stays() -> None:
     it = world()
     it.kube.put({"kind": "Namespace", "metadata": {"name": SANDBOX, "labels": {"whose": "others"}}})

@@ -25,6 +25,7 @@ from mlops_lab.kube.exact import delete_exactly
 ENDED = "mlops-lab/ended"  # an annotation of the Secret: why nothing more is made for it
 _ALIVE_EVERY = 30.0  # s
 _MADE_WITHIN = 300.0  # s in which all that a Job needs must have come to be
+_STRANGE_WITHIN = 3600.0  # s beyond a grading's own, until a Secret that can't be read goes
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Dispatcher:
         try:
             task, token = making.read_record(record)
         except ValueError as broken:
-            self.log(f"{name}: its Secret holds no task: {broken}")
+            self._strange(record, broken)
             return
         if _annotation(record, ENDED):
             self._clear(record, task)
@@ -105,6 +106,19 @@ class Dispatcher:
             self._make(record, task)
         elif task.in_place and not job["spec"].get("suspend"):
             self._let_in(task)
+
+    def _strange(self, record: Object, broken: ValueError) -> None:
+        """Remove a Secret that can't be read, once it is surely nobody's; the sweep removes what was made for it.
+
+        Another version's dispatcher may have made it, which reads it, or its Job may still run.
+        """
+        name = str(record["metadata"]["name"])
+        if name not in self._since:
+            self._since[name] = self.clock()
+            self.log(f"{name}: its Secret holds no task: {broken}")
+        if self.clock() - self._since[name] >= self.settings.limit_seconds + _STRANGE_WITHIN:
+            self.log(f"{name}: removed, as its Secret still holds no task")
+            delete_exactly(self.kube, record)
 
     def _let_in(self, task: Task) -> None:
         """Give a Job whose turn has come its right in the learner's namespace; there need not be one any more."""
