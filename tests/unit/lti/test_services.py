@@ -320,6 +320,32 @@ def test_a_score_that_is_refused_waits_for_the_teacher() -> None:
     assert run(scores.deliver(room.tool)) == 1
 
 
+def test_when_delivering_ends_with_an_error_nothing_is_being_sent_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the next call sends the same score beside it."""
+    room, at_work = a_class(), []
+    other = replace(COURSE, issuer="https://other.example")
+    run(people.remember(room.tool, dataclasses.replace(room.launch(), course=other)))
+    for course in (COURSE, other):
+        run(scores.send(room.tool, a_score(course=course.key)))
+
+    async def post(_: Any, score: Score) -> None:
+        at_work.append(score)
+        await asyncio.sleep(0)
+        if score.course == COURSE.key:
+            raise ConnectionError("the database is away")
+        await asyncio.sleep(0.01)
+        at_work.remove(score)
+
+    async def delivered() -> list[str]:
+        with pytest.raises(ConnectionError, match="is away"):
+            await scores.deliver(room.tool)
+        return [each.course for each in at_work]
+
+    monkeypatch.setattr(scores, "_post", post)
+    assert run(delivered()) == [COURSE.key]
+    assert [score.course for score, _ in run(scores.waiting(room.tool))] == [COURSE.key]
+
+
 def test_scores_go_in_the_order_of_their_times_and_once_each() -> None:
     room = a_class()
     for after, points in ((20, 12), (0, 5), (20, 12)):

@@ -126,7 +126,8 @@ async def deliver(tool: Tool) -> int:
     """Send what is due, the oldest first; returns how many platforms took. One caller at a time.
 
     What can't be sent now is tried again later, and what a platform refuses stays, with why: see `waiting`. Platforms
-    are sent to side by side, and of one that is away nothing more is asked until the next call.
+    are sent to side by side, and of one that is away nothing more is asked until the next call. When it ends, by an
+    error of the store, too, nothing more is being sent.
     """
     now = tool.clock.now().timestamp()
     kept = [_kept(each) for each in await tool.store.all(_SCORE)]
@@ -134,7 +135,11 @@ async def deliver(tool: Tool) -> int:
     lanes: dict[str, list[_Waiting]] = {}
     for each in sorted((one for one in kept if one.due <= now and not one.stuck), key=lambda one: one.score.at):
         lanes.setdefault(issuers.get(each.score.course, ""), []).append(each)
-    return sum(await asyncio.gather(*(_deliver(tool, lane) for lane in lanes.values())))
+    done = await asyncio.gather(*(_deliver(tool, lane) for lane in lanes.values()), return_exceptions=True)
+    for each in done:  # only when all have ended: none runs on beside those of the next call
+        if isinstance(each, BaseException):
+            raise each
+    return sum(each for each in done if isinstance(each, int))
 
 
 async def _deliver(tool: Tool, lane: Sequence[_Waiting]) -> int:
