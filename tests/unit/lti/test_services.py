@@ -210,14 +210,29 @@ def test_a_line_item_of_the_lab_is_used_and_others_are_not() -> None:
         {"id": "https://school.example/c1/items/2", "resourceId": "lab-11", "tag": "points"},
         {"id": "https://school.example/c1/items/3", "resourceId": "lab-10", "tag": "attendance"},
     ]
-    second = f"{COURSE.lineitems}&page=2"
+    second, third = f"{COURSE.lineitems}&page=2", "https://school.example/c1/items?page=3"
     room.http.answers[ASKED] = told(others, link=f'<{second}>; rel="next"')
-    room.http.answers["GET", second] = told([{"id": ITEM, "resourceId": "lab-10", "tag": "points"}])
+    room.http.answers["GET", second] = told([], link="<?page=3>; rel=next")
+    room.http.answers["GET", third] = told([{"id": ITEM, "resourceId": "lab-10", "tag": "points"}])
     for number in range(2):
         run(scores.send(room.tool, a_score(after=number)))
         assert run(scores.deliver(room.tool)) == 1
     assert room.http.count(*MADE) == 0
     assert room.http.count(*ASKED) == 1
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [("//mallory.example/", "no https address of this"), ("https://mallory.example/", "no https address of this"),
+     ("http:items", "no https address of this"), ("https://[", "which is no address")],
+)  # fmt: skip
+def test_line_items_that_lead_elsewhere_are_not_followed(link: str, said: str) -> None:
+    room = a_class()
+    room.http.answers[ASKED] = told([], link=f"<{link}>; rel=next")
+    run(scores.send(room.tool, a_score()))
+    assert run(scores.deliver(room.tool)) == 0
+    assert said in run(scores.waiting(room.tool))[0][1]
+    assert not any("mallory" in each[1] for each in room.http.asked)
 
 
 @pytest.mark.parametrize("where", [ASKED, MADE])

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urljoin
 
 import msgspec
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.lti import names, people
 from mlops_lab.classroom.lti.launch import Course, line
-from mlops_lab.classroom.lti.outward import following, parsed
+from mlops_lab.classroom.lti.outward import page_after, parsed
 from mlops_lab.classroom.lti.tool import Tool
 from mlops_lab.classroom.roster import Learner
 
@@ -82,14 +81,7 @@ async def members(tool: Tool, course: Course) -> list[Member]:
         except msgspec.ValidationError as wrong:
             raise LabError(f"the roster of {registration.title} is wrong: {wrong}", "see the platform's log") from wrong
         found |= {each.user_id: _member(each) for each in page.members if each.user_id}
-        further = following(answer.headers.get("link", ""))
-        try:
-            url = urljoin(url, further) if further else ""
-        except ValueError as broken:
-            raise LabError(
-                f"the roster of {registration.title} goes on at {further}, which is no address",
-                "see the platform's log",
-            ) from broken
+        url = page_after(answer, url, f"the roster of {registration.title}")
     for each in found.values():
         if each.active:
             await people.saw(tool, course, each.user)

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
@@ -94,6 +94,22 @@ def following(link: str) -> str:
         if any("next" in each.lower().split() for each in relations):
             return str(address)
     return ""
+
+
+def page_after(answer: Answer, url: str, what: str) -> str:
+    """The address of the page that follows an answer; empty on the last one.
+
+    Args:
+        url: what was asked; the next page may be named from there.
+
+    Raises:
+        LabError: it is no address.
+    """
+    further = following(answer.headers.get("link", ""))
+    try:
+        return urljoin(url, further) if further else ""
+    except ValueError as broken:
+        raise LabError(f"{what} goes on at {further}, which is no address", "see the platform's log") from broken
 
 
 class TornadoHttp:

@@ -19,7 +19,7 @@ import msgspec
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.lti import names, people
 from mlops_lab.classroom.lti.launch import Course
-from mlops_lab.classroom.lti.outward import Declined, following, origin, parsed
+from mlops_lab.classroom.lti.outward import Declined, origin, page_after, parsed
 from mlops_lab.classroom.lti.refused import Refused
 from mlops_lab.classroom.lti.registration import Registration, key
 from mlops_lab.classroom.lti.tool import Tool
@@ -251,7 +251,7 @@ async def _find(tool: Tool, registration: Registration, course: Course, lab: str
         for each in _read(parsed(answer, "line items"), list[_Item]):
             if each.resource_id == resource(lab) and each.tag in (TAG, None, ""):  # not all platforms heed the question
                 return _own(registration, each)
-        url = following(answer.headers.get("link", ""))
+        url = page_after(answer, url, f"the list of line items of {registration.title}")
         if not url:
             return ""
     raise LabError(f"the line items of {registration.title} do not end", f"at most {_PAGES} pages are read")
