@@ -32,6 +32,7 @@ def origin(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # as a socket does: parts between dots have 1 to 63 characters
     except ValueError:
         return ""
     if parts.scheme != "https" or not host or "@" in parts.netloc or parts.fragment:
