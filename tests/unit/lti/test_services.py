@@ -321,6 +321,17 @@ def test_a_platform_that_says_how_long_to_wait_is_not_asked_before() -> None:
         assert room.http.count(*POSTED) == count
 
 
+@pytest.mark.parametrize(("said", "until"), [("9" * 5000, 86400), ("²", 60), ("soon", 60)])
+def test_a_platform_that_says_it_strangely_is_asked_again_all_the_same(said: str, until: int) -> None:
+    room = a_class()
+    room.http.answers[POSTED] = Answer(429, {"retry-after": said}, b"")
+    run(scores.send(room.tool, a_score()))
+    for seconds, count in ((0, 1), (until - 1, 1), (2, 2)):
+        room.clock.move(seconds)
+        run(scores.deliver(room.tool))
+        assert room.http.count(*POSTED) == count
+
+
 def test_a_score_that_is_refused_waits_for_the_teacher() -> None:
     room = a_class()
     room.http.answers[POSTED] = Answer(403, {}, b"not yours")

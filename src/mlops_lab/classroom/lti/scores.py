@@ -192,7 +192,7 @@ async def _later(tool: Tool, waiting: _Waiting, trouble: LabError) -> None:
 
 def _asked_to_wait(declined: Declined) -> int:
     said = declined.answer.headers.get("retry-after", "")
-    return min(int(said), 86400) if said.isascii() and said.isdigit() else 0
+    return min(int(said[:9]), 86400) if said.isascii() and said.isdigit() else 0
 
 
 async def _post(tool: Tool, score: Score) -> None:
