@@ -431,7 +431,7 @@ def test_records_that_are_not_whole_leave_the_gradebook_as_it_was(
     assert place.at().secret("class")["key.pem"] == OTHER.pem
     renames = [line for line in kubectl.log if "RENAME" in line]
     assert "RENAME TO classroom_before" in renames[0] and "classroom_before RENAME TO classroom" in renames[1]
-    assert len(installs) == 2 and kubectl.databases["classroom"] == "old"
+    assert len(installs) == 2 and kubectl.databases == {"postgres": "", "classroom": "old"}
 
 
 @pytest.mark.parametrize("where", ["server -n mlops-lab-class --replicas=0", "RENAME", "delete secret"])
@@ -452,7 +452,7 @@ def test_a_restore_that_ends_anywhere_leaves_the_gradebook_and_a_server(
     monkeypatch.setattr(InMemory, "run", run)
     code, _, err = teach("restore", "autumn.tar", "--yes")
     assert code and not once and "going back to the gradebook that was there" in err
-    assert kubectl.databases["classroom"] == "old" and "classroom_before" not in kubectl.databases
+    assert kubectl.databases == {"postgres": "", "classroom": "old"}
     assert place.at().secret("class-ca")["ca.crt"] == "another"
     scaled = [line.rpartition("=")[2] for line in kubectl.log if line.startswith("scale")]
     assert scaled[-1] == "1" and len(installs) == 1, "the chart starts the server"
@@ -482,6 +482,18 @@ def test_a_way_back_that_is_barred_is_said_and_the_server_is_started(
     assert code == 3 and "going back did not work: the database does not answer" in err
     assert "a database classroom_before, it is the gradebook that was there" in err
     assert kubectl.databases["classroom_before"] == "old" and len(installs) == 2
+
+
+def test_what_was_read_of_a_backup_and_can_not_be_deleted_is_said(
+    installs: list[dict[str, Any]], served: Served, kubectl: InMemory, teach: Run
+) -> None:
+    teach("backup", "autumn.tar")
+    served.broken = "record 2 was changed"
+    kubectl.breaks["DROP DATABASE"] = "the database does not answer"
+    code, _, err = teach("restore", "autumn.tar", "--yes")
+    assert code == 3 and "was not restored: its records are not whole" in err
+    assert "what was read of the backup could not be deleted, the next restore does that: the database does" in err
+    assert kubectl.databases["classroom"] == "old"
 
 
 def test_a_database_of_the_teachers_own_is_not_touched(kubectl: InMemory, teach: Run) -> None:

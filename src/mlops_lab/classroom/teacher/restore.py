@@ -21,11 +21,12 @@ from mlops_lab.classroom.teacher.standing import Stand
 
 _WITHIN = 3600.0  # s for the database
 _BEFORE = "classroom_before"  # how names begin of databases that were the class's
+_RESTORED = "classroom_restored"  # a backup's, until it is the class's
 _AUTHORITY = "class-ca"
 _ENV = ("env", "PGHOST=/tmp", "PGUSER=postgres")
 _FILL = (
-    "dropdb --if-exists --force classroom_restored && createdb --owner=classroom classroom_restored && "
-    "pg_restore --exit-on-error --single-transaction --no-owner --role=classroom --dbname=classroom_restored"
+    f"dropdb --if-exists --force {_RESTORED} && createdb --owner=classroom {_RESTORED} && "
+    f"pg_restore --exit-on-error --single-transaction --no-owner --role=classroom --dbname={_RESTORED}"
 )
 
 
@@ -53,7 +54,7 @@ def put(place: Place, file: Path, progress: Progress) -> Backup:
         try:
             with progress.piece("stopping the server"):
                 _stop(place)
-            _swap(place, "classroom_restored", aside)
+            _swap(place, _RESTORED, aside)
             if not own:
                 _secrets(place, [content.secrets[name] for name in ("class", "ca") if name in content.secrets])
             _start(place, progress)
@@ -68,10 +69,11 @@ def put(place: Place, file: Path, progress: Progress) -> Backup:
                     f"run this again; if there is a database {aside}, it is the gradebook that was there",
                     worse.detail,
                 ) from failed
+            _drop(place, progress, _RESTORED, "what was read of the backup")
             if isinstance(failed, LabError):
                 raise LabError(f"{file} was not restored: {said}", failed.hint, failed.detail) from failed
             raise
-        _drop_old(place, progress)
+        _drop(place, progress, _BEFORE, "the gradebook of before")  # also what interrupted runs have left
         return content.backup
 
 
@@ -93,21 +95,21 @@ def _go_back(place: Place, aside: str, before: list[dict[str, Any]], progress: P
     try:
         if aside in _databases(place):
             _stop(place)
-            _swap(place, aside, "classroom_restored")
+            _swap(place, aside, _RESTORED)
         _secrets(place, before)
     finally:
         place.kubectl.run("scale", "deployment/server", "-n", NAMESPACE, "--replicas=1")
         _start(place, progress, check=False)
 
 
-def _drop_old(place: Place, progress: Progress) -> None:
-    """Delete the gradebooks that a proven one has replaced, also what interrupted runs have left."""
+def _drop(place: Place, progress: Progress, begin: str, what: str) -> None:
+    """Delete the databases whose names begin so: gradebooks that a proven one has replaced, or one that is not used."""
     try:
         for each in _databases(place):
-            if each.startswith(_BEFORE):
+            if each.startswith(begin):
                 _sql(place, f"DROP DATABASE IF EXISTS {each} WITH (FORCE)")
     except LabError as trouble:
-        progress.say(f"the gradebook of before could not be deleted, the next restore does that: {trouble.message}")
+        progress.say(f"{what} could not be deleted, the next restore does that: {trouble.message}")
 
 
 def _stop(place: Place) -> None:
