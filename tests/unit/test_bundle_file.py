@@ -352,6 +352,30 @@ def test_a_bundle_replaces_a_bundle_and_nothing_else(bundle: Path, tmp_path: Pat
             writing.refuse_strangers(mine)
 
 
+def test_what_an_interrupted_run_has_left_is_gone_on_with_and_nothing_else_is_overwritten(
+    lock: Path, tmp_path: Path
+) -> None:
+    file, part = tmp_path / "b.bundle", tmp_path / "b.bundle.part"
+    manifest, contents = whole(lock, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        writing.write(file, manifest, giving(contents, stop_at=member(digest_of(LAYER))), Progress())
+    left = part.read_bytes()
+    for length in (len(left), 512, 130, 20, 0):
+        part.write_bytes(left[:length])
+        writing.refuse_strangers(file)
+    part.unlink()
+    with tarfile.open(part, "w") as archive:
+        archive.add(lock, "manifest.json.txt")
+    for mine in (part.read_bytes(), b"my own"):
+        part.write_bytes(mine)
+        with pytest.raises(UsageError, match=r"b\.bundle\.part is there, and no interrupted run has left it"):
+            writing.refuse_strangers(file)
+    part.unlink()
+    os.mkfifo(part)
+    with pytest.raises(UsageError, match="no interrupted run has left it"):
+        writing.refuse_strangers(file)
+
+
 def test_a_folder_comes_out_as_it_went_in(bundle: Path, tmp_path: Path) -> None:
     found, target = Archive(bundle), tmp_path / "out"
     folders.unpack(found, found.manifest.folders["go/kind"], target)

@@ -24,10 +24,11 @@ from mlops_lab.images.bundle.meter import Meter, sized
 
 Content = Callable[[], Iterable[bytes]]
 _ENDS = bytes(2 * tarfile.BLOCKSIZE)
+_SIZE = 124  # where a member's size is in its header
 
 
 def refuse_strangers(target: Path) -> None:
-    """See that a bundle may be written there: what has the name may only be one, or what is left of one.
+    """See that a bundle may be written there: what has the name may only be one, and FILE.part what is left of one.
 
     Raises:
         UsageError: it is something else, or no folder that can be written to.
@@ -44,6 +45,12 @@ def refuse_strangers(target: Path) -> None:
             raise UsageError(
                 f"{target} is there, and it is no bundle that could be replaced", "name another file"
             ) from strange
+    part = _part(target)
+    if part.exists() and not _begun(part):
+        raise UsageError(
+            f"{part} is there, and no interrupted run has left it: while a bundle is written it has this name",
+            "name another file, or move that one",
+        )
 
 
 def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], progress: Progress) -> Manifest:
@@ -56,7 +63,7 @@ def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], pro
         LabError: there is no room, the file can't be written, or a member's content has changed; what was written stays
             for the next run.
     """
-    part = target.with_name(f"{target.name}.part")
+    part = _part(target)
     manifest = _same(part, manifest) or manifest
     heads = [_head(NAME, len(manifest.text().encode())) + _padded(manifest.text().encode())]
     heads += [_head(name, file.size) for name, file in manifest.files.items()]
@@ -88,6 +95,23 @@ def write(target: Path, manifest: Manifest, contents: Mapping[str, Content], pro
         raise _not_written(trouble, target, part) from trouble
     to_disk(target.absolute().parent)
     return manifest
+
+
+def _part(target: Path) -> Path:
+    """What a bundle is called until it is whole."""
+    return target.with_name(f"{target.name}.part")
+
+
+def _begun(part: Path) -> bool:
+    """Whether a file is the beginning of a bundle, however short: a list, of whatever size, comes first."""
+    head = _head(NAME, 0)[:_SIZE]
+    try:
+        if not part.is_file():
+            return False
+        with part.open("rb") as file:
+            return head.startswith(file.read(len(head)))
+    except OSError:
+        return False
 
 
 def _not_written(trouble: OSError, target: Path, part: Path) -> LabError:
