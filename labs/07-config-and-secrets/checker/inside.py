@@ -91,8 +91,8 @@ async def asked_inside(lab: Lab, body: Any, keys: Mapping[str, str | None]) -> d
     port = pod and target(await lab.objects.service("model"), pod)
     if not pod or not port:
         return {}
-    command = ("python3", "-c", ASK, "/proc/net", str(port), HEADER, json.dumps(body))
-    command += tuple(key or "-" for key in keys.values())
+    given = [key or "-" for key in keys.values()]
+    command = ("python3", "-c", ASK, "/proc/net", str(port), HEADER, json.dumps(body), *given)
     first = pod["spec"]["containers"][0]["name"]
 
     async def ask(name: str) -> Sequence[str]:

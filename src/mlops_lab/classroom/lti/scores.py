@@ -136,10 +136,10 @@ async def deliver(tool: Tool) -> int:
     for each in sorted((one for one in kept if one.due <= now and not one.stuck), key=lambda one: one.score.at):
         lanes.setdefault(issuers.get(each.score.course, ""), []).append(each)
     done = await asyncio.gather(*(_deliver(tool, lane) for lane in lanes.values()), return_exceptions=True)
-    for each in done:  # only when all have ended: none runs on beside those of the next call
-        if isinstance(each, BaseException):
-            raise each
-    return sum(each for each in done if isinstance(each, int))
+    for broken in done:  # only when all have ended: none runs on beside those of the next call
+        if isinstance(broken, BaseException):
+            raise broken
+    return sum(number for number in done if isinstance(number, int))
 
 
 async def _deliver(tool: Tool, lane: Sequence[_Waiting]) -> int:
