@@ -80,12 +80,14 @@ class FakeCluster:
 
     Attributes:
         trouble: is raised instead.
+        silent: seconds that it takes to tell what leads to nodes.
         putting_back: seconds that checks take to put back what they changed.
         leads: what terminals have to lead to nodes.
     """
 
     leads: Mapping[str, str] = field(default_factory=dict)
     trouble: LabError | None = None
+    silent: float = 0.0
     putting_back: float = 0.0
     watches: int = 0
     watch: Watch | None = None
@@ -122,6 +124,7 @@ class FakeCluster:
         self.watches -= 1
 
     def environment(self, exercise: Exercise) -> Mapping[str, str]:
+        time.sleep(self.silent)
         return self.leads
 
     def changed(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,26 @@ def test_what_is_no_message_ends_the_connection_and_nothing_else(at_desk: Served
         while other.socket.recv_data()[0] != websocket.ABNF.OPCODE_CLOSE:
             pass
     assert typist.said("echo ok").strip() == "ok"
+
+
+def test_while_an_engine_does_not_answer_a_terminal_waits_and_pages_do_not(at_desk: Served) -> None:
+    at_desk.begin()
+    at_desk.cluster.silent = 3.0
+    begun = time.monotonic()
+    typist = Typist(at_desk)
+    assert at_desk.ask("/").status == 200
+    assert time.monotonic() - begun < at_desk.cluster.silent
+    assert typist.said("echo ok").strip() == "ok"
+
+
+def test_a_window_that_goes_while_its_terminal_begins_is_no_trouble(
+    at_desk: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    at_desk.begin()
+    at_desk.cluster.silent = 0.5
+    Typist(at_desk).socket.close()
+    assert Typist(at_desk).said("echo ok").strip() == "ok"
+    assert caplog.records == []
 
 
 def test_with_the_desk_end_its_shells_and_all_that_they_began(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.cli.main import main
+from mlops_lab.cluster import shell
 from mlops_lab.exam import drawing, handing_in
 from mlops_lab.exam.clock import Clock
 from mlops_lab.exam.grading import Paper
@@ -195,7 +196,9 @@ def test_single_tasks_are_practised_in_their_own_time(exams: Exams) -> None:
     assert sitting.clock.limit == 60 * (3 + 6)
 
 
-def test_a_page_reads_an_exam_from_its_start_to_its_sheet(exams: Exams) -> None:
+def test_a_page_reads_an_exam_from_its_start_to_its_sheet(exams: Exams, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(shell, "to_nodes", lambda: asked.append(True) or {"PATH": "/nodes"})
     current = Current(exams)
     assert current() is None
     sitting = exams.start("cka", tasks(), minutes=24, seed=3, practice=True)
@@ -210,6 +213,8 @@ def test_a_page_reads_an_exam_from_its_start_to_its_sheet(exams: Exams) -> None:
     assert (task.flagged, task.note, task.number) == (True, "again", 2)
     assert task.text.startswith("# The ")
     assert task.kubeconfig == workspace(sitting.seats[1]) / ".lab/kubeconfig"
+    assert not asked
+    assert (task.environment, len(asked)) == ({"PATH": "/nodes"}, 1), "only a terminal asks the engine"
     assert [result.verdict for result in view.check(1)] == ["fail", "fail"]
     assert view.hints(1) == ["Hint 1."]
     stage = cast(MadeUpStage, exams.stage)

@@ -61,7 +61,7 @@ class Place(Channel, ABC):
     @property
     @abstractmethod
     def environment(self) -> Mapping[str, str]:
-        """What its terminal's shell has beside the usual; KUBECONFIG at least."""
+        """What its terminal's shell has beside the usual; KUBECONFIG at least. Asked in a thread: it takes its time."""
 
     @property
     def has_checks(self) -> bool:

@@ -53,7 +53,10 @@ class Task(Protocol):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What its shell has beside that; folders in `PATH` come first there, the usual ones after them."""
+        """What its shell has beside that; folders in `PATH` come first there, the usual ones after them.
+
+        It may take its time.
+        """
 
     @property
     def flagged(self) -> bool:

@@ -44,24 +44,33 @@ class Terminals(NamedTermManager):
             blocking_io_executor=concurrent.futures.ThreadPoolExecutor(_WRITERS, thread_name_prefix="terminal"),
         )
         self._place = place
+        self._ended = False
+
+    async def begin(self, name: str) -> None:
+        """Begin the shell of a place if there is none; pages don't wait while its environment is asked for."""
+        place = self._place(name)
+        if place is None or place.shell in self.terminals:
+            return
+        own = await asyncio.to_thread(lambda: dict(place.environment))
+        if self._ended or self._place(name) is not place or place.shell in self.terminals or place.folder is None:
+            return  # what was so before may be so no longer
+        added = {**environment(own), **self._variables}
+        self.new_named_terminal(name=place.shell, cwd=str(place.folder), extra_env=added)
 
     def get_terminal(self, term_name: Any = None) -> PtyWithClients:
-        """The shell of a place; begun if there is none.
+        """The shell of a place, which was begun.
 
         Raises:
             LookupError: there is no such place, or it has no folder yet.
         """
         place = self._place(term_name)
-        if place and place.shell in self.terminals:
-            return self.terminals[place.shell]
-        if place is None or place.folder is None:
+        if place is None:
             raise LookupError(term_name)
-        added = {**environment(dict(place.environment)), **self._variables}
-        _, made = self.new_named_terminal(name=place.shell, cwd=str(place.folder), extra_env=added)
-        return made
+        return self.terminals[place.shell]
 
     async def end(self) -> None:
         """End all shells and what they have begun."""
+        self._ended = True
         leaders = {each.ptyproc.pid for each in self.ptys_by_fd.values()}
         for number in (signal.SIGHUP, signal.SIGKILL):
             found = await asyncio.to_thread(_sessions, leaders)
@@ -81,10 +90,14 @@ class Terminal(Guarded, TermSocket):
 
     _output = "before"
 
-    def open(self, *names: str) -> None:
+    async def open(self, *names: str) -> None:  # type: ignore[override] # as tornado allows
         """Join the shell of the place that the address names, and send what it has shown before."""
+        name = "/".join(names)
+        await cast(Terminals, self.term_manager).begin(name)
+        if self.ws_connection is None:  # the window has gone meanwhile
+            return
         try:
-            super().open("/".join(names))
+            super().open(name)
         except LookupError:
             self.close(4404, "there is no folder to work in yet")
         self._output = "stdout"

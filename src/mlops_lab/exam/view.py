@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Task:
         text: Markdown.
         workspace: where its terminal begins.
         kubeconfig: for its terminal.
-        environment: what its shell has beside that.
+        leads: gives what its shell has beside that, which takes its time.
         flagged: to be looked at again.
         note: the candidate's own.
     """
@@ -43,9 +43,14 @@ class Task:
     workspace: Path
     namespace: str
     kubeconfig: Path
-    environment: Mapping[str, str] = field(default_factory=dict)
+    leads: Callable[[], Mapping[str, str]]
     flagged: bool = False
     note: str = ""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What its shell has beside that, as of now."""
+        return self.leads()
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class View:
         self._submitting = threading.Lock()
         first = self._sitting()
         self.name, self.practice = first.exam, first.practice
-        self._environment = {} if first.phase in _OVER else shell.to_nodes()
+        self._leads: Callable[[], Mapping[str, str]] = dict if first.phase in _OVER else shell.to_nodes
         self._texts = {} if first.phase in _OVER else {seat.number: exams.text(first, seat) for seat in first.seats}
 
     def tasks(self) -> Sequence[Task]:
@@ -172,7 +177,7 @@ class View:
         folder = workspace(seat)
         return Task(
             seat.number, seat.title, seat.weight, seat.minutes, seat.domain, self._texts.get(seat.number, ""), folder,
-            seat.namespace, folder / ".lab" / "kubeconfig", self._environment, seat.flagged, seat.note,
+            seat.namespace, folder / ".lab" / "kubeconfig", self._leads, seat.flagged, seat.note,
         )  # fmt: skip
 
 
