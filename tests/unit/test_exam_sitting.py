@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -21,6 +22,7 @@ from mlops_lab.exam.clock import Clock, Now, now
 from mlops_lab.exam.sheet import Sheet
 from mlops_lab.exam.stage import Clusters
 from mlops_lab.exam.state import Store, workspace
+from mlops_lab.exam.view import View
 from mlops_lab.tasks.clusters import KINDS
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.task import NODES, Task
@@ -589,6 +591,32 @@ def test_only_while_practising_are_there_checks_hints_and_resets(table: Table) -
     ):
         with pytest.raises(UsageError, match="before its end"):
             what()
+
+
+def test_once_it_is_handed_in_nothing_is_practised_and_no_clock_goes_on(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = table.start(practice=True)
+    known = practice.checks(table.exams, before, 1)
+    with monkeypatch.context() as patched, pytest.raises(LabError, match="the disk is full"):
+        patched.setattr(handing_in, "sheet", Mock(side_effect=LabError("the disk is full", "make room")))
+        table.hand_in()
+    sitting, table.stage.checked = table.exams.store.load(1), []
+    table.time.pass_(60)
+    for what in (
+        lambda: practice.check(table.exams, sitting, 1, known),
+        lambda: practice.check(table.exams, before, 1, known),  # handed in since it was read
+        lambda: practice.hint(table.exams, sitting, 1),
+        lambda: practice.reset(table.exams, sitting, 1),
+        lambda: View(1, table.exams).check(1),
+    ):
+        with pytest.raises(UsageError, match="is handed in, and not graded yet") as refused:
+            what()
+        assert "lab exam submit" in refused.value.hint
+    assert (table.exams.store.load(1), table.stage.checked) == (sitting, [])
+    table.hand_in()
+    with pytest.raises(UsageError, match="is over"):
+        View(1, table.exams).check(1)
 
 
 def test_practising(table: Table) -> None:

@@ -10,7 +10,7 @@ from mlops_lab.checks.report import earned
 from mlops_lab.checks.verdicts import Result, Verdict
 from mlops_lab.exam import grading
 from mlops_lab.exam.clock import spelled
-from mlops_lab.exam.sitting import Exams
+from mlops_lab.exam.sitting import Exams, go_on, under_way
 from mlops_lab.exam.state import Seat, Sitting, workspace
 from mlops_lab.labs.checker import checks as checks_of
 from mlops_lab.labs.hints import hints
@@ -19,13 +19,15 @@ from mlops_lab.labs.rows import Rows
 
 
 def only(sitting: Sitting, what: str) -> None:
-    """See that an exam is for practice.
+    """See that an exam is for practice, and under way.
 
     Raises:
         UsageError: it is not.
     """
     if not sitting.practice:
         raise UsageError(f"an exam has no {what} before its end", "practise: lab exam start EXAM --practice")
+    if sitting.phase != "running":
+        raise UsageError(under_way(sitting), go_on(sitting))
 
 
 def checks(exams: Exams, sitting: Sitting, number: int) -> list[Check]:
@@ -39,25 +41,26 @@ def check(
     """Check a task now; the time of checks that end in an error is given back, as far as it counted.
 
     Raises:
-        UsageError: the exam is not for practice, or has no such task.
+        UsageError: the exam is not for practice or not under way, or has no such task.
         LabError: another command works on the exam.
     """
     only(sitting, "checks")
     seat = sitting.seat(number)
     each = grading.Paper(seat, exams.store.rendered(sitting, seat), known)
-    with exams.store.change(sitting.number) as changed:
-        changed.clock.look(exams.moment(), down=changed.clock.stands)
-        used, given = changed.clock.used, changed.clock.given
-    with exams.store.work():
+    with exams.store.work():  # so long nobody hands it in
+        with exams.store.change(sitting.number) as changed:
+            only(changed, "checks")
+            changed.clock.look(exams.moment(), down=changed.clock.stands)
+            used, given = changed.clock.used, changed.clock.given
         results = grading.checked(exams.stage, each, listener=listener)
-    lost = any(result.verdict is Verdict.ERROR for result in results)
-    down = lost and bool(exams.stage.trouble())
-    with exams.store.change(sitting.number) as changed:
-        changed.seat(number).checked = earned(results)
-        if lost:
-            changed.clock.look(exams.moment(), down=down)
-            changed.clock.give_back(max(changed.clock.used - used, 0.0))
-            exams.say(f"the environment had a problem; {spelled(changed.clock.given - given)} are given back")
+        lost = any(result.verdict is Verdict.ERROR for result in results)
+        down = lost and bool(exams.stage.trouble())
+        with exams.store.change(sitting.number) as changed:
+            changed.seat(number).checked = earned(results)
+            if lost:
+                changed.clock.look(exams.moment(), down=down)
+                changed.clock.give_back(max(changed.clock.used - used, 0.0))
+                exams.say(f"the environment had a problem; {spelled(changed.clock.given - given)} are given back")
     return results
 
 
@@ -65,7 +68,7 @@ def hint(exams: Exams, sitting: Sitting, number: int) -> list[str]:
     """All hints of a task that were taken, with one more.
 
     Raises:
-        UsageError: the exam is not for practice, or has no such task.
+        UsageError: the exam is not for practice or not under way, or has no such task.
     """
     only(sitting, "hints")
     tiers = hints(exams.store.rendered(sitting, sitting.seat(number)))
@@ -79,7 +82,7 @@ def reset(exams: Exams, sitting: Sitting, number: int) -> Seat:
     """Make a task as it was in the beginning; where the dated copy of its workspace is, is said before.
 
     Raises:
-        UsageError: the exam is not for practice, or has no such task.
+        UsageError: the exam is not for practice or not under way, or has no such task.
         LabError: another command works on the exam, or something does not go.
     """
     only(sitting, "reset, as a real one,")

@@ -336,18 +336,22 @@ class Exams:
 
 
 def under_way(sitting: Sitting) -> str:
-    """Which exam is under way and how far it is, in words."""
+    """How far an exam is, in words."""
     how = {
         "preparing": "is being made",
         "running": f"is under way, {spelled(sitting.clock.left)} were left at the last look",
         "grading": "is handed in, and not graded yet",
         "clearing": "is graded, and not cleared away yet",
+        "ended": "is over",
+        "stopped": "was given up",
     }
     return f"exam {sitting.number} ({sitting.exam}) {how[sitting.phase]}"
 
 
 def go_on(sitting: Sitting) -> str:
-    """What to do with an exam that is under way."""
+    """What to do with an exam, or after it."""
+    if sitting.phase in ("ended", "stopped"):
+        return "begin another one: lab exam start cka, ckad or mlops"
     if sitting.phase in ("grading", "clearing"):
         return "go on with that: lab exam submit"
     return "go on with it: lab exam resume; hand it in: lab exam submit; give it up: lab exam stop"
