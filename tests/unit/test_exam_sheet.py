@@ -245,3 +245,17 @@ def test_a_page_reads_an_exam_from_its_start_to_its_sheet(exams: Exams, monkeypa
     after.submit()
     assert after.kept is not None
     assert (after.kept / other.seats[0].slug / "notes.txt").is_file()
+
+
+def test_that_a_sheet_is_damaged_or_gone_is_told_and_no_exam_that_is_not_graded(exams: Exams) -> None:
+    exams.start("cka", tasks(), minutes=24, seed=3)
+    view = Current(exams)()
+    assert view is not None
+    view.submit()
+    file = exams.store.folder(1) / "sheet.json"
+    file.write_text("{")
+    with pytest.raises(LabError, match="the sheet of exam 1 is damaged"):
+        view.sheet()
+    file.unlink()
+    with pytest.raises(LabError, match="its sheet is gone"):
+        view.sheet()

@@ -187,4 +187,8 @@ class Sitting(Protocol):
         """Is all of it taken away?"""
 
     def sheet(self) -> Sheet | None:
-        """The score sheet; None until it is graded."""
+        """The score sheet; None until it is graded.
+
+        Raises:
+            LabError: it is damaged.
+        """

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlops_lab.base.errors import LabError, UsageError
+from mlops_lab.base.errors import UsageError
 from mlops_lab.checks.verdicts import Result
 from mlops_lab.cluster import shell
 from mlops_lab.exam import handing_in, practice
@@ -165,10 +165,16 @@ class View:
         return self._sitting().phase in _OVER
 
     def sheet(self) -> Scores | None:
-        """The score sheet; None until it is graded."""
+        """The score sheet; None until it is graded.
+
+        Raises:
+            LabError: it is damaged, or it was graded and is gone.
+        """
         try:
             return _scores(handing_in.sheet_of(self._exams.store, self.number))
-        except LabError:
+        except UsageError:
+            if self.ended():
+                raise
             return None
 
     def _sitting(self) -> Sitting:
