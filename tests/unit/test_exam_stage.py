@@ -174,6 +174,17 @@ def test_what_does_not_go_keeps_nothing_else_from_going(tmp_path: Path, monkeypa
     assert gone == ["asked", "cluster"]
 
 
+def test_for_tasks_that_are_lost_the_clusters_go_that_are_an_exams_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone: list[str] = []
+    for kind in (MAIN, NODES):
+        ending = Kind(lambda: None, lambda: None, lambda kind=kind: gone.append(kind), own=kind == NODES)  # type: ignore[misc, arg-type, return-value]
+        monkeypatch.setitem(KINDS, kind, ending)
+    Clusters().end([])
+    assert gone == []
+    Clusters().end([], lost=True)
+    assert gone == [NODES]
+
+
 def test_the_second_cluster_of_a_lab_is_no_exams(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exam's may have been deleted, and a lab has one since: nothing of a task is to be broken there."""
     asked: list[Any] = []

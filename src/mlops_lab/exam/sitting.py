@@ -225,6 +225,7 @@ class Exams:
                 every.append((seat, self.store.rendered(sitting, seat)))
             except LabError as lost:
                 left.append(f"task {seat.number}: {lost.message}")
+        without = bool(left)
         # What was broken on a cluster of the exam's own needs no mending: all of it goes.
         known = [entry for entry in every if not self.stage.goes(entry[1].task)]
         silent: list[str] = []
@@ -236,7 +237,7 @@ class Exams:
                 raise LabError(trouble.message, hint, trouble.detail) from trouble
             there, silent = False, [f"all that is on the cluster, which does not answer ({trouble.message})"]
         if not there:  # what stood on it is gone with it, or is left
-            self._end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)], silent)
+            self._end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)], silent, lost=without)
             return self._kept(silent), silent
 
         def gone(entry: tuple[Seat, Rendered]) -> None:
@@ -247,13 +248,17 @@ class Exams:
 
         side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in known])
         stay = left and not leave  # the next try needs what these stand on
-        self._end([each.task for _, each in every if not stay or self.stage.goes(each.task)], left)
+        self._end([each.task for _, each in every if not stay or self.stage.goes(each.task)], left, lost=without)
         return self._kept(left), left
 
-    def _end(self, tasks: Sequence[Task], left: list[str]) -> None:
-        """Take away what was made for these tasks; what of that does not go is added to what is left."""
+    def _end(self, tasks: Sequence[Task], left: list[str], *, lost: bool) -> None:
+        """Take away what was made for these tasks; what of that does not go is added to what is left.
+
+        Args:
+            lost: there are others, of which nothing is known any more.
+        """
         try:
-            self.stage.end(tasks)
+            self.stage.end(tasks, lost=lost)
         except LabError as trouble:
             left.append(f"{trouble.brief} (next: {trouble.hint})")
 

@@ -68,8 +68,12 @@ class Stage(Protocol):
     def goes(self, task: Task) -> bool:
         """Does the task stand on a cluster that `end` takes away, with all that is there?"""
 
-    def end(self, tasks: Sequence[Task]) -> None:
-        """Take away the clusters and add-ons that were made for these tasks."""
+    def end(self, tasks: Sequence[Task], *, lost: bool = False) -> None:
+        """Take away the clusters and add-ons that were made for these tasks.
+
+        Args:
+            lost: and all clusters that are an exam's own: which they were made for can't be told any more.
+        """
 
     def check(
         self, rendered: Rendered, checks: Sequence[Check], workspace: Path, listener: Rows | None = None
@@ -156,8 +160,8 @@ class Clusters:
     def goes(self, task: Task) -> bool:
         return KINDS[task.about.cluster].own
 
-    def end(self, tasks: Sequence[Task]) -> None:
-        clusters.end(tasks)
+    def end(self, tasks: Sequence[Task], *, lost: bool = False) -> None:
+        clusters.end(tasks, lost=lost)
         self._places.clear()
 
     def check(

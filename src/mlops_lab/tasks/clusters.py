@@ -114,15 +114,19 @@ def make(tasks: Iterable[Task]) -> dict[str, Place]:
     return places
 
 
-def end(tasks: Iterable[Task]) -> None:
+def end(tasks: Iterable[Task], *, lost: bool = False) -> None:
     """Take away the clusters and the add-ons that were made for tasks; safe to repeat.
+
+    Args:
+        lost: there were other tasks, which are not known any more, so all clusters that are an exam's own go.
 
     Raises:
         LabError: something does not go; all else has gone nevertheless.
     """
     wanted = list(tasks)
     addons = dict.fromkeys(name for task in wanted for name in task.about.addons)
-    kinds = dict.fromkeys(task.about.cluster for task in wanted)
+    own = [kind for kind, about in KINDS.items() if lost and about.own]
+    kinds = dict.fromkeys([*(task.about.cluster for task in wanted), *own])
     stay: list[LabError] = []
     for go in (*(ADDONS[addon].down for addon in addons), *(KINDS[kind].end for kind in kinds)):
         try:
