@@ -23,6 +23,7 @@ from mlops_lab.exam.sheet import Sheet
 from mlops_lab.exam.stage import Clusters
 from mlops_lab.exam.state import Store, workspace
 from mlops_lab.exam.view import View
+from mlops_lab.labs.running import Interrupted
 from mlops_lab.tasks.clusters import KINDS
 from mlops_lab.tasks.rendering import Rendered
 from mlops_lab.tasks.task import NODES, Task
@@ -665,6 +666,28 @@ def test_the_time_of_checks_in_error_is_given_back(table: Table, monkeypatch: py
     practice.check(table.exams, sitting, 1, known)
     assert table.exams.look().left == MINUTES * 60 - 90
     assert "0:01:30 are given back" in table.said[-1]
+
+
+def test_the_time_of_checks_in_error_is_given_back_also_where_the_rest_is_interrupted(
+    table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting = table.start(practice=True)
+    table.stage.errors = {f"{sitting.seats[0].task}/first": 1}
+    known, check = practice.checks(table.exams, sitting, 1), table.stage.check
+
+    def slow(*given: Any) -> Any:
+        table.time.pass_(90)
+        raise Interrupted([*check(*given)[:1], replace(check(*given)[1], verdict=Verdict.WAITING)])
+
+    monkeypatch.setattr(table.stage, "check", slow)
+    with pytest.raises(Interrupted):
+        practice.check(table.exams, sitting, 1, known)
+    look = table.exams.look()
+    assert (look.left, look.sitting.seats[0].checked) == (MINUTES * 60, None)
+    assert "0:01:30 are given back" in table.said[-1]
+    with pytest.raises(Interrupted):
+        practice.check(table.exams, sitting, 1, known)
+    assert table.exams.look().left == MINUTES * 60 - 90, "none ended in an error"
 
 
 def test_while_the_clock_stands_the_time_of_checks_in_error_is_given_back_once(

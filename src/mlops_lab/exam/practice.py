@@ -16,6 +16,7 @@ from mlops_lab.labs.checker import checks as checks_of
 from mlops_lab.labs.hints import hints
 from mlops_lab.labs.keeping import keep
 from mlops_lab.labs.rows import Rows
+from mlops_lab.labs.running import Interrupted
 
 
 def only(sitting: Sitting, what: str) -> None:
@@ -43,6 +44,7 @@ def check(
     Raises:
         UsageError: the exam is not for practice or not under way, or has no such task.
         LabError: another command works on the exam.
+        Interrupted: Ctrl-C or SIGTERM came first; what the checks in error took until then is given back all the same.
     """
     only(sitting, "checks")
     seat = sitting.seat(number)
@@ -52,15 +54,22 @@ def check(
             only(changed, "checks")
             changed.clock.look(exams.moment(), down=changed.clock.stands)
             used, given = changed.clock.used, changed.clock.given
-        results = grading.checked(exams.stage, each, listener=listener)
+        interrupted: Interrupted | None = None
+        try:
+            results = grading.checked(exams.stage, each, listener=listener)
+        except Interrupted as early:
+            results, interrupted = early.results, early
         lost = any(result.verdict is Verdict.ERROR for result in results)
         down = lost and bool(exams.stage.trouble())
         with exams.store.change(sitting.number) as changed:
-            changed.seat(number).checked = earned(results)
+            if not interrupted:
+                changed.seat(number).checked = earned(results)
             if lost:
                 changed.clock.look(exams.moment(), down=down)
                 changed.clock.give_back(max(changed.clock.used - used, 0.0))
                 exams.say(f"the environment had a problem; {spelled(changed.clock.given - given)} are given back")
+    if interrupted:
+        raise interrupted
     return results
 
 
