@@ -12,6 +12,7 @@ from mlops_lab.cluster import second
 from mlops_lab.cluster.holder import EXAM
 from mlops_lab.exam.stage import Clusters
 from mlops_lab.kube.client import Kube
+from mlops_lab.tasks import clusters
 from mlops_lab.tasks.clusters import ADDONS, KINDS, Addon, Kind, nodes_place
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import Rendered, render
@@ -185,10 +186,27 @@ def test_for_tasks_that_are_lost_the_clusters_go_that_are_an_exams_own(monkeypat
     assert gone == [NODES]
 
 
-def test_the_second_cluster_of_a_lab_is_no_exams(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_cluster_of_a_lab_is_no_exams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exam's may have been deleted, and a lab has one since: nothing of a task is to be broken there."""
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path))
     asked: list[Any] = []
     monkeypatch.setattr(second, "found", lambda holder=None: asked.append(holder))
     with pytest.raises(LabError, match="the exam's second cluster is not there"):
         nodes_place()
     assert asked == [EXAM]
+
+
+def test_of_an_engine_that_does_not_answer_nobody_says_that_the_second_cluster_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is a resume advised, which could not make it."""
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path))
+    for module in (second, clusters):
+        monkeypatch.setattr(module, "answering", lambda: None)
+    with pytest.raises(LabError, match="the exam's second cluster is not there"):
+        nodes_place()
+    second.kubeconfig_file().parent.mkdir(parents=True)
+    second.kubeconfig_file().touch()
+    with pytest.raises(LabError, match="the engine that runs the exam's second cluster does not answer") as raised:
+        nodes_place()
+    assert "lab status" in raised.value.hint

@@ -9,6 +9,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import names, second, shell, traefik
 from mlops_lab.cluster.holder import EXAM
+from mlops_lab.engine.docker import answering
 from mlops_lab.kube.connection import connect
 from mlops_lab.labs.target import target
 from mlops_lab.tasks.place import Place
@@ -29,10 +30,12 @@ def nodes_place() -> Place:
     """The second cluster as it is there, whether it answers or not: its nodes and its control plane may be broken.
 
     Raises:
-        LabError: there is none, or it is a lab's.
+        LabError: there is none, or it is a lab's; or nobody can tell, as the engine does not answer.
     """
     found = second.found(EXAM)
     if found is None:
+        if second.kubeconfig_file().exists() and answering() is None:
+            raise LabError("the engine that runs the exam's second cluster does not answer", "see: lab status")
         raise LabError("the exam's second cluster is not there", "make it again: lab exam resume")
     return _nodes(found)
 
