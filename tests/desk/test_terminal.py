@@ -117,13 +117,16 @@ def test_a_shell_that_has_ended_is_followed_by_another(at_desk: Served, typist: 
     assert Typist(at_desk).said("echo [$X]").strip() == "[]"
 
 
-def test_what_is_no_message_ends_the_connection_and_nothing_else(at_desk: Served, typist: Typist) -> None:
-    for message in ("", "{", "[]", "1", '["set_size", "a", 1]', '["set_size"]', '["stdin"]'):
+def test_what_is_no_message_ends_the_connection_and_nothing_else(
+    at_desk: Served, typist: Typist, caplog: pytest.LogCaptureFixture
+) -> None:
+    for message in ("", "{", "[]", "1", '["set_size", "a", 1]', '["set_size", 1e999, 3]', '["set_size"]', '["stdin"]'):
         other = Typist(at_desk)
         other.socket.send(message)
         while other.socket.recv_data()[0] != websocket.ABNF.OPCODE_CLOSE:
             pass
     assert typist.said("echo ok").strip() == "ok"
+    assert caplog.records == []
 
 
 def test_while_an_engine_does_not_answer_a_terminal_waits_and_pages_do_not(at_desk: Served) -> None:

@@ -122,7 +122,7 @@ class Terminal(Guarded, TermSocket):
             elif kind == "stdin":
                 with contextlib.suppress(OSError):  # it has ended meanwhile
                     await self.stdin_to_ptyproc(str(values[0]))
-        except (ValueError, TypeError, IndexError):
+        except (ValueError, TypeError, IndexError, OverflowError):
             self.close(1003, "that is no message of a terminal")
 
     def send_json_message(self, content: Any) -> None:
