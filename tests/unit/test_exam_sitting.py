@@ -764,6 +764,18 @@ def test_a_note_that_is_not_utf_8_is_refused_and_nothing_is_lost(table: Table) -
     assert table.exams.look().sitting.seats[1].note == "größer"
 
 
+def test_what_an_exam_has_left_whose_file_was_deleted_counts_for_no_other(table: Table) -> None:
+    sitting = table.start()
+    table.solve(sitting)
+    assert table.hand_in().score == 100
+    store = table.exams.store
+    (store.folder(1) / "sitting.json").unlink()
+    assert table.start().number == 2
+    assert table.hand_in().score == 0
+    shutil.rmtree(store.folder(2))
+    assert (store.numbers(), table.start().number) == ([], 2), "nothing of it is left"
+
+
 def test_there_was_no_such_exam(table: Table) -> None:
     with pytest.raises(UsageError, match="there was no exam 9"):
         handing_in.sheet_of(Store(), 9)

@@ -90,7 +90,7 @@ class Exams:
         with self.store.work():
             if found := self.store.open():  # made by another command meanwhile
                 raise UsageError(under_way(found), go_on(found))
-            number = max(self.store.numbers(), default=0) + 1
+            number = self.store.unused()
             cluster = self.stage.identity()
             self.stage.installed([known[seat.task] for seat in seats])
             self._empty()

@@ -128,6 +128,13 @@ class Store:
         """Of all sittings that there were, the oldest first."""
         return sorted(int(file.parent.name) for file in self.root.glob(f"*/{_FILE}") if file.parent.name.isdecimal())
 
+    def unused(self) -> int:
+        """The number of the next sitting: more than that of any folder that has more than rendered tasks, such as the
+        results of a sitting whose file was deleted.
+        """
+        kept = [each.parent.name for each in self.root.glob("*/*") if each.name != _TASKS]
+        return max((int(name) for name in kept if name.isdecimal()), default=0) + 1
+
     def folder(self, number: int) -> Path:
         """The folder of a sitting."""
         return self.root / f"{number:04}"
