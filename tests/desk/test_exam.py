@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import websocket
 
 from mlops_lab.base.errors import LabError
-from tests.desk.made_up import EVIL, FakeSitting, Served, until
+from tests.desk.made_up import EVIL, FakeSitting, Served, lives, until
 
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock is looked at often."""
+    """The clock is looked at often, and whether an exam is over."""
     monkeypatch.setattr("mlops_lab.desk.exam._EVERY", 0.05)
+    monkeypatch.setattr("mlops_lab.desk.terminals._EVERY", 0.05)
 
 
 @pytest.fixture
@@ -67,6 +69,27 @@ def test_the_terminal_is_in_the_tasks_workspace(at_desk: Served, sitting: FakeSi
     typist.said("X=of-the-first")
     at_desk.sitting[0] = FakeSitting(at_desk.root)
     assert Typist(at_desk, "/terminal/exam/1").said("echo [$X]").strip() == "[]"
+
+
+@pytest.mark.parametrize("how", ["graded", "gone"])
+def test_the_terminals_of_its_tasks_end_with_an_exam(at_desk: Served, sitting: FakeSitting, how: str) -> None:
+    from tests.desk.test_terminal import Typist
+
+    at_desk.begin()
+    lab = Typist(at_desk)
+    lab.said("X=kept")
+    typist = Typist(at_desk, "/terminal/exam/1")
+    shell = int(typist.said("echo $$"))
+    other = int(Typist(at_desk, "/terminal/exam/2").said("(trap '' HUP; exec sleep 604) & echo $!").split()[-1])
+    if how == "graded":
+        sitting.graded = True
+    else:
+        at_desk.sitting.clear()
+    until(lambda: not lives(shell) and not lives(other))
+    again = at_desk.socket("/terminal/exam/1")
+    kind, data = again.recv_data()
+    assert (kind, int.from_bytes(data[:2])) == (websocket.ABNF.OPCODE_CLOSE, 4404)
+    assert lab.said("echo $X").strip() == "kept"
 
 
 def test_in_an_exam_there_are_no_checks_and_no_hints(at_desk: Served, sitting: FakeSitting) -> None:

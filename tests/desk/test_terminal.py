@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from mlops_lab.desk import terminals
 from tests.desk.made_up import Served, lives, served, until
 
 
@@ -147,6 +148,31 @@ def test_a_window_that_goes_while_its_terminal_begins_is_no_trouble(
     Typist(at_desk).socket.close()
     assert Typist(at_desk).said("echo ok").strip() == "ok"
     assert caplog.records == []
+
+
+def test_with_the_desk_ends_what_a_shell_began_that_has_ended_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_lab.desk.terminals._EVERY", 0.05)
+    with served(tmp_path) as desk:
+        desk.begin()
+        typist = Typist(desk)
+        typist.said("(trap '' HUP; exec sleep 603) <>/dev/null >&0 2>&0 & echo $! >child")
+        pid = int((desk.root / "work" / "04-deploy" / "child").read_text())
+        typist.type("exit\r")
+        with pytest.raises((AssertionError, websocket.WebSocketConnectionClosedException)):
+            typist.until("never")
+        assert Typist(desk).said("echo ok").strip() == "ok"
+        assert lives(pid), "it is the learner's, and goes on so long"
+    assert not lives(pid)
+
+
+def test_a_session_without_processes_is_forgotten_and_one_of_its_number_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(terminals, "_all", lambda: [1, 20, 31])
+    monkeypatch.setattr(terminals, "_session", {1: 1, 20: 20, 31: 30}.get)
+    assert terminals._empty({10, 20, 30}) == {10, 20}
 
 
 def test_with_the_desk_end_its_shells_and_all_that_they_began(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ class Exam(Channel):
         self.sitting, self.number = sitting, number
         self.tasks = {task.number: TaskPlace(self, task) for task in sitting.tasks()}
         self.trouble: LabError | None = None  # of the last grading
-        self.graded = False
+        self.graded = self.gone = False
         self._unseen: LabError | None = None  # of the last look
         self._not_before = 0.0
         self._faults = Faults()
@@ -47,6 +47,11 @@ class Exam(Channel):
     def grading(self) -> bool:
         """Is it being graded now?"""
         return self._grading is not None and not self._grading.done()
+
+    @property
+    def over(self) -> bool:
+        """Is it graded, or no longer the exam that there is?"""
+        return self.graded or self.gone
 
     async def left(self) -> float:
         """Seconds until the end."""
@@ -133,6 +138,7 @@ class Current:
             found = new = None
         if found is not before:
             if self.known:
+                self.known.gone = True
                 self.known.tell({"kind": "gone"})
             self._count += 1
             self.known = new
@@ -167,8 +173,13 @@ class TaskPlace(Place):
 
     @property
     def folder(self) -> Path | None:
-        """The task's workspace."""
-        return self.task.workspace if self.task.workspace.is_dir() else None
+        """The task's workspace, until the exam is over."""
+        return self.task.workspace if not self.over and self.task.workspace.is_dir() else None
+
+    @property
+    def over(self) -> bool:
+        """With the exam."""
+        return self.exam.over
 
     @property
     def environment(self) -> Mapping[str, str]:

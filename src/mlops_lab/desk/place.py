@@ -64,6 +64,11 @@ class Place(Channel, ABC):
         """What its terminal's shell has beside the usual; KUBECONFIG at least. Asked in a thread: it takes its time."""
 
     @property
+    def over(self) -> bool:
+        """Is its work over for good? Its terminal ends then."""
+        return False
+
+    @property
     def has_checks(self) -> bool:
         """Does it show verdicts?"""
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import socket
@@ -71,12 +72,14 @@ async def serving(desk: Desk, port: int, say: Callable[[str], None] = lambda tex
     pages.prepare()
     server.add_sockets(sockets)
     desk.begin()
+    following = asyncio.create_task(terminals.follow())
     try:
         yield f"http://127.0.0.1:{port}/?token={guard.token}"
     finally:
         server.stop()
         if at_work := desk.at_work():
             say(f"the desk ends as soon as this is done: {'; '.join(at_work)}")
+        following.cancel()
         await terminals.end()
         await desk.end()
         await server.close_all_connections()

@@ -1,4 +1,6 @@
-"""Shells on pseudo-terminals, one for each place: all windows of it see the same, and its processes end with us."""
+"""Shells on pseudo-terminals, one for each place, of which all windows see the same. They and what they have begun end
+with the work that they are for, at the latest with us.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +28,7 @@ from mlops_lab.desk.place import Place
 
 _SETTINGS = Path(__file__).parent / "shell"
 _LARGEST = 1000  # rows or columns
+_EVERY = 5.0  # s between two looks at whose work is over
 _WITHIN = 2.0  # s that the processes of a shell get to end
 _WRITERS = 16  # a program that does not read what is typed holds up one of these
 
@@ -44,6 +47,7 @@ class Terminals(NamedTermManager):
             blocking_io_executor=concurrent.futures.ThreadPoolExecutor(_WRITERS, thread_name_prefix="terminal"),
         )
         self._place = place
+        self._leaders: dict[int, Place] = {}  # of the sessions that may have processes
         self._ended = False
 
     async def begin(self, name: str) -> None:
@@ -55,7 +59,8 @@ class Terminals(NamedTermManager):
         if self._ended or self._place(name) is not place or place.shell in self.terminals or place.folder is None:
             return  # what was so before may be so no longer
         added = {**environment(own), **self._variables}
-        self.new_named_terminal(name=place.shell, cwd=str(place.folder), extra_env=added)
+        _, made = self.new_named_terminal(name=place.shell, cwd=str(place.folder), extra_env=added)
+        self._leaders[made.ptyproc.pid] = place
 
     def get_terminal(self, term_name: Any = None) -> PtyWithClients:
         """The shell of a place, which was begun.
@@ -68,10 +73,26 @@ class Terminals(NamedTermManager):
             raise LookupError(term_name)
         return self.terminals[place.shell]
 
+    async def follow(self) -> None:
+        """End the shells of places whose work is over, and what they have begun; until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            await self._end_those(lambda place: place.over)
+
     async def end(self) -> None:
         """End all shells and what they have begun."""
         self._ended = True
-        leaders = {each.ptyproc.pid for each in self.ptys_by_fd.values()}
+        await self._end_those(lambda place: True)
+        await self.shutdown()
+        self.blocking_io_executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _end_those(self, wanted: Callable[[Place], bool]) -> None:
+        exited = set(self._leaders) - {each.ptyproc.pid for each in self.ptys_by_fd.values()}
+        for pid in await asyncio.to_thread(_empty, exited) if exited else ():
+            del self._leaders[pid]  # another session may get the number
+        leaders = {pid for pid, place in self._leaders.items() if wanted(place)}
+        if not leaders:
+            return
         for number in (signal.SIGHUP, signal.SIGKILL):
             found = await asyncio.to_thread(_sessions, leaders)
             _signal(found, number)
@@ -81,8 +102,8 @@ class Terminals(NamedTermManager):
                 for each in list(self.ptys_by_fd.values()):
                     each.ptyproc.isalive()  # takes the exit code of one that has ended
                 await asyncio.sleep(0.02)
-        await self.shutdown()
-        self.blocking_io_executor.shutdown(wait=False, cancel_futures=True)
+        for pid in leaders:
+            del self._leaders[pid]
 
 
 class Terminal(Guarded, TermSocket):
@@ -168,6 +189,13 @@ def environment(own: dict[str, str]) -> dict[str, str]:
 def _sessions(leaders: set[int]) -> set[int]:
     """All processes of these sessions, the leaders too."""
     return {each for each in _all() if _session(each) in leaders}
+
+
+def _empty(exited: set[int]) -> set[int]:
+    """Those of these sessions, whose leaders have ended, that have no process any more."""
+    there = set(_all())
+    others = exited & there  # a new process has got the number
+    return others | (exited - {_session(pid) for pid in there})
 
 
 def _all() -> list[int]:
