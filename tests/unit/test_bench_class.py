@@ -440,12 +440,38 @@ def test_all_nodes_have_to_be_ready(bench: Any) -> None:
 # The parts
 
 
-def test_no_class_is_measured_unless_it_is_asked_for(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def itself(bench: Any) -> Any:
+    """`scripts/bench`."""
     from importlib.machinery import SourceFileLoader
 
     loader = SourceFileLoader("bench_itself", str(project() / "scripts" / "bench"))
-    itself = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_itself", loader))  # type: ignore[arg-type]
-    loader.exec_module(itself)
+    found = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_itself", loader))  # type: ignore[arg-type]
+    loader.exec_module(found)
+    return found
+
+
+def test_nothing_of_lab_up_against_kind_stays(itself: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from mlops_lab.engine import start
+    from mlops_lab.images.recipes import kind
+
+    config, temporary, used = tmp_path / "kind" / "config.yaml", tmp_path / "temporary", []
+    for folder in (config.parent, temporary):
+        folder.mkdir()
+    config.write_text("nodes: 3")
+    monkeypatch.setattr("mlops_lab.base.paths.cache", lambda: tmp_path)
+    monkeypatch.setattr(start, "ensure", lambda _: None)
+    monkeypatch.setattr(kind, "path", lambda _: tmp_path / "kind")
+    monkeypatch.setattr(itself.tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(itself.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout="node:1\n"))
+    monkeypatch.setattr(itself, "run", lambda *_, **__: (2.0, "1000000"))
+    monkeypatch.setattr(itself, "median", lambda *_: 1.0)
+    monkeypatch.setattr(itself, "plain_kind", lambda own, *_: (used.append(own.read_text()), (1.0, 2.0))[1])
+    assert itself.warm(2)["warm lab up as a ratio to plain kind until all nodes are Ready"][0] == 1
+    assert used == ["nodes: 3"] * 2 and not list(temporary.iterdir())
+
+
+def test_no_class_is_measured_unless_it_is_asked_for(itself: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     for name in ("drift", "warm", "memory", "commands", "checks", "watch", "full", "loop", "nodes", "exams", "desk",
                  "engines"):  # fmt: skip
