@@ -81,6 +81,29 @@ def test_what_fails_waits_longer_each_time_and_a_success_forgets_it() -> None:
     assert turns._later[0][0] - clock.now == 0.5
 
 
+def test_what_goes_on_failing_is_tried_as_often_however_many_turns_it_gets() -> None:
+    clock = Clock()
+    turns = queue.Turns(clock)
+
+    def tries(seconds: int, every: int) -> int:
+        """Turns in that time, when each `every` seconds one is given."""
+        count = 0
+        for second in range(seconds):
+            clock.now += 1
+            if second % every == 0:
+                turns.add("ann")
+            turns.after(0, "bob")  # so that nobody waits
+            while (name := turns.take()) != "bob":
+                count += 1
+                turns.done(name or "", failed=True)
+            turns.done("bob")
+        return count
+
+    tries(6 * 3600, 300)
+    assert tries(3600, 300) <= 3600 / 60 + 3600 / 300
+    assert len(turns._later) < 3 and len(turns._replaced) < 3
+
+
 def test_the_slowest_turn_is_known_and_a_closed_queue_sends_home() -> None:
     clock = Clock()
     turns = queue.Turns(clock)

@@ -32,6 +32,8 @@ class Turns:
         self._busy: dict[str, float] = {}  # by name: since when
         self._anew: dict[str, int] = {}
         self._failures: dict[str, int] = {}
+        self._retries: dict[str, int] = {}  # by name: which of those later is its next try, the only one that counts
+        self._replaced: set[int] = set()  # tries among those later that do not count any more
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._closed = False
@@ -70,7 +72,11 @@ class Turns:
             if failed:
                 count = self._failures[name] = self._failures.get(name, 0) + 1
                 wait = min(_LONGEST, _FIRST * 2 ** min(count - 1, _DOUBLED))
-                heapq.heappush(self._later, (self._clock() + wait, next(self._order), name, AGAIN))
+                number = next(self._order)
+                if name in self._retries:
+                    self._replaced.add(self._retries[name])
+                self._retries[name] = number
+                heapq.heappush(self._later, (self._clock() + wait, number, name, AGAIN))
             else:
                 self._failures.pop(name, None)
             if lane is not None:
@@ -102,6 +108,11 @@ class Turns:
         """Move what is due to the others; returns for how long there is nothing else."""
         now = self._clock()
         while self._later and self._later[0][0] <= now:
-            _, _, name, lane = heapq.heappop(self._later)
+            _, number, name, lane = heapq.heappop(self._later)
+            if number in self._replaced:
+                self._replaced.remove(number)
+                continue
+            if self._retries.get(name) == number:
+                del self._retries[name]
             self._add(name, lane)
         return self._later[0][0] - now if self._later else None
