@@ -184,7 +184,7 @@ def test_an_operator_that_was_away_meanwhile_does_what_is_left(monkeypatch: pyte
     world.turn()
     world.kube.take_away("RoleBinding", GRADER, SPACE)
     for kind in ("Namespace", "RoleBinding", "ConfigMap", "ServiceAccount"):
-        world.seen.replace(kind, world.kube.list(kind))
+        world.seen.replace(kind, lambda kind=kind: world.kube.list(kind))  # type: ignore[misc]
     world.turn()
     assert role(world) == WORKS and of_the_lab(world) == RELEASE
 

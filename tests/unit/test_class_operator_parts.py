@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 from msgspec.structs import replace
 
-from mlops_lab.base.errors import UsageError
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import project
 from mlops_lab.classroom import gradable
 from mlops_lab.classroom import kit as kits
@@ -116,6 +116,35 @@ def test_the_slowest_turn_is_known_and_a_closed_queue_sends_home() -> None:
     turns.close()
     waiting.join(5)
     assert not waiting.is_alive()
+
+
+# What is seen
+
+
+def test_what_a_watch_tells_while_a_list_is_on_its_way_is_newer_than_the_list() -> None:
+    def item(name: str, version: int) -> Object:
+        return {"kind": "ConfigMap", "metadata": {"name": name, "namespace": NS, "resourceVersion": str(version)}}
+
+    found, told = Seen(), [("MODIFIED", item("changed", 5)), ("ADDED", item("new", 6)), ("DELETED", item("gone", 7))]
+    listed = [item(name, version) for name, version in (("changed", 1), ("gone", 2), ("other", 3))]
+    found.replace("ConfigMap", lambda: [*listed, item("lost", 4)])
+
+    def asked() -> list[Object]:
+        for event, each in told:
+            found.take(event, each)
+        return listed
+
+    assert [each["metadata"]["name"] for each in found.replace("ConfigMap", asked)] == ["lost"]
+    there = {each["metadata"]["name"]: each["metadata"]["resourceVersion"] for each in found.of("ConfigMap")}
+    assert there == {"changed": "5", "new": "6", "other": "3"}
+    with pytest.raises(LabError):
+        found.replace("ConfigMap", fails)
+    assert found.replace("ConfigMap", lambda: [item("other", 3)]), "and the next list counts as a whole"
+    assert [each["metadata"]["name"] for each in found.of("ConfigMap")] == ["other"]
+
+
+def fails() -> list[Object]:
+    raise LabError("the API server does not answer", "try again")
 
 
 # The comparison

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from mlops_lab.classroom.operator import names
 from mlops_lab.kube.client import Object, Objects
@@ -20,13 +20,27 @@ class Seen:
 
     def __init__(self) -> None:
         self._items: dict[_Key, Object] = {}
+        self._told: dict[str, set[_Key]] = {}  # of kinds that are being listed: what a watch tells of meanwhile
         self._lock = threading.Lock()
 
-    def replace(self, kind: str, items: Iterable[Object]) -> Objects:
-        """All objects of a kind, anew; returns those that have gone, have come or are others now."""
-        fresh = {_key(item): _slim(item) for item in items}
+    def replace(self, kind: str, asked: Callable[[], Iterable[Object]]) -> Objects:
+        """All objects of a kind, anew; returns those that have gone, have come or are others now.
+
+        Args:
+            asked: lists them. Of what a watch tells meanwhile, the list may have what was before.
+        """
         with self._lock:
-            old = {key: item for key, item in self._items.items() if key[0] == kind}
+            told = self._told[kind] = set()
+        try:
+            listed = {_key(item): _slim(item) for item in asked()}
+        except BaseException:
+            with self._lock:
+                del self._told[kind]
+            raise
+        with self._lock:
+            del self._told[kind]
+            fresh = {key: item for key, item in listed.items() if key not in told}
+            old = {key: item for key, item in self._items.items() if key[0] == kind and key not in told}
             for key in old.keys() - fresh.keys():
                 del self._items[key]
             self._items |= fresh
@@ -36,6 +50,8 @@ class Seen:
     def take(self, event: str, item: Object) -> None:
         """What a watch tells."""
         with self._lock:
+            if item["kind"] in self._told:
+                self._told[item["kind"]].add(_key(item))
             if event == "DELETED":
                 self._items.pop(_key(item), None)
             else:

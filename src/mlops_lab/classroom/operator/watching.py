@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom.operator import names
@@ -58,7 +59,8 @@ class Watching:
             LabError: the API server does not answer, or refuses.
         """
         for each in self._sources:
-            for item in self._seen.replace(each.kind, self._kube.list(each.kind, each.namespace, each.selector)):
+            asked = partial(self._kube.list, each.kind, each.namespace, each.selector)
+            for item in self._seen.replace(each.kind, asked):
                 self._changed(item)
 
     def start(self) -> None:
