@@ -1,5 +1,6 @@
 """On board: answers from its own volume, keeps what is handed in, and gives it to the ground when there is a link."""
 
+import fcntl
 import json
 import os
 import threading
@@ -14,6 +15,13 @@ RECOMMEND, GROUND = os.environ.get("RECOMMEND", "http://recommend"), os.environ.
 MODEL, RECORDS, SENT = DATA / "model.json", DATA / "records.jsonl", DATA / "sent"
 EVERY, BATCH = 3.0, 200  # s; records at once
 lock, held, records, known = threading.Lock(), {}, [], set()
+
+
+def alone():
+    """Wait for the end of the pod before: deleted by force, it may take records for a second more, unknown to us."""
+    file = (DATA / "lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
 def load():
@@ -80,6 +88,7 @@ def healthy(request):
 
 
 if __name__ == "__main__":
+    locked = alone()  # as long as this program runs
     load()
     threading.Thread(target=sync, daemon=True).start()
     serve({"POST /records": keep, "GET /recommendations": recommendations, "GET /healthz": healthy})

@@ -1,5 +1,6 @@
 """On the ground: each record once, whatever comes how often."""
 
+import fcntl
 import json
 import os
 import threading
@@ -9,6 +10,13 @@ from serving import serve
 
 RECORDS = Path(os.environ.get("DATA", "/data")) / "records.jsonl"
 lock, records = threading.Lock(), {}
+
+
+def alone():
+    """Wait for the end of the pod before: deleted by force, it may take records for a second more, unknown to us."""
+    file = RECORDS.with_name("lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
 def load():
@@ -37,5 +45,6 @@ def listed(request):
 
 
 if __name__ == "__main__":
+    locked = alone()  # as long as this program runs
     load()
     serve({"POST /records": take, "GET /records": listed})
