@@ -119,6 +119,8 @@ def test_what_docker_says_instead_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_p
     with pytest.raises(LabError, match="don't fit each other") as error:
         asked()
     assert error.value.detail == TOO_OLD
+    fake_docker(monkeypatch, tmp_path, "echo; echo 'We recommend to activate the WSL integration.'; exit 1")
+    assert asked() == (None, "We recommend to activate the WSL integration."), "what WSL2 has in docker's place"
 
 
 def test_an_engine_without_rights_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -146,9 +148,15 @@ def test_without_root_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     monkeypatch.setattr(host, "apt_install", lambda *_, **__: pytest.fail("installed something"))
+    monkeypatch.setattr(host.platform, "release", lambda: "6.1.0")
     with pytest.raises(LabError) as error:
         start.ensure()
     assert "root" in error.value.hint and error.value.detail == SAID
+    monkeypatch.setattr(host.platform, "release", lambda: "5.15.167.4-microsoft-standard-WSL2")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(LabError) as error:
+        start.ensure()
+    assert "WSL integration" in error.value.hint and "root" not in error.value.hint
 
 
 def test_elsewhere_than_linux_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

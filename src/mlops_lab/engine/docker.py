@@ -128,13 +128,14 @@ def asked(within: float = 20) -> tuple[Docker | None, str]:
     if not find("docker"):
         return None, ""
     done = run(["docker", "info", "--format", "{{json .}}"], within=within, check=False, env=CLIENT_ENV)
+    told = ""
     try:
         facts: dict[str, Any] = json.loads(done.stdout)
-    except json.JSONDecodeError:
-        facts = {}
+    except json.JSONDecodeError:  # in WSL2 a script of Docker Desktop's says there that it is not let in
+        facts, told = {}, done.stdout.strip()
     if facts.get("ServerVersion"):  # it may warn as well, say of a configuration of the client's that can't be read
         return Docker(facts), ""
-    said = "\n".join([*done.stderr.strip().splitlines(), *(facts.get("ServerErrors") or [])])
+    said = "\n".join([*filter(None, (told, done.stderr.strip())), *(facts.get("ServerErrors") or [])])
     if "permission denied while" in said.lower():
         raise LabError(
             "the Docker engine runs, but this user has no permission to use it",

@@ -34,6 +34,11 @@ def is_linux() -> bool:
     return platform.system() == "Linux"
 
 
+def is_wsl() -> bool:
+    """A distribution in WSL2, where Docker Desktop's engine stands beside it."""
+    return "microsoft" in platform.release().lower()
+
+
 def missing_capabilities(status: Path = Path("/proc/self/status"), last: Path | None = None) -> tuple[str, ...]:
     """Capabilities that the kernel knows and this process's bounding set lacks, such as CAP_SYS_RESOURCE."""
     try:

@@ -72,6 +72,8 @@ def _start(say: Callable[[str], None], said: str) -> Docker:
     if os.geteuid() != 0:
         start = "sudo systemctl start docker" if shutil.which("dockerd") else "see docs.docker.com/engine/install"
         todo = f"start one ({start}), or run `lab up` as root, which starts one"
+        if host.is_wsl() and not shutil.which("dockerd"):
+            todo = "start Docker Desktop; its Settings, Resources, WSL integration must have this distribution on"
         raise LabError("no Docker engine answers", todo, said)
     if not shutil.which("dockerd") or not shutil.which("docker"):
         host.apt_install("docker.io", "iptables", "ca-certificates", say=say)
