@@ -1280,6 +1280,33 @@ def test_a_page_that_can_not_be_connected_again_says_why_and_once(
     ]
 
 
+def test_a_page_stays_open_while_the_api_server_is_silent_for_a_while(
+    forwarding: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says, urls, silent = list[str](), list[str](), 0
+    found = pages.place
+
+    def place(*given: Any) -> pages.Place:
+        nonlocal silent
+        (forwarding / "alive").touch()
+        if urls and silent < 2:
+            silent += 1
+            raise LabError("kubectl failed with exit code 1", "lab status", "The connection was refused")
+        return found(*given)
+
+    def slept(seconds: float) -> None:
+        (forwarding / "alive").unlink(missing_ok=True)
+        time.sleep(0.05)
+
+    monkeypatch.setattr(pages, "place", place)
+    monkeypatch.setattr(pages, "time", SimpleNamespace(sleep=slept))
+    monkeypatch.setattr("mlops_lab.base.waiting.time", SimpleNamespace(sleep=lambda _: None, monotonic=time.monotonic))
+    kubectl, there = Kubectl("test"), list(pages.RELEASES)
+    pages.keep_open(kubectl, "mlflow", there, 0, says.append, urls.append, lambda: len(says) > 1)
+    assert says == ["mlflow: its pod was replaced; connecting again", "mlflow is back at http://127.0.0.1:0/"]
+    assert silent == 2
+
+
 def test_a_page_by_name_or_by_part(forwarding: Path) -> None:
     kubectl, there = Kubectl("test"), list(pages.RELEASES)
     assert pages.place(kubectl, "tracking", there).pod == "one"

@@ -24,6 +24,7 @@ from mlops_lab.cluster.port_forward import forward, forwarding
 from mlops_lab.platform.releases import RELEASES, Page, Release
 
 _BEHIND = "services,endpointslices"
+_BACK_WITHIN = 120.0  # s that a page which was open may be without a ready pod
 
 
 @dataclass(frozen=True)
@@ -167,18 +168,20 @@ def keep_open(
         opened: called once, with the URL.
 
     Raises:
-        LabError: there is no ready pod behind the page, at first or for two minutes later on.
+        LabError: there is no ready pod behind the page, or the API server does not tell: at first, or for two minutes
+            later on.
     """
     first, said = True, ""
     while not stop():
         why = "its pod was replaced; connecting again"
-        wanted = place(kubectl, name, there)
-        if not wanted.pod:
-            if first:
+        if first:
+            wanted = place(kubectl, name, there)
+            if not wanted.pod:
                 raise LabError(f"{name} is not ready", "see what is wrong with it: lab status")
+        else:
             wanted = wait_until(
-                lambda: _with_pod(place(kubectl, name, there)),
-                what=name, within=120, every=1, hint="see what is wrong with it: lab status",
+                lambda: _with_pod(kubectl, name, there),
+                what=name, within=_BACK_WITHIN, every=1, hint="see what is wrong with it: lab status",
             )  # fmt: skip
         url = f"http://127.0.0.1:{local}{wanted.page.path}"
         namespace = wanted.release.namespace
@@ -220,7 +223,12 @@ def _deletion(kubectl: Kubectl, namespace: str, pod: str) -> Iterator[subprocess
         yield child
 
 
-def _with_pod(now: Place) -> tuple[Place | None, str]:
+def _with_pod(kubectl: Kubectl, name: str, there: list[Release]) -> tuple[Place | None, str]:
+    """A page that has a ready pod; an API server that does not answer for a while has none."""
+    try:
+        now = place(kubectl, name, there)
+    except LabError as silent:
+        return None, silent.brief
     return (now, "") if now.pod else (None, "no ready pod")
 
 
