@@ -937,6 +937,35 @@ def test_a_volume_that_does_not_fit_leaves_the_parts_running(docker: Path, home:
     assert keep.parts(Cluster("k", "r", nodes="small"), kubectl) == {}
 
 
+@pytest.mark.parametrize("silences", [3, 99])
+def test_parts_are_started_again_though_the_api_server_is_silent_for_a_while(
+    silences: int, docker: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be what made the save fail; parts that stay stopped are named, with what starts them."""
+
+    class Silenced(FakeKubectl):
+        def run(self, *args: str, within: float = 30, stdin: str | None = None, check: bool = True) -> Completed:
+            nonlocal silences
+            done = super().run(*args, within=within, stdin=stdin, check=check)
+            if args[0] != "scale" or not silences:
+                return done
+            silences -= 1
+            if check:
+                raise LabError("kubectl did not end within 35 s", "lab status")
+            return Completed(124, "", "")
+
+    now = time.monotonic()
+    clock = SimpleNamespace(sleep=lambda seconds: None, monotonic=lambda: now + 10 * len(asked(kubectl)))
+    monkeypatch.setattr("mlops_lab.base.waiting.time", clock)
+    kubectl, again = Silenced(keeping().answers_by), silences < 10  # type: ignore[attr-defined]
+    with pytest.raises(LabError, match="did not end within 35 s"):
+        keep.save(kubectl, Progress())
+    told = capsys.readouterr().err
+    assert ("the data was not kept; the parts run again" in told) is again
+    still = "these are stopped still: mlops-lab-tracking/x; to start them: lab up"
+    assert (still in told) is not again
+
+
 def test_data_in_a_cluster_of_the_users_stays_in_its_namespace() -> None:
     kubectl = keeping()
     keep.mark(kubectl, {"tracking": "full"})

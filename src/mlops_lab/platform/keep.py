@@ -34,6 +34,7 @@ KEPT = "mlops-lab/kept"
 _POLICY = "helm.sh/resource-policy"
 _PACKING = 1800.0  # s for one volume
 _BINDING = 30.0  # s until a claim has its volume
+_AGAIN = 60.0  # s that an API server may be silent which is to start the parts again
 _LIVE = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "selfLink", "finalizers")
 
 
@@ -62,7 +63,7 @@ def save(kubectl: Kubectl, progress: Progress) -> list[str]:
         What was kept, in words; empty when no part is installed.
 
     Raises:
-        LabError: it could not be; the parts run again and nothing was taken down.
+        LabError: it could not be, and nothing was taken down; whether the parts run again was said.
     """
     there = installed(kubectl)
     if not there:
@@ -99,8 +100,7 @@ def save(kubectl: Kubectl, progress: Progress) -> list[str]:
             [item for item in before.get("secrets", []) if item["metadata"]["namespace"] in others] + secrets,
         )
     except BaseException:
-        for (namespace, name), replicas in stopped.items():
-            kubectl.run("scale", "-n", namespace, name, f"--replicas={replicas}", check=False)
+        _start_again(kubectl, stopped, progress)
         kept.undo(fresh)
         raise
     kept.sweep()
@@ -190,8 +190,29 @@ def _stop(kubectl: Kubectl, namespace: str, stopped: dict[tuple[str, str], int])
     wait_until(
         lambda: _released(kubectl, namespace),
         what=f"the pods of {namespace}", within=150, every=1,
-        hint="end what still runs there, then try again; the parts run again",
+        hint="end what still runs there, then try again",
     )  # fmt: skip
+
+
+def _start_again(kubectl: Kubectl, stopped: dict[tuple[str, str], int], progress: Progress) -> None:
+    """Have as many pods again as there were, and say whether there are; what was deleted meanwhile is no matter."""
+    left = dict(stopped)
+
+    def probe() -> tuple[bool | None, str]:
+        for (namespace, name), replicas in list(left.items()):
+            done = kubectl.run("scale", "-n", namespace, name, f"--replicas={replicas}", within=5, check=False)
+            if done.code == 0 or "(NotFound)" in done.stderr:
+                del left[namespace, name]
+        return (None, "") if left else (True, "")
+
+    try:
+        wait_until(probe, what="the parts", within=_AGAIN, every=1, hint="")
+    except LabError:
+        still = ", ".join(f"{namespace}/{name.partition('/')[2]}" for namespace, name in left)
+        progress.say(f"the data was not kept, and these are stopped still: {still}; to start them: lab up")
+    else:
+        if stopped:
+            progress.say("the data was not kept; the parts run again")
 
 
 def _released(kubectl: Kubectl, namespace: str) -> tuple[bool | None, str]:
