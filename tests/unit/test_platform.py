@@ -808,6 +808,17 @@ def test_a_failure_says_what_was_not_ready_and_what_is_in_place(site: dict[str, 
     assert "p can't start" in error.value.message and "the previous release is back in place" in error.value.message
 
 
+def test_parts_that_fail_side_by_side_are_all_told_of(site: dict[str, Any]) -> None:
+    site["fails"] = Late("helm failed", "", "Error: timed out")
+    with pytest.raises(LabError) as error:
+        up("tracking", "monitoring")
+    told = [text.split(" did not become ready")[0] for text in error.value.message.split("again; ")]
+    assert sorted(told) == ["monitoring", "tracking"]
+    assert error.value.detail.count("Error: timed out") == 2
+    assert {"monitoring:", "tracking:"} <= set(error.value.detail.splitlines())
+    assert "monitoring" in error.value.hint and "tracking" in error.value.hint
+
+
 def test_a_namespace_is_restricted_unless_the_chart_says_otherwise(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

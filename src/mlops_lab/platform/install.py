@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -76,7 +76,7 @@ def with_parts(
 
     Raises:
         UsageError: there is no such part, or two engines are one part's.
-        LabError: a part did not become ready, and the release before it serves again; or an engine's images can't be
+        LabError: parts did not become ready, and the releases before them serve again; or an engine's images can't be
             had, or runs are at work on one that is to go, and nothing was done.
     """
     kubectl = Kubectl(cluster.context, cluster.kubeconfig)
@@ -132,9 +132,7 @@ def with_parts(
                 except BaseException:
                     stop.set()  # helm is told to end, and rolls back
                     raise
-            for job in jobs:
-                release = job.result()
-                done[release.part] = release
+            done |= _made({each.release.part: job for each, job in zip(stage, jobs, strict=True)})
         keep.forget(cluster, kubectl, progress)
         return [done[each.part] for each in releases(known)]
 
@@ -240,6 +238,28 @@ def _adds(release: Release, profile: str) -> bool:
     """Is a profile's engine one that the part can do without?"""
     engine = release.running(profile)
     return engine is None or engine.adds
+
+
+def _made(jobs: dict[str, Future[Release]]) -> dict[str, Release]:
+    """What the parts of a stage have become.
+
+    Raises:
+        LabError: some of them failed; it tells of all that did.
+    """
+    failed: dict[str, LabError] = {}
+    done: dict[str, Release] = {}
+    for part, job in jobs.items():
+        try:
+            done[part] = job.result()
+        except LabError as trouble:
+            failed[part] = trouble
+    if len(failed) > 1:
+        details = [f"{part}:\n{each.detail}" for part, each in failed.items() if each.detail]
+        hints = dict.fromkeys(each.hint for each in failed.values())
+        raise LabError("; ".join(each.message for each in failed.values()), "; ".join(hints), "\n".join(details))
+    for only in failed.values():
+        raise only
+    return done
 
 
 def _install_or_instead(wanted: Wanted, was: Installed | None, site: _Site) -> Release:
