@@ -132,4 +132,5 @@ def test_a_dump_that_postgresql_does_not_take_changes_nothing(klass: OnPostgres,
     with pytest.raises(LabError, match=r"(?s)permission denied.*extension"):
         restore.put(here, file, Progress())
     assert klass.sql("SELECT count(*) FROM results") == "3"
+    assert klass.sql("SELECT count(*) FROM pg_database WHERE datname = 'classroom_restored'") == "0"
     assert not [line for line in klass.log if "scale" in line]

@@ -218,6 +218,8 @@ class InMemory(Kubectl):
     ) -> None:  # fmt: skip
         line = " ".join(args)
         self.log.append(line)
+        if stdin:
+            self.databases["classroom_restored"] = "empty"
         self._break(line)
         if stdout:
             stdout.write(self.dump[0] + (("cut" not in self.breaks and WHOLE) or b""))

@@ -458,6 +458,14 @@ def test_a_restore_that_ends_anywhere_leaves_the_gradebook_and_a_server(
     assert scaled[-1] == "1" and len(installs) == 1, "the chart starts the server"
 
 
+def test_a_backup_that_the_database_does_not_take_leaves_nothing(kubectl: InMemory, teach: Run) -> None:
+    teach("backup", "autumn.tar")
+    kubectl.breaks["pg_restore"] = "kubectl failed with exit code 1"
+    code, _, err = teach("restore", "autumn.tar", "--yes")
+    assert code == 3 and "kubectl failed with exit code 1" in err
+    assert kubectl.databases == {"postgres": "", "classroom": "old"}
+
+
 def test_what_an_interrupted_restore_has_put_aside_stays_until_one_is_proven(
     installs: list[dict[str, Any]], served: Served, kubectl: InMemory, teach: Run
 ) -> None:

@@ -22,6 +22,7 @@ from mlops_lab.classroom.teacher.standing import Stand
 _WITHIN = 3600.0  # s for the database
 _BEFORE = "classroom_before"  # how names begin of databases that were the class's
 _RESTORED = "classroom_restored"  # a backup's, until it is the class's
+_READ = "what was read of the backup"
 _AUTHORITY = "class-ca"
 _ENV = ("env", "PGHOST=/tmp", "PGUSER=postgres")
 _FILL = (
@@ -46,11 +47,15 @@ def put(place: Place, file: Path, progress: Progress) -> Backup:
                 f"the backup is signed with another key than that of your Secret {own}",
                 f"put that class's key into it (it is in {file}, secrets.json), then run this again",
             )
-        with progress.piece("reading the backup into a database of its own"), content.dump.open("rb") as dump:
-            words = ("exec", "-i", "-n", NAMESPACE, *backup.POD, "--", *_ENV, "sh", "-c", _FILL)
-            place.kubectl.pipe(*words, within=_WITHIN, stdin=dump)
-        before = [] if own else [item for name in ("class", _AUTHORITY) if (item := place.find("secret", name))]
-        aside = _aside(place, progress)
+        try:
+            with progress.piece("reading the backup into a database of its own"), content.dump.open("rb") as dump:
+                words = ("exec", "-i", "-n", NAMESPACE, *backup.POD, "--", *_ENV, "sh", "-c", _FILL)
+                place.kubectl.pipe(*words, within=_WITHIN, stdin=dump)
+            before = [] if own else [item for name in ("class", _AUTHORITY) if (item := place.find("secret", name))]
+            aside = _aside(place, progress)
+        except BaseException:
+            _drop(place, progress, _RESTORED, _READ)
+            raise
         try:
             with progress.piece("stopping the server"):
                 _stop(place)
@@ -69,7 +74,7 @@ def put(place: Place, file: Path, progress: Progress) -> Backup:
                     f"run this again; if there is a database {aside}, it is the gradebook that was there",
                     worse.detail,
                 ) from failed
-            _drop(place, progress, _RESTORED, "what was read of the backup")
+            _drop(place, progress, _RESTORED, _READ)
             if isinstance(failed, LabError):
                 raise LabError(f"{file} was not restored: {said}", failed.hint, failed.detail) from failed
             raise
