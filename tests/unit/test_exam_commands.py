@@ -422,3 +422,34 @@ def test_no_task_is_proved_on_what_an_exam_stands_on(
     assert ended == [["storage-0"]]
     assert [code for code, _, _ in begun] == [3]
     assert "another `lab` command is using the exam" in begun[0][2]
+
+
+@pytest.mark.parametrize("needs", ['cluster = "nodes"', 'addons = ["traefik"]'])
+def test_two_proofs_do_not_take_away_what_the_other_stands_on(
+    needs: str, lab: Lab, labs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "labs"
+    copytree(labs, own)
+    first, second, other = sorted(each.name for each in (own / "exam").iterdir() if each.is_dir())[:3]
+    for name in (first, second):
+        file = own / "exam" / name / "task.toml"
+        file.write_text(f"{file.read_text()}{needs}\n")
+    monkeypatch.setenv("MLOPS_LAB_LABS", str(own))
+    ended: list[list[str]] = []
+    meanwhile: list[tuple[int, str, str]] = []
+
+    def prove(task: Any, place: Any, **more: Any) -> list[Done]:
+        if task.name == first:
+            meanwhile.extend([lab("prove", second), lab("prove", other)])
+        return [Done("start", HONEST, [], seconds=1)]
+
+    monkeypatch.setattr(proof, "prove", prove)
+    monkeypatch.setattr(clusters, "make", lambda tasks: {"nodes": None, "main": None})
+    monkeypatch.setattr(clusters, "end", lambda tasks: ended.append([task.name for task in tasks]))
+    assert lab("prove", first)[0] == 0
+    (code, _, err), (beside, _, _) = meanwhile
+    what = "second cluster" if "nodes" in needs else "add-on traefik"
+    assert code == 3 and f"another `lab` command is using the {what}: `lab" in err and "wait for it to end" in err
+    assert beside == 0, "that stands on neither"
+    assert ended == [[other], [first]]
+    assert lab("prove", second)[0] == 0

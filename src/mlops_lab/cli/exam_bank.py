@@ -76,7 +76,8 @@ def prove_tasks(
 ) -> None:
     """For authors: prove on the cluster that tasks are honest; all of them without names.
 
-    A second cluster and add-ons that tasks need go afterwards, so there is no exam at the same time.
+    A second cluster and add-ons that tasks need go afterwards, so there is no exam at the same time, and no other proof
+    of tasks that need the same.
 
     \b
     Examples:
@@ -115,7 +116,7 @@ def prove_tasks(
             return done
 
     draws = {} if seed is None else {"seed": seed}
-    with _without_exams(chosen):
+    with _alone(chosen):
         try:
             for task in chosen:
                 dishonest = any(each.outcome != HONEST for each in prove(task)) or dishonest
@@ -126,26 +127,35 @@ def prove_tasks(
 
 
 @contextlib.contextmanager
-def _without_exams(chosen: Sequence[Task]) -> Iterator[None]:
-    """Let no exam begin while tasks are proved on what an exam would share, and what is taken away afterwards.
+def _alone(chosen: Sequence[Task]) -> Iterator[None]:
+    """Let no exam begin, and no other proof, while tasks are proved on what both would share, and what is taken away
+    afterwards.
 
     Raises:
-        UsageError: one is under way.
+        UsageError: an exam is under way.
+        LabError: another command proves tasks that stand on the same.
     """
     from mlops_lab.base.errors import UsageError
+    from mlops_lab.base.locking import alone
+    from mlops_lab.base.paths import state
     from mlops_lab.cli.terminal import say
     from mlops_lab.exam.sitting import go_on, under_way
     from mlops_lab.exam.state import Store
     from mlops_lab.tasks.clusters import KINDS
 
-    if not any(task.about.addons or KINDS[task.about.cluster].own for task in chosen):
+    own: dict[str, str] = {task.about.cluster: "the second cluster" for task in chosen if KINDS[task.about.cluster].own}
+    own |= {addon: f"the add-on {addon}" for task in chosen for addon in task.about.addons}
+    if not own:
         yield
         return
     store = Store()
-    with store.no_work(say):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(store.no_work(say))
         if found := store.open():
             what = "and the proof would take away the second cluster or the add-ons that its tasks stand on"
             raise UsageError(f"{under_way(found)}, {what}", go_on(found))
+        for name, what in own.items():
+            stack.enter_context(alone(state() / f"proofs-on-{name}.lock", what, say, wait=False))
         yield
 
 
