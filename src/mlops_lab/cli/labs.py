@@ -274,7 +274,7 @@ def reset(exercise: Exercise, end: bool) -> None:
     from mlops_lab.tasks import grounds
 
     about(exercise)
-    where, records = grounds.find(exercise) if end else grounds.make(exercise), Records()
+    where, records = grounds.find(exercise, to_go=True) if end else grounds.make(exercise), Records()
     records.ready()
     with held(where, exercise, say):
         if end:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_lab.base.errors import UsageError
-from mlops_lab.kube.errors import Unreachable
+from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.labs import images, namespaces
 from mlops_lab.labs.catalog import Exercise, about
 from mlops_lab.labs.keeping import keep
@@ -100,7 +99,7 @@ def workspace(target: Target, exercise: Exercise) -> Path:
     """
     try:
         return begun(target, exercise)
-    except Unreachable:
-        if not grounds.of_its_own(target):
+    except LabError as trouble:
+        if isinstance(trouble, UsageError) or not grounds.of_its_own(target):
             raise
         return folder_of(exercise)

@@ -16,7 +16,6 @@ from mlops_lab.checks.run import Environment
 from mlops_lab.cluster import names, record, second, shell
 from mlops_lab.cluster.holder import Holder
 from mlops_lab.kube.connection import connect
-from mlops_lab.kube.errors import Unreachable
 from mlops_lab.kube.objects import is_ready
 from mlops_lab.labs import parts, running
 from mlops_lab.labs import target as targets
@@ -50,11 +49,12 @@ def holder_of(exercise: Exercise) -> Holder:
     return Holder(f"lab {exercise.number}", f"end it: lab reset {exercise.number} --end")
 
 
-def find(exercise: Exercise, timeout: float = 10) -> Target:
+def find(exercise: Exercise, timeout: float = 10, *, to_go: bool = False) -> Target:
     """The cluster of a learner's lab that was started.
 
     Args:
         timeout: limit of every single request in seconds.
+        to_go: the lab is to be taken away, so nodes of its own cluster may be stopped.
 
     Raises:
         LabError: there is none, or it does not answer; the second one need not answer, since it may be broken.
@@ -67,7 +67,7 @@ def find(exercise: Exercise, timeout: float = 10) -> Target:
             f"lab {exercise.slug} is not started: it has a cluster of its own, which is not there",
             f"start it first: lab start {exercise.number}",
         )
-    if stopped := second.stopped():
+    if stopped := [] if to_go else second.stopped():
         raise LabError(
             f"nodes of lab {exercise.number}'s own cluster are stopped: {', '.join(stopped)}",
             f"start them: lab start {exercise.number}",
@@ -105,7 +105,7 @@ def anew(target: Target, exercise: Exercise) -> Target:
     try:
         if target.kube.find("Namespace", exercise.namespace) is None:
             return target
-    except Unreachable:  # broken as well
+    except LabError:  # broken as well, whether it is silent or refuses
         pass
     remove(exercise)
     return make(exercise)
@@ -193,7 +193,7 @@ def _problems(target: Nodes, exercise: Exercise) -> list[str]:
         nodes = target.kube.list("Node")
         for name in abandoned(target.kube, nodes):
             uncordon(target.kube, name, within=0)
-    except Unreachable as down:
+    except LabError as down:
         return [f"{down.message}; {anew}"]
     control = [each for each in nodes if each["metadata"]["name"] == target.machines[0]]
     return [] if any(map(is_ready, control)) else [f"the control plane's node is not Ready; {anew}"]
