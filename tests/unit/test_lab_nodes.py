@@ -15,6 +15,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.checks.check import Check
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.verdicts import Verdict
+from mlops_lab.cluster import holder
 from mlops_lab.cluster.holder import Holder
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.cluster.second import Second
@@ -240,6 +241,22 @@ def test_the_end_needs_no_nodes_that_run(
     world.stopped, world.kube.down = [CONTROL, WORKER], DOWN
     assert lab("reset", "30", "--end") == 0
     assert world.told == ["up lab 30", "down lab 30"]
+
+
+def test_a_lab_whose_engine_was_stopped_was_started(
+    exercise: Exercise, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").touch()
+    holder.note(LEARNER)
+    monkeypatch.setattr(grounds.second, "kubeconfig_file", lambda: tmp_path / "config")
+    monkeypatch.setattr(grounds.second, "found", lambda _: None)
+    monkeypatch.setattr(grounds, "answering", lambda: None)
+    with pytest.raises(LabError, match="engine that runs lab 30's own cluster does not answer") as error:
+        grounds.find(exercise)
+    assert error.value.hint == "start it: lab start 30"
+    holder.note(holder.EXAM)
+    with pytest.raises(UsageError, match="is not started"):
+        grounds.find(exercise)
 
 
 def test_nobody_gets_a_cluster_that_another_has(exercise: Exercise, records: Records, world: World) -> None:

@@ -14,7 +14,8 @@ from mlops_lab.base.progress import Progress
 from mlops_lab.checks.lab import Lab
 from mlops_lab.checks.run import Environment
 from mlops_lab.cluster import names, record, second, shell
-from mlops_lab.cluster.holder import Holder
+from mlops_lab.cluster.holder import Holder, noted
+from mlops_lab.engine.docker import answering
 from mlops_lab.kube.connection import connect
 from mlops_lab.kube.objects import is_ready
 from mlops_lab.labs import parts, running
@@ -63,6 +64,11 @@ def find(exercise: Exercise, timeout: float = 10, *, to_go: bool = False) -> Tar
         return targets.target(timeout)
     there = second.found(holder_of(exercise))
     if there is None:
+        if second.kubeconfig_file().exists() and noted() == holder_of(exercise) and answering() is None:
+            raise LabError(
+                f"the engine that runs lab {exercise.number}'s own cluster does not answer",
+                f"start it: lab start {exercise.number}",
+            )
         raise UsageError(
             f"lab {exercise.slug} is not started: it has a cluster of its own, which is not there",
             f"start it first: lab start {exercise.number}",
