@@ -105,7 +105,8 @@ class MadeUpStage:
         standing: namespaces, and what is there outside of them.
         down: why the cluster does not answer.
         errors: how often each check, by task and name, ends in an error.
-        ended: the tasks whose clusters and add-ons were taken away; at last `all of its own` if some were lost.
+        ended: the tasks whose clusters and add-ons were taken away; at last `all of its own` if some were lost,
+            and `all add-ons` where these go, too.
         still: a restart of the engine has stopped the nodes of the exam's own cluster.
         ill: what is wrong with the first cluster, although it answers; so long its checks end in errors.
     """
@@ -158,8 +159,9 @@ class MadeUpStage:
     def goes(self, task: Task) -> bool:
         return task.about.cluster != MAIN
 
-    def end(self, tasks: Sequence[Task], *, lost: bool = False) -> None:
+    def end(self, tasks: Sequence[Task], *, lost: bool = False, addons: bool = False) -> None:
         self.ended += [task.name for task in tasks] + (["all of its own"] if lost else [])
+        self.ended += ["all add-ons"] if addons else []
 
     def check(
         self, rendered: Rendered, checks: Sequence[Check], workspace: Path, listener: Rows | None = None

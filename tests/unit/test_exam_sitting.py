@@ -483,7 +483,7 @@ def test_an_add_on_or_a_cluster_of_the_exams_own_that_does_not_go_may_be_left(
     (workspace(sitting.seats[0]) / "mine").touch()
     table.stage.id = cluster
 
-    def stays(tasks: Any, lost: bool) -> None:
+    def stays(tasks: Any, **more: bool) -> None:
         raise LabError("kubectl did not end within 95 s", "see: lab status", "$ kubectl\nthe namespace is Terminating")
 
     monkeypatch.setattr(table.stage, "end", stays)
@@ -543,9 +543,10 @@ def test_a_task_whose_folder_is_lost_may_be_left(table: Table) -> None:
     with pytest.raises(LabError, match=r"task 1: .*there is no such file"):
         table.exams.stop()
     assert table.stage.namespaces == {sitting.seats[0].namespace}
+    assert table.stage.ended == ["all of its own"], "the next try may need the others' add-ons"
     table.exams.stop(leave=True)
     assert table.exams.store.load(1).phase == "stopped"
-    assert table.stage.ended[-1] == "all of its own", "the task may have had one"
+    assert table.stage.ended[-2:] == ["all of its own", "all add-ons"], "the task may have had them"
 
 
 def test_with_a_task_whose_folder_is_lost_a_cluster_of_the_exams_own_goes_beside_another_one_too(table: Table) -> None:
@@ -562,7 +563,7 @@ def test_a_cluster_of_the_exams_own_goes_with_all_that_was_broken_on_it(
     sitting = table.start()
     table.describe(sitting, 2, 'cluster = "nodes"')
     ended: list[list[str]] = []
-    monkeypatch.setattr(table.stage, "end", lambda tasks, lost: ended.append([task.name for task in tasks]))
+    monkeypatch.setattr(table.stage, "end", lambda tasks, **more: ended.append([task.name for task in tasks]))
     table.stage.refuses = {sitting.seat(1).task, sitting.seat(2).task}  # what is broken there can't be taken back
     with pytest.raises(LabError, match=f"taken away: task 1: {sitting.seat(1).task} does not go"):
         table.exams.stop()

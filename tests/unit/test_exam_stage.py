@@ -10,6 +10,7 @@ import pytest
 from mlops_lab.base.errors import LabError
 from mlops_lab.cluster import second
 from mlops_lab.cluster.holder import EXAM
+from mlops_lab.cluster.record import Cluster
 from mlops_lab.exam.stage import Clusters
 from mlops_lab.kube.client import Kube
 from mlops_lab.tasks import clusters
@@ -184,6 +185,18 @@ def test_for_tasks_that_are_lost_the_clusters_go_that_are_an_exams_own(monkeypat
     assert gone == []
     Clusters().end([], lost=True)
     assert gone == [NODES]
+
+
+@pytest.mark.parametrize("nodes", ["small", ""])
+def test_for_tasks_that_are_lost_the_add_ons_go_where_there_may_be_some(
+    nodes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is put into a cluster of the user's, which is not even asked."""
+    gone: list[str] = []
+    monkeypatch.setitem(ADDONS, "traefik", Addon(lambda: None, lambda: gone.append("traefik")))
+    monkeypatch.setattr(clusters, "current", lambda: Cluster("of-this-name", "localhost:5001", nodes))
+    Clusters().end([], addons=True)
+    assert gone == (["traefik"] if nodes else [])
 
 
 def test_the_second_cluster_of_a_lab_is_no_exams(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,18 +247,20 @@ class Exams:
                 left.append(f"task {entry[0].number}: {trouble.message}")
 
         side_by_side([(f"task {entry[0].number} goes", gone, entry) for entry in known])
-        stay = left and not leave  # the next try needs what these stand on
-        self._end([each.task for _, each in every if not stay or self.stage.goes(each.task)], left, lost=without)
+        stay = bool(left) and not leave  # the next try needs what these stand on
+        ends = [each.task for _, each in every if not stay or self.stage.goes(each.task)]
+        self._end(ends, left, lost=without, addons=without and not stay)
         return self._kept(left), left
 
-    def _end(self, tasks: Sequence[Task], left: list[str], *, lost: bool) -> None:
+    def _end(self, tasks: Sequence[Task], left: list[str], *, lost: bool, addons: bool = False) -> None:
         """Take away what was made for these tasks; what of that does not go is added to what is left.
 
         Args:
             lost: there are others, of which nothing is known any more.
+            addons: these may have had add-ons, which go as well.
         """
         try:
-            self.stage.end(tasks, lost=lost)
+            self.stage.end(tasks, lost=lost, addons=addons)
         except LabError as trouble:
             left.append(f"{trouble.brief} (next: {trouble.hint})")
 

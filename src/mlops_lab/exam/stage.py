@@ -68,11 +68,12 @@ class Stage(Protocol):
     def goes(self, task: Task) -> bool:
         """Does the task stand on a cluster that `end` takes away, with all that is there?"""
 
-    def end(self, tasks: Sequence[Task], *, lost: bool = False) -> None:
+    def end(self, tasks: Sequence[Task], *, lost: bool = False, addons: bool = False) -> None:
         """Take away the clusters and add-ons that were made for these tasks.
 
         Args:
             lost: and all clusters that are an exam's own: which they were made for can't be told any more.
+            addons: and, for the same reason, all add-ons.
         """
 
     def check(
@@ -160,8 +161,8 @@ class Clusters:
     def goes(self, task: Task) -> bool:
         return KINDS[task.about.cluster].own
 
-    def end(self, tasks: Sequence[Task], *, lost: bool = False) -> None:
-        clusters.end(tasks, lost=lost)
+    def end(self, tasks: Sequence[Task], *, lost: bool = False, addons: bool = False) -> None:
+        clusters.end(tasks, lost=lost, addons=addons)
         self._places.clear()
 
     def check(

@@ -9,6 +9,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.progress import Progress
 from mlops_lab.cluster import names, second, shell, traefik
 from mlops_lab.cluster.holder import EXAM
+from mlops_lab.cluster.record import current
 from mlops_lab.engine.docker import answering
 from mlops_lab.kube.connection import connect
 from mlops_lab.labs.target import target
@@ -117,21 +118,24 @@ def make(tasks: Iterable[Task]) -> dict[str, Place]:
     return places
 
 
-def end(tasks: Iterable[Task], *, lost: bool = False) -> None:
+def end(tasks: Iterable[Task], *, lost: bool = False, addons: bool = False) -> None:
     """Take away the clusters and the add-ons that were made for tasks; safe to repeat.
 
     Args:
         lost: there were other tasks, which are not known any more, so all clusters that are an exam's own go.
+        addons: and all add-ons.
 
     Raises:
         LabError: something does not go; all else has gone nevertheless.
     """
     wanted = list(tasks)
-    addons = dict.fromkeys(name for task in wanted for name in task.about.addons)
+    brought: dict[str, None] = dict.fromkeys(name for task in wanted for name in task.about.addons)
+    if addons and current().is_kind:  # no other has any
+        brought |= dict.fromkeys(ADDONS)
     own = [kind for kind, about in KINDS.items() if lost and about.own]
     kinds = dict.fromkeys([*(task.about.cluster for task in wanted), *own])
     stay: list[LabError] = []
-    for go in (*(ADDONS[addon].down for addon in addons), *(KINDS[kind].end for kind in kinds)):
+    for go in (*(ADDONS[addon].down for addon in brought), *(KINDS[kind].end for kind in kinds)):
         try:
             go()
         except LabError as trouble:
