@@ -16,6 +16,7 @@ from mlops_lab.proof.form import links
 ROOT = project()
 PLACES = ("*.md", "docs/*.md", "changes/README.md", "charts/*/README.md", "components/**/README.md")
 DOCUMENTS = sorted(file for place in PLACES for file in ROOT.glob(place))
+_HOURS = ("an", "two", "three", "four", "five", "six")
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _SOURCE = "\n".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.py")))
 
@@ -70,14 +71,23 @@ def test_readmes_table_has_each_lab_and_no_other() -> None:
     assert rows == labs, "the row of a lab in README.md is its number, its folder's name and its level"
 
 
+def in_minutes(text: str) -> float:
+    """A time as READMEs say it: `40 minutes`, `an hour`, `two and a half hours`."""
+    if minutes := re.fullmatch(r"(\d+) minutes", text):
+        return int(minutes[1])
+    hours = re.fullmatch(rf"({'|'.join(_HOURS)})( and a half)? hours?", text)
+    assert hours, f"{text!r} is no time as READMEs say it"
+    return 60 * (_HOURS.index(hours[1]) + 1 + 0.5 * bool(hours[2]))
+
+
 @pytest.mark.parametrize("lab", exercises(ROOT / "labs"), ids=lambda each: each.slug)
 def test_a_labs_readme_says_what_the_lab_says_of_itself(lab: Exercise) -> None:
-    """Title, level, minutes where they stand in figures, and the checks with their points, in the report's order."""
+    """Title, level, time, and the checks with their points, in the report's order."""
     text, its = (lab.folder / "README.md").read_text(), about(lab)
     assert text.startswith(f"# {lab.number} {its.title}\n")
     level, minutes = re.findall(r"^(Beginner|Intermediate|Exam practice|Senior), about (.*?)\.", text, re.MULTILINE)[0]
     assert level.partition(" ")[0].lower() == LEVELS[its.level]
-    assert minutes == f"{its.minutes} minutes" or not minutes[0].isdigit()
+    assert in_minutes(minutes) == its.minutes, minutes
     rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", text, re.MULTILINE)
     assert rows == [(each.name, str(each.points)) for each in checks(lab)]
 
