@@ -13,7 +13,8 @@ from mlops_lab.cluster.holder import EXAM
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.exam.stage import Clusters
 from mlops_lab.kube.client import Kube
-from mlops_lab.tasks import clusters
+from mlops_lab.kube.errors import Refused, Unreachable
+from mlops_lab.tasks import clusters, standing
 from mlops_lab.tasks.clusters import ADDONS, KINDS, Addon, Kind, nodes_place
 from mlops_lab.tasks.place import Place
 from mlops_lab.tasks.rendering import Rendered, render
@@ -158,6 +159,30 @@ def test_each_exam_has_a_second_cluster_of_its_own_and_all_have_the_first(
     assert not stage.there(rendered[NODES]), "found anew"
     assert made == [MAIN, NODES, NODES]
     assert (stage.goes(rendered[MAIN].task), stage.goes(rendered[NODES].task)) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (Unreachable("StorageClass amber: the API server does not answer (ReadTimeoutError)", "lab status"), False),
+        (Refused("StorageClass amber: etcdserver: request timed out", "try again", 500), False),
+        (LabError("Kind amber: several API groups have that kind", "ask for it with its apiVersion"), True),
+    ],
+)
+def test_of_an_api_server_that_is_slow_nobody_takes_it_that_an_object_is_not_there(
+    answer: LabError, told: bool
+) -> None:
+    """It would stay behind when its task goes, and the next exam would draw its name."""
+
+    class Slow(Kept):
+        def find(self, kind: str, name: str, *_: Any, **__: Any) -> Any:
+            raise answer
+
+    if told:
+        assert not standing.found(Slow(""), "Kind", "amber")
+    else:
+        with pytest.raises(LabError):
+            standing.found(Slow(""), "StorageClass", "amber")
 
 
 def test_what_does_not_go_keeps_nothing_else_from_going(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

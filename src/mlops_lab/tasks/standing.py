@@ -14,6 +14,7 @@ import yaml
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.kube.client import Kube, Object
+from mlops_lab.kube.errors import Unreachable
 from mlops_lab.labs import images, namespaces
 from mlops_lab.labs.registry import REGISTRY, with_registry
 from mlops_lab.labs.workspace import fill, put_kubeconfig
@@ -76,11 +77,15 @@ def _stands(place: Place, rendered: Rendered, workspace: Path) -> bool:
 
 
 def found(kube: Kube, kind: str, name: str) -> bool:
-    """Is there such an object? There is none of a kind that the cluster does not know (any more)."""
+    """Is there such an object? There is none of a kind that the cluster does not know (any more).
+
+    Raises:
+        LabError: the API server does not tell.
+    """
     try:
         return kube.find(kind, name) is not None
     except LabError as unknown:
-        if unknown.transient:
+        if unknown.transient or isinstance(unknown, Unreachable):
             raise
         return False
 
