@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import itertools
 import json
@@ -552,6 +553,15 @@ def test_a_browser_that_leaves_is_nothing_to_tell(
 def test_a_port_that_is_taken_is_said_to_be(site: Site, tmp_path: Path) -> None:
     with pytest.raises(LabError, match="is taken"):
         server.make(BOARDS, Prometheus(lambda: ""), tmp_path, site._port)
+
+
+def test_a_port_that_only_root_may_use_is_not_said_to_be_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(server._Server, "server_bind", refused)
+    with pytest.raises(LabError, match=r"port 80 on 127\.0\.0\.1 can't be used: Permission denied"):
+        server.make(BOARDS, Prometheus(lambda: ""), tmp_path, 80)
 
 
 def test_a_slow_reader_does_not_hold_up_others(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import re
@@ -40,13 +41,14 @@ def make(boards: dict[str, Board], prometheus: Prometheus, library: Path, port: 
         port: 0 means any.
 
     Raises:
-        LabError: the port is taken.
+        LabError: the port is taken, or can't be used for another reason.
     """
     handler = functools.partial(_Handler, boards, prometheus, library)
     try:
         return _Server(("127.0.0.1", port), handler)
-    except OSError as taken:
-        raise LabError(f"port {port} on 127.0.0.1 is taken", "use another port: lab dashboard --port 0") from taken
+    except OSError as refused:
+        why = "is taken" if refused.errno == errno.EADDRINUSE else f"can't be used: {refused.strerror}"
+        raise LabError(f"port {port} on 127.0.0.1 {why}", "use another port: lab dashboard --port 0") from refused
 
 
 class _Server(ThreadingHTTPServer):
