@@ -248,6 +248,21 @@ def test_to_keep_data_of_what_is_not_known_deletes_nothing(engine: Engine) -> No
     assert not engine.removed()
 
 
+def test_no_part_is_stopped_to_keep_its_data_where_the_deletion_is_refused(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.add_cluster()
+    engine.add("mlops-lab-exam-worker", "mlops-lab-exam", marked("/home/alice/state", kind._SECOND))
+    saved: list[str] = []
+    monkeypatch.setattr(remove, "save", lambda cluster, progress: saved.append(cluster.context) or ["it"])
+    with pytest.raises(LabError, match="cluster mlops-lab-exam that was made with another home"):
+        remove.delete(Progress(), keep_data=True)
+    assert not saved and not engine.removed()
+    del engine.containers["mlops-lab-exam-worker"]
+    assert remove.delete(Progress(), keep_data=True)[0] == ["it"]
+    assert saved == ["kind-mlops-lab"] and not engine.containers
+
+
 @pytest.mark.parametrize(
     ("mounts", "kept"),
     [({}, []), (None, ["registry"]), (marked("/home/alice/state"), ["registry"])],

@@ -26,13 +26,7 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
     removed: list[str] = []
     made = record.made()
     if docker := _engine(made, progress, sure):
-        found = kind.nodes(docker)
-        if not sure:
-            homes.require_own_home(found, record.made_file())
-            second.require_own_home(kind.nodes(docker, names.second()))
-        if made and not found and not sure:
-            record.require_engine(made, docker)
-        homes.require_ours(found)
+        require_own(docker, made, sure)
         with second.exclusive(progress):  # one that is being made would be there afterwards
             if second.remove(docker):
                 removed.append(f"cluster {names.second()}")
@@ -54,6 +48,25 @@ def down(progress: Progress, sure: bool = False) -> list[str]:
         second.forget()
         record.forget()
     return removed
+
+
+def require_own(docker: Docker, made: Cluster | None, sure: bool) -> None:
+    """See that what `down` would delete on this engine is ours.
+
+    Args:
+        made: the cluster as it is recorded.
+        sure: as for `down`.
+
+    Raises:
+        LabError: it is not.
+    """
+    found = kind.nodes(docker)
+    if not sure:
+        homes.require_own_home(found, record.made_file())
+        second.require_own_home(kind.nodes(docker, names.second()))
+    if made and not found and not sure:
+        record.require_engine(made, docker)
+    homes.require_ours(found)
 
 
 def _engine(made: Cluster | None, progress: Progress, sure: bool) -> Docker | None:

@@ -60,6 +60,8 @@ def delete(progress: Progress, keep_data: bool, sure: bool = False) -> tuple[lis
         made = record.made()
         if keep_data and made is None:
             _require_nothing()
+        if made and keep_data and (docker := answering()):
+            down.require_own(docker, made, sure)  # before anything is stopped for a deletion that would be refused
         saved = save(made, progress) if made and keep_data else []
         return saved, down.down(progress, sure)
 
