@@ -147,6 +147,7 @@ def test_without_root_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(start, "asked", lambda: (None, SAID))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(start, "context", lambda: "")
     monkeypatch.setattr(host, "apt_install", lambda *_, **__: pytest.fail("installed something"))
     monkeypatch.setattr(host.platform, "release", lambda: "6.1.0")
     with pytest.raises(LabError) as error:
@@ -176,6 +177,44 @@ def test_an_engine_elsewhere_is_not_started_here(monkeypatch: pytest.MonkeyPatch
     assert "DOCKER_HOST" in error.value.message and error.value.detail == SAID
 
 
+@pytest.mark.parametrize("by", ["settings", "variable"])
+def test_an_engine_of_another_context_is_not_started_here(
+    by: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Such as Docker Desktop's on Linux, or a rootless one: the host's own would be another, and would not be asked."""
+    monkeypatch.setattr(start, "asked", lambda: (None, SAID))
+    monkeypatch.setattr(health, "asked", lambda: (None, SAID))
+    monkeypatch.setattr(start.host, "is_linux", lambda: True)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(start.shutil, "which", lambda name: pytest.fail(f"looked for {name}, to start it"))
+    monkeypatch.setattr(health.host, "can_install", lambda: True)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    if by == "settings":
+        monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+        (tmp_path / "config.json").write_text('{"currentContext": "desktop-linux"}')
+    else:
+        monkeypatch.setenv("DOCKER_CONTEXT", "desktop-linux")
+    with pytest.raises(LabError, match="context desktop-linux") as error:
+        start.ensure()
+    assert ("unset DOCKER_CONTEXT" in error.value.hint) == (by == "variable") and error.value.detail == SAID
+    line, _ = health._engine()
+    assert line.verdict == "fail" and "context" in line.todo
+
+
+def test_the_default_context_is_none_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "default")
+    assert docker_module.context() == ""
+    monkeypatch.delenv("DOCKER_CONTEXT")
+    assert docker_module.context() == ""
+    (tmp_path / "config.json").write_text('{"currentContext": "colima"}')
+    assert docker_module.context() == "colima"
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/docker.sock")  # counts before a context
+    assert docker_module.context() == ""
+
+
 def test_root_starts_an_engine_and_never_ends_one_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It may run, and not answer for another reason: a context that is not there, a certificate."""
     fake_docker(monkeypatch, tmp_path, f'echo \'{{"ServerErrors": ["{SAID}"]}}\'')
@@ -187,6 +226,7 @@ def test_root_starts_an_engine_and_never_ends_one_that_runs(monkeypatch: pytest.
     monkeypatch.setattr(host, "has_systemd", lambda: True)
     monkeypatch.setattr(host, "missing_capabilities", lambda: ())
     monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(start, "context", lambda: "")
     clock = iter(range(0, 10_000, 20))
     # A clock of its own: threads that other tests have left ask the machine's.
     own = SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda seconds: None)

@@ -17,7 +17,7 @@ from mlops_lab.base.versions import pin
 from mlops_lab.cluster import kind, names, registry
 from mlops_lab.engine import host
 from mlops_lab.engine.docker import Docker, asked
-from mlops_lab.engine.start import unable
+from mlops_lab.engine.start import names_one, unable
 from mlops_lab.images.recipes.helm import on_path as helm_on_path
 from mlops_lab.images.recipes.kind import on_path
 
@@ -124,9 +124,11 @@ def _engine() -> tuple[Line, Docker | None]:
         return Line("engine", "fail", error.brief, error.hint), None
     if docker is None:
         silent = LabError("no Docker engine answers", "", said).brief
-        if host.can_install() and not os.environ.get("DOCKER_HOST"):
+        if host.can_install() and not names_one():
             return Line("engine", "warn", silent, "lab up installs and starts one"), None
         todo = "start Docker (or Docker Desktop), or run `lab up` as root on Debian or Ubuntu"
+        if names_one():
+            todo = "start the engine that DOCKER_HOST or your Docker context names (docker context ls), or name another"
         return Line("engine", "fail", silent, todo), None
     if lacks := unable(docker):
         if host.can_install():

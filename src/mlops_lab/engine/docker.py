@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import Completed, find, run
+from mlops_lab.base.state_files import cached
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64", "amd64": "amd64"}
 
@@ -108,6 +110,15 @@ def architecture(machine: str) -> str:
     """The OCI name of a machine as `uname -m` calls it; the host's own when the argument is empty."""
     name = machine or platform.machine()
     return _ARCHITECTURES.get(name.lower(), name.lower())
+
+
+def context() -> str:
+    """The context by which the client finds its engine, as it chooses that itself; empty for the default one."""
+    if os.environ.get("DOCKER_HOST"):
+        return ""
+    settings = cached(Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json", dict) or {}
+    name = os.environ.get("DOCKER_CONTEXT") or str(settings.get("currentContext") or "")
+    return "" if name == "default" else name
 
 
 def answering(within: float = 20) -> Docker | None:

@@ -22,7 +22,7 @@ from mlops_lab.base.processes import run, start
 from mlops_lab.base.state_files import Damaged, kept, write
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.engine import host
-from mlops_lab.engine.docker import Docker, answering, asked
+from mlops_lab.engine.docker import Docker, answering, asked, context
 
 RUNTIME = "runc-within-bounds"
 _WRAPPER = Path("/usr/local/lib/mlops-lab") / RUNTIME
@@ -69,6 +69,12 @@ def _start(say: Callable[[str], None], said: str) -> Docker:
         raise LabError("no Docker engine answers", todo, said)
     if where := os.environ.get("DOCKER_HOST"):
         raise LabError(f"no Docker engine answers at DOCKER_HOST={where}", "start it, or unset DOCKER_HOST", said)
+    if name := context():
+        other = "unset DOCKER_CONTEXT" if os.environ.get("DOCKER_CONTEXT") else "docker context use default"
+        raise LabError(
+            f"no Docker engine answers in the Docker context {name}",
+            f"start its engine (`docker context ls` shows where it is), or use this host's own: {other}", said,
+        )  # fmt: skip
     if os.geteuid() != 0:
         start = "sudo systemctl start docker" if shutil.which("dockerd") else "see docs.docker.com/engine/install"
         todo = f"start one ({start}), or run `lab up` as root, which starts one"
@@ -114,8 +120,13 @@ def _wrap_running(docker: Docker, say: Callable[[str], None]) -> Docker:
     return wait_until(probe, what="the Docker engine", within=20, hint="restart it: systemctl restart docker")
 
 
+def names_one() -> bool:
+    """Has the user named an engine, by DOCKER_HOST or a context? Then none is started in its place."""
+    return bool(os.environ.get("DOCKER_HOST") or context())
+
+
 def _is_root_here() -> bool:
-    return host.is_linux() and os.geteuid() == 0 and not os.environ.get("DOCKER_HOST")
+    return host.is_linux() and os.geteuid() == 0 and not names_one()
 
 
 def _detached(say: Callable[[str], None]) -> Docker:
