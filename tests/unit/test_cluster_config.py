@@ -52,6 +52,22 @@ def test_sizes_are_one_node_and_three() -> None:
     assert [node["role"] for node in config()["nodes"]] == ["control-plane", "worker", "worker"]
 
 
+@pytest.mark.parametrize("name", ["My_Labs", "-labs", "a/b", "é"])
+def test_a_name_that_kind_would_refuse_is_said_before_anything_is_built(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLOPS_LAB_CLUSTER", name)
+    monkeypatch.setattr(up.start, "ensure", lambda say: pytest.fail("looked for an engine"))
+    with pytest.raises(UsageError, match="MLOPS_LAB_CLUSTER"):
+        up.up(None, "auto", Progress())
+
+
+def test_an_empty_name_is_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """kind would take it for `kind`, and nobody would find what it has made."""
+    monkeypatch.setenv("MLOPS_LAB_CLUSTER", "")
+    assert (names.cluster(), names.second()) == ("mlops-lab", "mlops-lab-exam")
+
+
 def test_an_ordinary_host_gets_no_patches_for_restricted_ones() -> None:
     text = yaml.safe_dump(config())
     assert "restrict_oom_score_adj" not in text
