@@ -569,6 +569,25 @@ def test_exceptions_become_one_line_and_a_code(
     assert capsys.readouterr().err == f"lab: {said}"
 
 
+@pytest.mark.parametrize(("named", "where"), [("home", "home"), ("./home/", "home"), ("~/x", "user/x")])
+def test_a_home_that_is_named_from_here_is_the_same_one_elsewhere(
+    named: str, where: str, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker takes no such name for a folder, and the shell of `lab shell` begins in another one."""
+    seen: list[str] = []
+
+    def elsewhere(**options: Any) -> None:
+        os.chdir("/")
+        seen.extend([str(paths.cache()), os.environ["MLOPS_LAB_HOME"]])
+
+    monkeypatch.setattr(cli, "main", elsewhere)
+    monkeypatch.chdir(places)
+    monkeypatch.setenv("HOME", str(places / "user"))
+    monkeypatch.setenv("MLOPS_LAB_HOME", named)
+    assert lab("shell", "10") == 0
+    assert seen == [str(places / where / "cache"), str(places / where)]
+
+
 @pytest.mark.parametrize("bug", [ZeroDivisionError(), PermissionError(13, "Permission denied")])
 def test_a_bug_shows_its_traceback(bug: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(**options: Any) -> None:

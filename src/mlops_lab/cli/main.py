@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -64,6 +66,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _OWNER = "see who owns it and the folders above (after `sudo lab` it is root), or name another folder: MLOPS_LAB_HOME"
+# Folders of the user's: commands go elsewhere, and so do the engine and the shells that they open.
+_PLACES = ("MLOPS_LAB_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 _COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
 
 
@@ -138,6 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 passed, 1 failed, 2 usage, 3 environment, 130 interrupted."""
     try:
         given = list(arguments) if arguments is not None else None
+        _fix_places()
         with terminable():
             code = cli.main(args=given, prog_name="lab", standalone_mode=False)
         sys.stdout.flush()
@@ -168,6 +173,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.exit(ExitCode.ENVIRONMENT)
     sys.exit(code if isinstance(code, int) else ExitCode.PASSED)
+
+
+def _fix_places() -> None:
+    """Let folders that are named from the current one, or with `~`, be the same ones from everywhere."""
+    for name in _PLACES:
+        if place := os.environ.get(name):
+            with contextlib.suppress(RuntimeError):  # `~` of a user whom nobody knows
+                os.environ[name] = str(Path(place).expanduser().absolute())
 
 
 if __name__ == "__main__":
