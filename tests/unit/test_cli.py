@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -586,6 +587,18 @@ def test_a_home_that_is_named_from_here_is_the_same_one_elsewhere(
     monkeypatch.setenv("MLOPS_LAB_HOME", named)
     assert lab("shell", "10") == 0
     assert seen == [str(places / where / "cache"), str(places / where)]
+
+
+def test_a_disk_without_room_for_a_temporary_file_is_no_bug(
+    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python tries each folder that there is, and says in the end that there is none."""
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(places / "full")])
+    monkeypatch.setattr(cli, "main", lambda **options: tempfile.mkdtemp())
+    assert lab("doctor") == 3
+    said = capsys.readouterr().err
+    assert "no room for a temporary file" in said and str(places / "full") in said and "TMPDIR" in said
 
 
 @pytest.mark.parametrize("bug", [ZeroDivisionError(), PermissionError(13, "Permission denied")])

@@ -66,6 +66,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _OWNER = "see who owns it and the folders above (after `sudo lab` it is root), or name another folder: MLOPS_LAB_HOME"
+_NO_TEMPORARY = "No usable temporary directory"
+_TEMPORARY = "free some space on these disks (lab images prune), or name a folder elsewhere: export TMPDIR=FOLDER"
 # Folders of the user's: commands go elsewhere, and so do the engine and the shells that they open.
 _PLACES = ("MLOPS_LAB_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 _COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
@@ -169,6 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             complain(f"the disk is full ({error.filename or 'while writing'})", "free some space: lab images prune")
         elif error.errno in _CLOSED and error.filename:
             complain(f"{error.filename} can't be read or written: {error.strerror}", _OWNER)
+        elif _NO_TEMPORARY in str(error):  # Python says no more of a disk that is full, or read-only
+            complain("there is no room for a temporary file", _TEMPORARY, str(error.strerror))
         else:
             raise
         sys.exit(ExitCode.ENVIRONMENT)
