@@ -648,6 +648,15 @@ def test_what_nobody_can_tell_the_use_of_is_not_removed(
     assert not kept.exists()
 
 
+@pytest.mark.parametrize("words", [("build", "nonsense"), ("push", "example.org/x", "nonsense")])
+def test_an_image_that_there_is_not_is_a_mistake_in_the_command(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("mlops_lab.engine.start.ensure", lambda say: pytest.fail("looked for an engine, to start it"))
+    assert lab("images", *words) == 2
+    assert "no image 'nonsense' in the catalog" in capsys.readouterr().err
+
+
 def test_no_cluster_is_made_while_the_user_is_asked_what_may_go(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = paths.cache() / "registry" / "blob"
     kept.parent.mkdir(parents=True)

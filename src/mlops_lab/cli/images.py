@@ -83,10 +83,11 @@ def build(mode: Mode, names: tuple[str, ...]) -> None:
       lab images build
       lab images build --images build mlops-lab/load:v1
     """
-    _, steps = _bring(mode, names)
+    wanted = _named(names)
+    _, steps = _bring(mode, wanted)
     for name, step in steps.items():
         click.echo(f"{name} is {step.ref}")
-    for name in names:
+    for name in wanted:
         if name not in steps:
             click.echo(f"{name} is pulled by the nodes, once a pod asks for it; to build it: --images build")
 
@@ -111,7 +112,7 @@ def push(mode: Mode, prefix: str, names: tuple[str, ...]) -> None:
     from mlops_lab.images.push import fetch
     from mlops_lab.images.push import push as put
 
-    docker, steps = _bring(mode, names)
+    docker, steps = _bring(mode, _named(names))
     fetch(docker, steps, REGISTRY_PREFIX)
     for target in put(docker, steps, prefix):
         click.echo(f"pushed {target}")
@@ -213,7 +214,14 @@ def prune(old: bool, yes: bool) -> None:
             click.echo("Removed")
 
 
-def _bring(mode: Mode, names: tuple[str, ...]) -> tuple[Docker, dict[str, Step]]:
+def _named(names: tuple[str, ...]) -> list[str]:
+    """The catalog's names of some images, before an engine is asked, or started, for one that there is not."""
+    from mlops_lab.images.sbom.image import full_name
+
+    return [full_name(name) for name in names]
+
+
+def _bring(mode: Mode, names: list[str]) -> tuple[Docker, dict[str, Step]]:
     import os
 
     from mlops_lab.base.progress import Progress
@@ -224,6 +232,6 @@ def _bring(mode: Mode, names: tuple[str, ...]) -> tuple[Docker, dict[str, Step]]
 
     progress = Progress()
     docker = start.ensure(progress.say)
-    wanted, mirror = list(names or all_here()), os.environ.get("MLOPS_LAB_MIRROR", "")
+    wanted, mirror = names or all_here(), os.environ.get("MLOPS_LAB_MIRROR", "")
     also = (flight_delay.train,) if any(image.name in wanted for image in flight_delay.IMAGES) else ()
     return docker, bring(wanted, mode, docker, progress, mirror, also)

@@ -33,7 +33,7 @@ def built(name: str, docker: Docker, mirror: str = "") -> Step:
         UsageError: the catalog has no such image, or several.
         LabError: it was pulled, or is not there.
     """
-    full = _full(name)
+    full = full_name(name)
     # Our own images stand on a base that was pulled or built: they are other images then, and both are built.
     first: Mode = last_mode() or "build"
     modes: tuple[Mode, ...] = (first, "pull" if first == "build" else "build")
@@ -56,8 +56,12 @@ def built(name: str, docker: Docker, mirror: str = "") -> Step:
     raise LabError(f"{full} is not here yet", f"build it (lab images build {full}), then run this again")
 
 
-def _full(name: str) -> str:
-    """The name in the catalog that is meant."""
+def full_name(name: str) -> str:
+    """The name in the catalog that is meant; what stands before the last `/` may be left out, and so may the tag.
+
+    Raises:
+        UsageError: the catalog has no such image, or several.
+    """
     shorter = {full: (full, short := full.rpartition("/")[2], short.partition(":")[0]) for full in CATALOG}
     meant = [full for full, names in shorter.items() if name in names]
     if len(meant) == 1:
