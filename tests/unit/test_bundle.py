@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import http.client
 import os
+import shlex
 import shutil
 import threading
 from collections.abc import Iterator
@@ -353,6 +354,13 @@ def test_an_image_that_the_registry_has_lost_is_to_be_loaded_again(bundle: Path,
     assert f"lab up --bundle {bundle}" in error.value.hint
     take(learner, bundle)
     assert registry.serve(learner.docker, "load:v1", step) is False
+
+
+def test_a_bundle_in_a_folder_with_blanks_is_named_as_it_is_to_be_typed(learner: Machine, tmp_path: Path) -> None:
+    loaded.note(tmp_path / "my bundles/core.bundle", "build", ["x"])
+    with pytest.raises(LabError, match="the registry has lost load:v1") as error:
+        registry.serve(learner.docker, "load:v1", sources("build", "amd64").image(load.NAME))
+    assert shlex.split(error.value.hint.rpartition(": ")[2])[-1] == str(tmp_path / "my bundles/core.bundle")
 
 
 def test_a_registry_that_is_slow_has_lost_nothing(

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -28,11 +29,12 @@ from mlops_lab.base.paths import project
 from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress
 from mlops_lab.base.versions import versions
-from mlops_lab.cluster import addons, existing, health, kind, kubeconfig, names, record, registry, up
+from mlops_lab.cluster import addons, existing, health, kind, kubeconfig, names, own, record, registry, up
 from mlops_lab.cluster.kubectl import Kubectl, manifest
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
 from mlops_lab.images.recipes import node
+from mlops_lab.platform import kept
 
 
 @pytest.fixture(autouse=True)
@@ -279,6 +281,28 @@ def test_an_up_says_at_once_that_its_context_would_have_no_place(
     monkeypatch.setattr(up.health, "require", lambda *_: None)
     with pytest.raises(LabError, match="can't be changed"):
         up.up(None, "auto", Progress())
+
+
+def test_what_is_to_be_typed_is_so_too_where_a_folder_has_blanks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    home = tmp_path / "Ada L"
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(home))
+    monkeypatch.setenv("KUBECONFIG", str(home / "config"))
+    (home / "state/clusters").mkdir(parents=True)
+    (home / "config.lock").touch()
+    with pytest.raises(LabError) as locked, kubeconfig._locked(kubeconfig.target(), within=0.1):
+        pass
+    own._file("x").write_text("")
+    with pytest.raises(LabError) as damaged:
+        own.recorded("x")
+    typed = [each.value.hint.rpartition(": ")[2] for each in (locked, damaged)]
+    typed += [kept._todo().rpartition(": ")[2]]
+    assert [shlex.split(each) for each in typed] == [
+        ["rm", str(home / "config.lock")],
+        ["rm", str(own._file("x"))],
+        ["mv", str(kept.folder()), f"{kept.folder()}.aside"],
+    ]
 
 
 def test_of_several_files_the_first_that_exists_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def new(name: str, into: Path | None, shape: str | None, like: Exercise | None) 
         make_like(name, root, like, beside=others) if like else make(name, root, shape or "deployment", beside=others)
     )
     number = folder.name[:2]
-    before = f"MLOPS_LAB_LABS={into} " if into else ""
+    before = f"MLOPS_LAB_LABS={shlex.quote(str(into))} " if into else ""
     click.echo(f"Made {folder}")
     click.echo(f"next: fill it (docs/add-a-lab.md); what is left to write: {before}lab verify {number} --only form")
     click.echo(f"then, on the cluster: {before}lab verify {number}")

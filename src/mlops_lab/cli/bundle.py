@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,7 +64,8 @@ def bundle(parts: tuple[str, ...], labs: tuple[str, ...], exams: bool, mode: Mod
     for line in table(manifest):
         click.echo(line)
     click.echo(f"{file} has {sized(file.stat().st_size)}; its sha256: {digest_of(file, progress)}")
-    click.echo("next: copy it and the project's folder there, then: scripts/quickstart --bundle " + str(file))
+    then = shlex.join(["scripts/quickstart", "--bundle", str(file)])
+    click.echo(f"next: copy it and the project's folder there, then: {then}")
 
 
 def load(file: Path, progress: Progress, *, wait: bool = True) -> None:

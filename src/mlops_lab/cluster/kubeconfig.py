@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,7 +188,8 @@ def _locked(path: Path, within: float = 10) -> Iterator[None]:
     end = time.monotonic() + within
     while not _made(lock, path):
         if time.monotonic() > end:
-            raise LabError(f"the kubeconfig is locked by another program ({lock})", f"if no program uses it: rm {lock}")
+            away = shlex.join(["rm", str(lock)])
+            raise LabError(f"the kubeconfig is locked by another program ({lock})", f"if no program uses it: {away}")
         time.sleep(0.1)
     try:
         yield

@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import secrets
+import shlex
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,8 +181,8 @@ def _file(context: str) -> Path:
 
 
 def _read(file: Path) -> Record | None:
-    what = "the record of what `lab` has made in a cluster"
-    todo = f"nothing was deleted; put it back from a backup, or delete by hand what `lab` has made, then: rm {file}"
+    what, away = "the record of what `lab` has made in a cluster", shlex.join(["rm", str(file)])
+    todo = f"nothing was deleted; put it back from a backup, or delete by hand what `lab` has made, then: {away}"
     found = state_files.kept(file, Record, what, todo)
     if found and any(each.kind not in KINDS for each in found.made):
         raise state_files.Damaged(file, what, "holds something else (a kind that `lab` does not record)", todo)

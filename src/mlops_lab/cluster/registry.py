@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import platform
+import shlex
 import socket
 import zlib
 
@@ -98,7 +99,7 @@ def serve(docker: Docker, name: str, step: Step) -> bool:
     if (bundle := loaded()) and docker.inspect("image", step.ref) is None:
         raise LabError(
             f"the registry has lost {name}, which came from the bundle {bundle.file}",
-            f"load it again: lab up --bundle {bundle.file}",
+            f"load it again: lab up --bundle {shlex.quote(bundle.file)}",
         )
     docker.push(step.ref, target, within=600, hint=f"look at its log: docker logs {names.REGISTRY}")
     note(name, step.key, digest(name))

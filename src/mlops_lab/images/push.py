@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from mlops_lab.engine.docker import Docker
@@ -30,7 +31,8 @@ def fetch(docker: Docker, steps: dict[str, Step], registry: str) -> None:
     for name, step in steps.items():
         if bundle and step.ref in bundle.refs and docker.inspect("image", step.ref) is None:
             there = f"{registry}/{served_as(name)}"
-            docker.run("pull", there, within=1800, hint=f"see that the cluster is up: lab up --bundle {bundle.file}")
+            hint = f"see that the cluster is up: lab up --bundle {shlex.quote(bundle.file)}"
+            docker.run("pull", there, within=1800, hint=hint)
             docker.run("tag", there, step.ref)
             docker.run("rmi", there, check=False)
 

@@ -75,7 +75,7 @@ def save(kubectl: Kubectl, progress: Progress) -> list[str]:
     if lost := _not_back(ours, kubectl):
         raise LabError(
             f"data of {_called(lost)} that was kept before is not in this cluster, and this would replace it",
-            f"set it aside (mv {kept.folder()} {kept.folder()}.aside), then try again; or, without keeping: lab down",
+            f"set it aside ({kept.set_aside()}), then try again; or, without keeping: lab down",
         )
     elsewhere = {part: profile for part, profile in before.get("parts", {}).items() if part not in there}
     others = [each.namespace for each in RELEASES if each.part in elsewhere]

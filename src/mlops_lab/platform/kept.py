@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -135,8 +136,12 @@ def _stored() -> dict[str, Any] | None:
 
 
 def _todo() -> str:
-    aside = folder().with_name(f"{folder().name}.aside")
-    return f"nothing was deleted; put it back from a backup, or go on without that data: mv {folder()} {aside}"
+    return f"nothing was deleted; put it back from a backup, or go on without that data: {set_aside()}"
+
+
+def set_aside() -> str:
+    """The command that takes what is kept out of the way."""
+    return shlex.join(["mv", str(folder()), f"{folder()}.aside"])
 
 
 def _delete(path: Path) -> None:

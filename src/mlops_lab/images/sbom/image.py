@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ def built(name: str, docker: Docker, mirror: str = "") -> Step:
     if (bundle := loaded()) and any(step.ref in bundle.refs for step in steps):
         raise LabError(
             f"{full} came from the bundle {bundle.file}, which has its bill of materials, too",
-            f"tar -xOf {bundle.file} sbom/{plain(full)}.cdx.json",
+            f"tar -xOf {shlex.quote(bundle.file)} sbom/{plain(full)}.cdx.json",
         )
     raise LabError(f"{full} is not here yet", f"build it (lab images build {full}), then run this again")
 
