@@ -359,13 +359,14 @@ def test_the_users_settings_for_other_processors_and_programs_do_not_count(
     engine: Engine, asked: Callable[[], dict[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DOCKER_DEFAULT_PLATFORM", "linux/amd64")
+    monkeypatch.setenv("BUILDX_BUILDER", "in-a-container")  # what is empty counts as not set for Docker's client
     monkeypatch.setenv("KIND_EXPERIMENTAL_PROVIDER", "podman")
     monkeypatch.setenv("KIND_EXPERIMENTAL_DOCKER_NETWORK", "mine")
     docker = tmp_path / "docker"
     docker.write_text("#!/bin/sh\nenv\n")
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert "DOCKER_DEFAULT_PLATFORM=" in Docker({}).run("run").stdout.splitlines()
+    assert {"DOCKER_DEFAULT_PLATFORM=", "BUILDX_BUILDER="} <= set(Docker({}).run("run").stdout.splitlines())
     found = asked()
     assert found["DOCKER_DEFAULT_PLATFORM"] == ""
     assert (found["KIND_EXPERIMENTAL_PROVIDER"], found["KIND_EXPERIMENTAL_DOCKER_NETWORK"]) == ("docker", "kind")

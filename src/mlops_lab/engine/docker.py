@@ -101,9 +101,15 @@ class Docker:
             self.run("rmi", target, check=False)
 
 
-# No advertisements in logs; images hold what was built, with no attestation beside it that importers stumble over, and
-# are for the engine's own processor, whatever the user builds for.
-CLIENT_ENV = {"DOCKER_CLI_HINTS": "false", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1", "DOCKER_DEFAULT_PLATFORM": ""}
+# No advertisements in logs; images hold what was built, with no attestation beside it that importers stumble over, are
+# for the engine's own processor, whatever the user builds for, and are made by the engine itself: a builder of the
+# user's in a container would keep them, and have none of those that they stand on.
+CLIENT_ENV = {
+    "DOCKER_CLI_HINTS": "false",
+    "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+    "DOCKER_DEFAULT_PLATFORM": "",
+    "BUILDX_BUILDER": "",
+}
 
 
 def architecture(machine: str) -> str:
