@@ -617,6 +617,15 @@ def test_completion_scripts_and_what_they_ask(shell: str, capsys: pytest.Capture
     assert "_LAB_COMPLETE" in capsys.readouterr().out
 
 
+def test_the_example_for_bash_works_in_a_home_without_completions(places: Path) -> None:
+    help_ = cli.get_command(click.Context(cli), "completion").help  # type: ignore[union-attr]
+    lines = [line.strip() for line in str(help_).partition("Examples:\n")[2].splitlines() if "bash" in line]
+    program = f'lab() {{ {shlex.quote(sys.executable)} -m mlops_lab.cli.main "$@"; }}'
+    environment = {**os.environ, "HOME": str(places)}
+    subprocess.run(["bash", "-ec", "\n".join([program, *lines])], env=environment, check=True)
+    assert "_LAB_COMPLETE" in (places / ".local/share/bash-completion/completions/lab").read_text()
+
+
 def test_labs_and_checks_are_completed(places: Path) -> None:
     def completed(words: str, place: int) -> str:
         environment = {**os.environ, "_LAB_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(place)}

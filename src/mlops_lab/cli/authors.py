@@ -103,6 +103,7 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     \b
     Examples:
+      mkdir -p ~/.local/share/bash-completion/completions
       lab completion bash > ~/.local/share/bash-completion/completions/lab
       lab completion zsh > "${fpath[1]}/_lab"
       lab completion fish > ~/.config/fish/completions/lab.fish
