@@ -187,6 +187,20 @@ def test_too_little_disk_is_said_before_anything_is_made(home: Path, monkeypatch
     assert made.done == []
 
 
+@pytest.mark.parametrize(("home_of_labs", "moved"), [("/x", "MLOPS_LAB_HOME"), ("", "XDG_CACHE_HOME")])
+def test_a_cache_is_moved_by_the_variable_that_counts(
+    home_of_labs: str, moved: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = build.shutil.disk_usage("/")
+    monkeypatch.setattr(build.shutil, "disk_usage", lambda _: usage._replace(free=10**6))
+    monkeypatch.setattr(build, "cache", lambda: home)
+    monkeypatch.setenv("MLOPS_LAB_HOME", home_of_labs)
+    with pytest.raises(LabError) as error:
+        build._check_room([])
+    for hint in (error.value.hint, health._disk().todo):
+        assert re.findall(r"[A-Z_]+_HOME", hint) == [moved]
+
+
 def test_building_needs_the_room_that_the_doctor_asks_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Recorder()
     usage = build.shutil.disk_usage("/")

@@ -20,6 +20,7 @@ from mlops_lab.engine.docker import Docker, asked
 from mlops_lab.engine.start import names_one, unable
 from mlops_lab.images.recipes.helm import on_path as helm_on_path
 from mlops_lab.images.recipes.kind import on_path
+from mlops_lab.images.store import elsewhere
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -172,7 +173,7 @@ def _memory(docker: Docker | None, size: str) -> Line:
 
 def _disk() -> Line:
     root = _existing(cache())
-    todo = "make room (`lab images prune` clears the image cache), or move the cache with XDG_CACHE_HOME"
+    todo = f"make room (`lab images prune` clears the image cache), or {elsewhere()}"
     return _graded("disk", shutil.disk_usage(root).free, _DISK, f"{{:.1f}} GB free at {root}", todo)
 
 

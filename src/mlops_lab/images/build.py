@@ -28,7 +28,7 @@ from mlops_lab.images.bundle import loaded as bundles
 from mlops_lab.images.catalog import CATALOG, sources
 from mlops_lab.images.sources import Mode, Sources, host
 from mlops_lab.images.steps import Step, closure
-from mlops_lab.images.store import Store
+from mlops_lab.images.store import Store, elsewhere
 from mlops_lab.images.work import Stopped, Work
 
 # Bytes of disk. A first build, for Go's caches, results and the engine's copies; the doctor asks for as much.
@@ -284,7 +284,7 @@ def _check_room(missing: list[Step]) -> None:
         what = "building" if heavy else "bringing"
         raise LabError(
             f"only {free / 1e9:.1f} GB of disk are free at {root}; {what} images needs {need / 1e9:.0f} GB",
-            "free some space, or move the cache with XDG_CACHE_HOME",
+            f"free some space, or {elsewhere()}",
         )
 
 

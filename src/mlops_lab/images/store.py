@@ -146,5 +146,12 @@ class Store:
         return self._root / "build" / "times.json"
 
 
+def elsewhere() -> str:
+    """How the cache is moved, in words: where MLOPS_LAB_HOME is set, that alone says where it is."""
+    if os.environ.get("MLOPS_LAB_HOME"):
+        return "move all that is in MLOPS_LAB_HOME to another disk, and name it there"
+    return "move the cache with XDG_CACHE_HOME"
+
+
 def _plain(name: str) -> str:
     return name.replace("/", "-").replace(":", "-")
