@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,30 @@ def test_few_inotify_instances_are_a_warning_where_the_engine_is_this_hosts(
     assert list(health._watchers(engine(KernelVersion="another machine's"))) == []
     file.write_text("512\n")
     assert list(health._watchers(here)) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "away"),
+    [
+        ("ssh://ada@big-box", "big-box", True), ("tcp://10.0.0.1:2376", "big-box", True),
+        ("tcp://127.0.0.1:2375", "docker-desktop", False), ("tcp://localhost:2375", "docker-desktop", False),
+        ("unix:///home/ada/.docker/desktop/docker.sock", "docker-desktop", False),
+        ("tcp://10.0.0.1:2376", socket.gethostname(), False), ("", "big-box", False),
+    ],
+)  # fmt: skip
+def test_an_engine_on_another_machine_is_said_to_be_there(
+    address: str, name: str, away: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What it publishes on 127.0.0.1 is not reached from here, which nobody found out before images were built."""
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho '{address}'\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(health, "asked", lambda: (engine(Name=name), ""))
+    monkeypatch.setattr(health, "unable", lambda docker: "")
+    line, _ = health._engine()
+    assert (line.verdict == "warn", "another machine" in line.seen) == (away, away)
+    monkeypatch.setattr(registry, "_UP_WITHIN", 0.0)
+    monkeypatch.setattr(registry, "answers", lambda: False)
+    with pytest.raises(LabError, match="the registry") as error:
+        registry.ensure(engine(Name=name), "registry:3")
+    assert ("on another" in error.value.hint) == away

@@ -16,11 +16,11 @@ from mlops_lab.base.paths import cache
 from mlops_lab.base.versions import pin
 from mlops_lab.cluster import kind, names, registry
 from mlops_lab.engine import host
-from mlops_lab.engine.docker import Docker, asked
+from mlops_lab.engine.docker import Docker, asked, elsewhere
 from mlops_lab.engine.start import names_one, unable
+from mlops_lab.images import store
 from mlops_lab.images.recipes.helm import on_path as helm_on_path
 from mlops_lab.images.recipes.kind import on_path
-from mlops_lab.images.store import elsewhere
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -137,8 +137,11 @@ def _engine() -> tuple[Line, Docker | None]:
         return Line("engine", "fail", lacks, "run `lab up` as root, or install Docker 23 or later"), docker
     for line in _unfit(docker):
         return line, docker
-    where = docker.facts.get("OperatingSystem", "")
-    return Line("engine", "ok", f"Docker {docker.version} ({where}, {docker.arch})"), docker
+    seen = f"Docker {docker.version} ({docker.facts.get('OperatingSystem', '')}, {docker.arch})"
+    if away := elsewhere(docker):
+        todo = "use one on this machine: the registry and the API server will listen on 127.0.0.1 of that one alone"
+        return Line("engine", "warn", f"{seen}, on another machine ({away})", todo), docker
+    return Line("engine", "ok", seen), docker
 
 
 def _unfit(docker: Docker) -> Iterator[Line]:
@@ -173,7 +176,7 @@ def _memory(docker: Docker | None, size: str) -> Line:
 
 def _disk() -> Line:
     root = _existing(cache())
-    todo = f"make room (`lab images prune` clears the image cache), or {elsewhere()}"
+    todo = f"make room (`lab images prune` clears the image cache), or {store.elsewhere()}"
     return _graded("disk", shutil.disk_usage(root).free, _DISK, f"{{:.1f}} GB free at {root}", todo)
 
 

@@ -18,12 +18,13 @@ from mlops_lab.base.state_files import cached, write
 from mlops_lab.base.waiting import wait_until
 from mlops_lab.cluster import names
 from mlops_lab.engine import host
-from mlops_lab.engine.docker import Docker
+from mlops_lab.engine.docker import Docker, elsewhere
 from mlops_lab.images.bundle.loaded import loaded
 from mlops_lab.images.steps import Step
 
 _LABEL = "mlops-lab.registry"
 _PUSHED = "pushed.json"
+_UP_WITHIN = 30.0  # s that it may take to listen
 _WITHIN = 30.0  # s that it may take for one answer
 _BLANKS = 4096  # bytes at most that a manifest of another tag is longer
 MANIFESTS = ", ".join(
@@ -63,10 +64,16 @@ def ensure(docker: Docker, image: str) -> None:
             *("-p", f"127.0.0.1:{names.REGISTRY_PORT}:5000", "-v", f"{storage}:/var/lib/registry"),
             *("-e", "REGISTRY_STORAGE_DELETE_ENABLED=true", "-e", "OTEL_TRACES_EXPORTER=none", image),
         )
-    wait_until(
-        lambda: (True if answers() else None, "no answer"),
-        what="the registry", within=30, every=0.1, hint=f"look at its log: docker logs {names.REGISTRY}",
-    )  # fmt: skip
+    try:
+        wait_until(
+            lambda: (True if answers() else None, "no answer"),
+            what="the registry", within=_UP_WITHIN, every=0.1, hint=f"look at its log: docker logs {names.REGISTRY}",
+        )  # fmt: skip
+    except LabError as silent:
+        if away := elsewhere(docker):
+            todo = f"use an engine on this machine; this one is on another ({away}), whose 127.0.0.1 is not reached"
+            raise LabError(silent.message, todo) from silent
+        raise
 
 
 def _user(docker: Docker) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from mlops_lab.cluster.kind import Node
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine import start
-from mlops_lab.engine.docker import Docker
+from mlops_lab.engine.docker import Docker, elsewhere
 from mlops_lab.images.build import bring
 from mlops_lab.images.recipes import flight_delay, load, metrics_server, node
 from mlops_lab.images.recipes import kind as kind_program
@@ -71,6 +71,8 @@ def up(
         if cluster is None:
             health.require(docker, size or "default")
             kubeconfig.check()
+            if away := elsewhere(docker):
+                progress.say(f"the engine is on another machine ({away}): its ports have to be forwarded to this one")
     # A build may take long, and meanwhile others may work on the cluster.
     images = _images(docker, mode, progress, cluster is None, early, also)
     with exclusive(progress, wait):

@@ -1,7 +1,7 @@
 """The Docker command line as the project uses it: run, inspect, info.
 
-Only the client program is used (never a socket of our own), so contexts, Docker Desktop and remote engines work as
-the user set them up. Nothing here installs or starts anything; see `start`.
+Only the client program is used (never a socket of our own), so contexts and Docker Desktop work as the user set them
+up. Nothing here installs or starts anything; see `start`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import functools
 import json
 import os
 import platform
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.base.processes import Completed, find, run
@@ -110,6 +112,21 @@ CLIENT_ENV = {
     "DOCKER_DEFAULT_PLATFORM": "",
     "BUILDX_BUILDER": "",
 }
+
+
+def elsewhere(docker: Docker) -> str:
+    """The address of an engine that is on another machine; empty for this one's, also for one behind a local socket.
+
+    What a container publishes on 127.0.0.1 is then out of reach from here, if nobody forwards it.
+    """
+    if docker.facts.get("Name") in (None, "", socket.gethostname()):
+        return ""
+    words = ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+    address = run(words, within=20, check=False, env=CLIENT_ENV).stdout.strip()
+    scheme, _, place = address.partition("://")
+    name = urlsplit(f"//{place}").hostname or ""
+    own = name == "localhost" or name.startswith("127.") or name == "::1"
+    return address if scheme in ("ssh", "tcp") and not own else ""
 
 
 def architecture(machine: str) -> str:
