@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import re
@@ -49,6 +50,40 @@ def test_it_prints_its_address_and_ends_with_what_it_began(tmp_path: Path, numbe
     assert process.wait(30) == 0
     assert (process.stdout.read(), process.stderr.read()) == ("", "")
     assert not any(map(lives, pids))
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="another program opens pages there")
+def test_a_browser_gets_a_file_that_it_may_read_and_that_goes_with_the_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser from snap reads no hidden folder of the home."""
+    (tmp_path / "bin").mkdir()
+    program, told = tmp_path / "bin/xdg-open", tmp_path / "told"
+    program.write_text(f'#!/bin/sh\n/usr/bin/stat -c "%a %n" "$1" >{told}.part; /bin/mv {told}.part {told}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("MLOPS_LAB_HOME")
+    with lab("--port", "0", "--open") as process, contextlib.ExitStack() as ends:
+        ends.callback(process.kill)
+        assert process.stdout
+        address = process.stdout.readline().split()[2]
+        until(told.exists)
+        mode, name = told.read_text().split()
+        file = Path(name)
+        assert mode == "600" and address in file.read_text()
+        assert not any(part.startswith(".") for part in file.relative_to(tmp_path).parts)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0 and not file.exists()
+
+
+def test_where_nothing_opens_pages_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with lab("--port", "0", "--open") as process, contextlib.ExitStack() as ends:
+        ends.callback(process.kill)
+        assert process.stderr
+        assert "open that address yourself" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
 
 
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -43,25 +44,33 @@ def desk(port: int, browse: bool) -> None:
     async def serve() -> None:
         async with serving(Desk(path.course(), Records(), Here(), Current(Exams())), port, say) as address:
             click.echo(f"Your desk: {address} (end with Ctrl-C)")
-            if browse:
-                click.launch(str(_way_in(address)))
-            await asyncio.Event().wait()
+            with _way_in(address) if browse else contextlib.nullcontext() as file:
+                if file and click.launch(str(file)) != 0:
+                    say("no program here opens a page; open that address yourself")
+                await asyncio.Event().wait()
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve())
 
 
-def _way_in(address: str) -> Path:
-    """A file that leads to the page: only this user can read it, but everybody a browser's command line."""
+@contextlib.contextmanager
+def _way_in(address: str) -> Iterator[Path]:
+    """A file that leads to the page: only this user can read it, but everybody a browser's command line.
+
+    It lies among the learner's files: a browser from snap, as Ubuntu's are, reads no hidden folder and not /tmp.
+    """
     from html import escape
 
-    from mlops_lab.base.paths import state
+    from mlops_lab.base.paths import workspace
 
-    file = state() / "desk.html"
+    file = workspace() / "desk.html"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
     file.chmod(0o600)
     file.write_text(
         f'<!doctype html><meta http-equiv="refresh" content="0;url={escape(address)}"><title>lab desk</title>'
     )
-    return file
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
