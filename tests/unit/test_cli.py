@@ -589,6 +589,14 @@ def test_a_home_that_is_named_from_here_is_the_same_one_elsewhere(
     assert seen == [str(places / where / "cache"), str(places / where)]
 
 
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_change_no_exit_code(closed: str) -> None:
+    line = f"{shlex.quote(sys.executable)} -m mlops_lab.cli.main"
+    done = subprocess.run(["bash", "-c", f"{line} hint 10 {closed}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Records().progress()["10"].hints == 1
+
+
 def test_a_disk_without_room_for_a_temporary_file_is_no_bug(
     places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 passed, 1 failed, 2 usage, 3 environment, 130 interrupted."""
     try:
         given = list(arguments) if arguments is not None else None
+        _open_streams()
         _fix_places()
         with terminable():
             code = cli.main(args=given, prog_name="lab", standalone_mode=False)
@@ -177,6 +178,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         sys.exit(ExitCode.ENVIRONMENT)
     sys.exit(code if isinstance(code, int) else ExitCode.PASSED)
+
+
+def _open_streams() -> None:
+    """Give streams that the shell has closed (`lab list >&-`) to nobody, so that no file of ours gets their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def _fix_places() -> None:
