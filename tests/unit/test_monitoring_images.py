@@ -55,8 +55,11 @@ def test_promtool_is_for_this_host() -> None:
     assert step.arch.endswith(architecture(""))
 
 
-def test_a_module_is_built_with_the_files_that_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / "home"))
+@pytest.mark.parametrize("home", ["home", "Zoë (at work)/home // 1"])
+def test_a_module_is_built_with_the_files_that_it_lacks(
+    home: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MLOPS_LAB_HOME", str(tmp_path / home))
     whole, folder = tmp_path / "module", tmp_path / "program"
     whole.mkdir()
     folder.mkdir()

@@ -8,6 +8,7 @@ program to the next, too: what stands on Kubernetes' libraries comes after it an
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import re
 import shutil
@@ -151,8 +152,9 @@ def _with_copy(work: Work, folder: Path, stand_ins: StandIns, scratch: Path) -> 
         (copy / name).write_bytes(content)
     for name in ("go.mod", "go.sum"):
         shutil.copyfile(folder / name, scratch / name)
-    with (scratch / "go.mod").open("a") as file:
-        file.write(f"\nreplace {stand_ins.module} => {copy}\n")
+    with (scratch / "go.mod").open("a", encoding="utf-8") as file:
+        place = json.dumps(str(copy), ensure_ascii=False)  # as Go quotes a path that may have blanks
+        file.write(f"\nreplace {stand_ins.module} => {place}\n")
     return scratch / "go.mod"
 
 
