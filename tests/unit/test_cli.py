@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -11,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -926,6 +929,43 @@ def test_a_new_lab_is_well_formed_once_it_is_filled(places: Path, capsys: pytest
     (verified,) = json.loads(file.read_text())["labs"]
     assert verified["steps"][0]["says"] == []
     assert f"{FREE}-batch-scoring: 1 of 1 steps honest" in capsys.readouterr().out
+
+
+# What `lab watch` has for Enter, in a program of its own.
+ENTER = """
+import pathlib, sys, threading, time, types
+from mlops_lab.cli import labs
+
+said = lambda: pathlib.Path(sys.argv[1], "again").touch()
+threading.Thread(target=labs._listen, args=(types.SimpleNamespace(again=said),), daemon=True).start()
+time.sleep(0.5)
+pathlib.Path(sys.argv[1], "goes-on").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("behind", "asked"), [(" &", False), ("", True)])
+def test_a_watch_in_the_background_goes_on_and_leaves_what_is_typed_to_the_shell(
+    behind: str, asked: bool, tmp_path: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    (tmp_path / "enter.py").write_text(ENTER)
+    shell = subprocess.Popen(
+        ["bash", "--norc", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    try:
+        words = [sys.executable, str(tmp_path / "enter.py"), str(tmp_path)]
+        os.write(ours, f"{shlex.join(words)}{behind}\n".encode())
+        until((tmp_path / "goes-on").exists)
+        os.write(ours, f"\ntouch {shlex.quote(str(tmp_path / 'typed'))}\n".encode())
+        until((tmp_path / ("again" if asked else "typed")).exists)
+        time.sleep(0.2)
+        assert (tmp_path / "again").exists() == asked
+    finally:
+        os.close(theirs)
+        os.close(ours)  # hangs up: the shell ends, and sends that on to its jobs
+        assert shell.wait(30) is not None
 
 
 def test_every_verdict_has_a_place_in_the_live_view() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import select
 import shlex
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from mlops_lab.checks.verdicts import Result
     from mlops_lab.learner.lifecycle import Begun
     from mlops_lab.learner.watch import Watch
+
+_BEHIND = 0.5  # s between two looks whether a watch is still in the background
 
 
 @click.command("list")
@@ -338,6 +343,12 @@ def _next(known: Sequence[Exercise], progress: Mapping[str, Progress]) -> str | 
 
 
 def _listen(watching: Watch) -> None:
-    """Enter checks again."""
-    for _ in sys.stdin:
-        watching.again()
+    """Enter checks again. In the background what is typed is the shell's, and who reads it there is stopped."""
+    with contextlib.suppress(OSError):  # the terminal is gone
+        while select.select([sys.stdin], [], []):
+            if os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
+                time.sleep(_BEHIND)
+            elif sys.stdin.readline():
+                watching.again()
+            else:
+                return
