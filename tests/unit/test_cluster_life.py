@@ -5,6 +5,7 @@ What may be deleted is decided here, so the engine is a list of containers that 
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from mlops_lab.base.errors import LabError
 from mlops_lab.base.paths import cache, state
 from mlops_lab.base.processes import Completed
 from mlops_lab.base.progress import Progress
-from mlops_lab.cluster import down, kind, kubeconfig, names, record, second, up
+from mlops_lab.cluster import addons, down, kind, kubeconfig, names, record, second, up
 from mlops_lab.cluster.kubectl import Kubectl
 from mlops_lab.cluster.record import Cluster
 from mlops_lab.engine.docker import Docker
@@ -404,6 +405,36 @@ def test_a_paused_node_goes_on(engine: Engine) -> None:
     engine.add(NODES[1], Paused=True)
     kind.start(engine, [each for each in kind.nodes(engine) if not each.running])
     assert engine.told[-2:] == [f"start {NODES[0]}", f"unpause {NODES[1]}"]
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_nodes_that_were_started_again_count_by_their_own_clock(
+    hours: int, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A virtual machine's clock stands still while the laptop sleeps."""
+    there = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
+    told = Engine.run
+
+    def run(self: Engine, *args: str, **more: Any) -> Completed:
+        if args[0] == "info":
+            return Completed(0, f"{there:%Y-%m-%dT%H:%M:%S.%f}123Z\n", "")
+        return told(self, *args, **more)
+
+    monkeypatch.setattr(Engine, "run", run)
+    engine.add(NODES[0], Running=False)
+    started = kind.start(engine, kind.nodes(engine))
+
+    def missing(seconds: float) -> list[str]:
+        """What lacks where the node was heard from so long after its start."""
+        at = {"renewTime": (there + datetime.timedelta(seconds=seconds)).isoformat()}
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        names_ = (NODES[0], "kube-scheduler", "kube-controller-manager")
+        leases = [{"kind": "Lease", "metadata": {"name": name}, "spec": at} for name in names_]
+        node = {"kind": "Node", "metadata": {"name": NODES[0]}, "spec": {}, "status": ready}
+        return addons.unready([node, *leases], 1, started)
+
+    assert missing(-5) == ["0 of 1 nodes are Ready"]
+    assert missing(5) == []
 
 
 def test_an_engine_that_does_not_answer_may_have_something_left(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -235,7 +234,7 @@ def _begun(pod: dict[str, Any]) -> float:
 
 def _renewed(lease: dict[str, Any]) -> float:
     text = lease.get("spec", {}).get("renewTime")
-    return datetime.datetime.fromisoformat(text).timestamp() if text else time.time()
+    return datetime.datetime.fromisoformat(text).timestamp() if text else float("inf")
 
 
 def fail_if_stuck(kubectl: Kubectl, deployment: dict[str, Any], pods: list[dict[str, Any]]) -> None:

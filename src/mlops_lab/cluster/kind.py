@@ -197,10 +197,16 @@ def _or_nothing(docker: Docker, name: str) -> Iterator[None]:
         raise
 
 
-def start(docker: Docker, stopped: list[Node]) -> None:
-    """Start nodes that were stopped (the engine restarted, say) or paused, the control plane first."""
+def start(docker: Docker, stopped: list[Node]) -> dict[str, float]:
+    """Start nodes that were stopped (the engine restarted, say) or paused, the control plane first.
+
+    Returns:
+        When that was, by node's name, in Unix seconds and by the nodes' own clock.
+    """
+    began = docker.clock()
     for node in stopped:
         docker.run("unpause" if node.paused else "start", node.name, within=120)
+    return {node.name: began for node in stopped}
 
 
 def connect(docker: Docker, ranges: Mapping[str, str], of: str = "") -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -267,8 +266,7 @@ def _start(docker: Docker, there: list[Node], progress: Progress) -> None:
     if not stopped:
         return
     progress.say(f"starting {len(stopped)} stopped nodes of the second cluster")
-    started = {each.name: time.time() for each in stopped}
-    kind.start(docker, stopped)
+    started = kind.start(docker, stopped)
     kubectl = _second(there).kubectl()
     try:
         _wait(kubectl, _AGAIN_WITHIN, docker, started)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
@@ -88,8 +87,7 @@ def up(
             there = kind.nodes(docker)
             if stopped := [each for each in there if not each.running]:
                 progress.say(f"starting {len(stopped)} stopped nodes")
-                started = {each.name: time.time() for each in stopped}
-                kind.start(docker, stopped)
+                started = kind.start(docker, stopped)
             _lead(docker, there[0], cluster.context, progress)
         registry.attach(docker)
         kubectl = Kubectl(cluster.context)

@@ -6,11 +6,13 @@ up. Nothing here installs or starts anything; see `start`.
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 import os
 import platform
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +91,14 @@ class Docker:
             )
         found: list[dict[str, Any]] = json.loads(done.stdout)
         return found[0]
+
+    def clock(self) -> float:
+        """The time (Unix seconds) where containers run: a virtual machine's clock may be minutes from this host's."""
+        said = self.run("info", "--format", "{{.SystemTime}}", check=False).stdout.strip()
+        try:
+            return datetime.datetime.fromisoformat(said).timestamp()
+        except ValueError:
+            return time.time()
 
     def push(self, image: str, target: str, *, within: float, hint: str) -> None:
         """Push an image under another name, which is not left behind in the engine.
