@@ -534,6 +534,17 @@ def test_a_demo_brings_the_labs_images_and_clears_up_however_it_ends(
     assert all(len(line) <= 70 for line in capsys.readouterr().out.splitlines())
 
 
+@pytest.mark.parametrize("command", ["list", "path"])
+def test_a_folder_without_labs_is_named(
+    command: str, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where MLOPS_LAB_LABS has a slip of the pen."""
+    monkeypatch.setenv("MLOPS_LAB_LABS", str(places / "lasb"))
+    assert lab(command) == 0
+    said = capsys.readouterr().out
+    assert f"no labs in {places / 'lasb'}" in said and "unset MLOPS_LAB_LABS" in said
+
+
 def test_a_revealed_solution_is_marked_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert lab("solution", "10", "--reveal") == 0
     capsys.readouterr()

@@ -10,7 +10,7 @@ import click
 
 from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.base.paths import project
-from mlops_lab.labs.catalog import Exercise, exercises, resolve
+from mlops_lab.labs.catalog import Exercise, exercises, labs_folder, resolve
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -116,6 +116,12 @@ class Words(click.ParamType[str]):
 
 
 lab_argument = click.argument("exercise", metavar="LAB", type=LabName())
+
+
+def no_labs() -> str:
+    """Says of a folder of labs that has none where it is, and how to have the project's."""
+    hint = "see where your labs are, or, for the project's: unset MLOPS_LAB_LABS"
+    return f"There are no labs in {labs_folder()}.\nnext: {hint}"
 
 
 def lab_numbers(text: str | None) -> list[str] | None:

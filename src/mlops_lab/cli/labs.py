@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlops_lab.base.errors import ExitCode, LabError
-from mlops_lab.cli.arguments import CheckName, lab_argument
+from mlops_lab.cli.arguments import CheckName, lab_argument, no_labs
 from mlops_lab.cli.terminal import painter, say, width, write
 from mlops_lab.labs.catalog import LEVELS, Exercise, about, abouts, exercises
 from mlops_lab.learner.records import Progress, Records
@@ -62,7 +62,7 @@ def list_labs(as_json: bool) -> None:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     if not known:
-        click.echo("There are no labs here.")
+        click.echo(no_labs())
         return
     wide = max(len(each.name) for each in known)
     click.echo(f"    {'lab'.ljust(wide)}  {'level':12} {'min':>4}  {'status':8} {'best':>6}  about")

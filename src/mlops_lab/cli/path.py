@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlops_lab.base.errors import UsageError
+from mlops_lab.cli.arguments import no_labs
 from mlops_lab.cli.terminal import console, width
 from mlops_lab.labs.catalog import LEVELS
 from mlops_lab.learner.records import Progress
@@ -80,7 +81,7 @@ def path(week: int | None, level: str | None, domain: str | None, every: bool, a
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     if not course.labs:
-        click.echo("There are no labs here.")
+        click.echo(no_labs())
         return
     shown = console()
     if level and not shares:
