@@ -105,9 +105,9 @@ def revision(helm: Helm) -> int:
 
 
 def changed_chart(folder: Path, file: str, old: str, new: str) -> Path:
-    """A copy of the chart with one change."""
+    """A copy of the chart with one change, beside the other charts."""
     copy = folder / "charts" / "mlflow"
-    shutil.copytree(project() / "charts" / "mlflow", copy)
+    shutil.copytree(project() / "charts", folder / "charts")
     text = (copy / file).read_text()
     assert old in text
     (copy / file).write_text(text.replace(old, new))
