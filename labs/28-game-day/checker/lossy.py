@@ -10,7 +10,7 @@ import re
 import socket
 import threading
 
-FIRST, WAYS = 8084, 6  # the ports' first one, and how many: a Service leads to each as often as to a pod
+FIRST, WAYS = 8084, 12  # the ports' first one, and how many: a Service leads to each as often as to a pod
 LOST = 3  # answers
 POSTED = (b"POST ", b"PUT ", b"PATCH ")
 TAKEN = re.compile(rb"HTTP/1\.[01] 2")
