@@ -24,6 +24,7 @@ from mlops_lab.base.paths import project
 from mlops_lab.classroom import audit, packing
 from mlops_lab.classroom.chain import Check
 from mlops_lab.classroom.server import handling, learners_api, limits, people, queue, service
+from mlops_lab.classroom.server.database import Away
 from mlops_lab.classroom.server.sessions import now
 from tests.classroom.made_up import KEY, outcome
 from tests.classroom.served import GRADER, PATIENCE, TEACHER, Served, archive, served, until
@@ -414,6 +415,31 @@ def test_a_grader_that_is_silent_loses_its_submission(tmp_path: Path) -> None:
         back = at_class.api(GRADER, f"{path}/back", "POST", {"why": "evicted", "tries": 2}, inside=True)
         assert back.json == {"state": "waiting"} and at_class.take()["tries"] == 3
         assert "classroom_graders_lost_total 1.0" in at_class.metrics()
+
+
+def test_a_grader_is_not_silent_while_the_database_hears_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1000.0]
+    with served(tmp_path, clock=lambda: clock[0]) as at_class:
+        at_class.submit("ada", "x")
+        taken = at_class.take()
+        path = f"/internal/submissions/{taken['submission']}"
+        at_class.do(at_class.service.look())
+        monkeypatch.setattr(at_class.service.database, "_rests_until", time.monotonic() + 1000)
+        clock[0] += service.LEASE + 1
+        with pytest.raises(Away):
+            at_class.do(at_class.service.look())
+        assert at_class.api(taken["token"], f"{path}/alive", "POST", inside=True).status == 503
+        monkeypatch.setattr(at_class.service.database, "_rests_until", 0.0)
+        at_class.do(at_class.service.look())
+        assert "classroom_graders_lost_total 0.0" in at_class.metrics()
+        clock[0] += service.LEASE - 1
+        at_class.do(at_class.service.look())
+        assert at_class.api(taken["token"], f"{path}/alive", "POST", inside=True).status == 204
+        clock[0] += service.LEASE + 1
+        at_class.do(at_class.service.look())
+        assert at_class.tell(taken, outcome()).status == 409, "it has been silent for as long as it could be heard"
 
 
 def test_a_grader_that_took_it_meanwhile_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,7 @@ class Service:
         self.broken = ""  # what an audit of the chain has found
         self.cluster = Cluster(settings.namespace) if settings.namespace else None
         self._clock, self._heard = clock, dict[int, float]()
+        self._looked, self._missed = clock(), False  # when graders were looked at last, and was one look missed since
         self._pool = ThreadPoolExecutor(CONNECTIONS, "database")
         self._calls = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -113,9 +114,19 @@ class Service:
         self.hub.tell("queue", learner, lab)
 
     async def look(self) -> None:
-        """Give back what dead graders have, and take a roster that has changed."""
-        working, now = await self.run(queue.in_work), self._clock()
-        self._heard = {row.id: self._heard.get(row.id, now) for row in working}
+        """Give back what dead graders have, and take a roster that has changed.
+
+        While the database is away no grader can be heard, so that time counts for none as silence.
+        """
+        try:
+            working = await self.run(queue.in_work)
+        except Away:
+            self._missed = True
+            raise
+        now = self._clock()
+        deaf = now - self._looked if self._missed else 0.0
+        self._looked, self._missed = now, False
+        self._heard = {row.id: min(self._heard.get(row.id, now) + deaf, now) for row in working}
         for row in working:
             if now - self._heard.get(row.id, now) <= LEASE:  # it may have been heard of since this began
                 continue
