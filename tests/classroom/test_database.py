@@ -163,6 +163,17 @@ class TestPostgres:
             assert [each.number for each in queue.waiting(connection)] == [1]
             assert hand_in(connection, "ada", "second").number == 2
 
+    def test_a_database_that_only_reads_is_away_and_its_connections_are_not_kept(self, on_postgres: Database) -> None:
+        enrol(on_postgres)
+        with on_postgres.transaction() as connection:  # as one that was the primary before another took its place
+            connection.exec_driver_sql("SET default_transaction_read_only = on")
+        with pytest.raises(Away, match="does not answer"), on_postgres.transaction() as connection:
+            hand_in(connection, "ada", "work")
+        assert on_postgres.is_away
+        time.sleep(1.1)
+        with on_postgres.transaction() as connection:
+            assert hand_in(connection, "ada", "work").number == 1
+
     def test_a_server_that_dies_in_a_transaction(self, postgres: Postgres, on_postgres: Database) -> None:
         enrol(on_postgres)
         with pytest.raises(Away), on_postgres.transaction() as connection:

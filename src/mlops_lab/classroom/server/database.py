@@ -24,6 +24,7 @@ from mlops_lab.classroom.server import migrations
 CONNECTIONS = 8
 RETRY = 5  # s after which a client may ask again
 _REST = 1.0  # s in which nobody asks a database that has just not answered
+_READ_ONLY = "25006"  # PostgreSQL's code for a change in a transaction that may only read
 _SQLITE_WAIT = 10  # s for another's transaction
 _POSTGRES = {
     "connect_timeout": 3,
@@ -88,9 +89,11 @@ class Database:
         except (OperationalError, InterfaceError) as trouble:
             raise self._gone(trouble) from trouble
         except DBAPIError as trouble:
-            if trouble.connection_invalidated:
-                raise self._gone(trouble) from trouble
-            raise
+            if _only_reads(trouble):
+                self._engine.dispose()  # another one may have its place by now: the next connection may lead there
+            elif not trouble.connection_invalidated:
+                raise
+            raise self._gone(trouble) from trouble
 
     def settle(self) -> None:
         """Bring its schema up to date.
@@ -115,6 +118,11 @@ class Database:
 def insert_into(connection: Connection, table: Table) -> Any:
     """An insert that can say what becomes of a row that is there already."""
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def _only_reads(trouble: DBAPIError) -> bool:
+    """Does a PostgreSQL take no changes, as one behind another primary, or at a provider that has stopped writes?"""
+    return getattr(trouble.orig, "sqlstate", None) == _READ_ONLY
 
 
 def _own_transactions(connection: sqlite3.Connection, _: object) -> None:
