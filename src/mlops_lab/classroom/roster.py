@@ -56,12 +56,21 @@ def read(path: Path) -> list[Learner]:
     Raises:
         UsageError: it can't be read, or a line is wrong; says which.
     """
+    return learners(path, text(path))
+
+
+def text(path: Path) -> str:
+    """A roster's text, without the mark at its beginning.
+
+    Raises:
+        UsageError: it can't be read, or is none.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST + 1)
         if len(content) > _LARGEST:
             raise UsageError(f"the roster {path} is larger than {_LARGEST >> 20} MiB", "name a CSV file with learners")
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except OSError as trouble:
         raise UsageError(
             f"the roster {path} can't be read: {trouble.strerror or trouble}", "name a CSV file with learners"
@@ -69,16 +78,23 @@ def read(path: Path) -> list[Learner]:
     except UnicodeDecodeError as broken:
         line = content.count(b"\n", 0, broken.start) + 1
         raise UsageError(f"{path}:{line}: this is no UTF-8 text", "save the roster as CSV in UTF-8") from broken
-    return _learners(path, text)
 
 
-def _learners(path: Path, text: str) -> list[Learner]:
+def learners(path: Path, text: str) -> list[Learner]:
+    """The learners of a roster's text, as `read` has them.
+
+    Args:
+        path: where the text is from, for what is said.
+
+    Raises:
+        UsageError: a line is wrong; says which.
+    """
     first = text.partition("\n")[0]
     rows = csv.DictReader(
         io.StringIO(text, newline=""), delimiter=";" if ";" in first else ",", restkey="", strict=True
     )
     found: dict[str, int] = {}
-    learners: list[Learner] = []
+    listed: list[Learner] = []
     try:
         named = [name.strip().lower() for name in rows.fieldnames or []]
         _header(path, named)
@@ -94,12 +110,12 @@ def _learners(path: Path, text: str) -> list[Learner]:
             if learner.id in found:
                 raise _wrong(path, line, f"{learner.id!r} stands in line {found[learner.id]} too", "give it another id")
             found[learner.id] = line
-            learners.append(learner)
+            listed.append(learner)
     except csv.Error as broken:
         raise _wrong(path, rows.line_num, f"this is no CSV: {broken}", "look for an open quote") from broken
-    if not learners:
+    if not listed:
         raise UsageError(f"the roster {path} has no learner", "write one line for each below the line of columns")
-    return learners
+    return listed
 
 
 def _header(path: Path, named: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import ssl
@@ -91,6 +92,18 @@ def test_up_installs_what_is_told_and_waits_for_the_roster(
     assert "The class is up in kind-mlops-lab with 3 learners" in out and "next: lab class kit" in out
     assert "this machine alone; for others: the same command with --listen ADDRESS" in out
     assert any(line.startswith("annotate pods") for line in kubectl.log), "the kubelet would take its time"
+
+
+def test_a_roster_may_come_by_a_pipe(installs: list[dict[str, Any]], served: Served, teach: Run) -> None:
+    reading, writing = os.pipe()
+    os.write(writing, "\ufeffid\nada\nbob\nold\n".encode())
+    os.close(writing)
+    try:
+        code, out, _ = teach("up", "--roster", f"/dev/fd/{reading}")
+    finally:
+        os.close(reading)
+    assert code == 0, out
+    assert installs[0]["roster"] == "id\nada\nbob\nold\n"
 
 
 def test_a_name_that_is_no_text_is_refused_before_anything_is_installed(

@@ -204,13 +204,13 @@ def bring(
 
 
 def read_roster(file: Path) -> tuple[list[Learner], str]:
-    """The learners of a roster, and its text.
+    """The learners of a roster, and its text. It is read once: a pipe has no way back.
 
     Raises:
         UsageError: it can't be read, or a line is wrong; says which.
     """
-    learners = roster.read(file)
-    return learners, file.read_bytes().decode("utf-8-sig")
+    text = roster.text(file)
+    return roster.learners(file, text), text
 
 
 def _before(place: Place) -> set[str]:
