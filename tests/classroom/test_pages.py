@@ -222,7 +222,17 @@ def test_the_csv_is_no_formula_to_a_spreadsheet(at_class: Served) -> None:
     assert answer.content == at_class.api(TEACHER, "/api/v1/grades.csv").content
     for begins in ("=1+1", "+1", "-1", "@x", "\tx", "\rx", "\uff1d1"):
         assert safe(begins) == f"'{begins}"
-    assert safe(-1) == -1 and safe("a=b") == "a=b" and safe("") == ""
+    assert safe(-1) == -1 and safe("a=b") == "a=b" and safe("a; b") == "a; b" and safe("") == ""
+
+
+def test_the_csv_is_no_formula_to_a_spreadsheet_that_begins_cells_at_semicolons(at_class: Served) -> None:
+    guest = Learner("guest", 'Eve;=HYPERLINK("x");;-1;"+2;', "e@school.example")
+    with at_class.service.database.transaction() as connection:
+        people.join(connection, guest)
+    at_class.graded("guest", "scales")
+    text = at_class.api(TEACHER, "/api/v1/grades.csv").content.decode("utf-8-sig")
+    cells = [cell for row in csv.reader(io.StringIO(text), delimiter=";") for cell in row]
+    assert any("HYPERLINK" in cell for cell in cells) and not [each for each in cells if each[:1] in ("=", "+", "-")]
 
 
 def test_the_records_are_whole_with_their_end(at_class: Served) -> None:

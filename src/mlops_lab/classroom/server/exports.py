@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ from mlops_lab.classroom.server.book import Book
 from mlops_lab.classroom.server.settings import Class
 
 Learners = Sequence[Row[tuple[str, str, str, bool]]]
-# What a spreadsheet takes for the beginning of a formula, as OWASP's CSV injection has it; the last are wide.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Before what a spreadsheet takes for the beginning of a formula, as OWASP's CSV injection has it; the last are wide.
+# Where people write 0,5 a spreadsheet begins another cell at a semicolon; quotes don't keep it from that, and go.
+_FORMULA = re.compile('(^|;)(?="*[=+@\t\r\n\uff1d\uff0b\uff0d\uff20-])')
 
 
 def wide(klass: Class, book: Book, learners: Learners) -> str:
@@ -77,9 +79,7 @@ def plain(klass: Class, book: Book, learners: Learners) -> dict[str, Any]:
 
 def safe(value: Any) -> Any:
     """A value that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    return _FORMULA.sub(r"\1'", value) if isinstance(value, str) else value
 
 
 def _csv(rows: Iterable[Sequence[Any]]) -> str:
