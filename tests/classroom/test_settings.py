@@ -115,7 +115,11 @@ def test_a_class_has_its_own_labs_and_days(tmp_path: Path) -> None:
     found = read_class(file)
     assert list(found.labs) == ["04", "10"] and found.name == "A" and found.labs["10"]
     assert found.due == {number: datetime(2026, 11, 6, hour, tzinfo=UTC) for number, hour in (("10", 17), ("04", 18))}
-    for text, said in (('labs = ["99"]', "no lab '99'"), ('labs = ["04"]\n[due]\n"10" = 2026-01-01T00:00:00', "'10'"),
+    file.write_text('[due]\n"10" = 2026-11-06T18:00+01:00  # Friday\n04 = 2026-11-06 18:00Z\r\n"12"=2026-11-06T18:30\n')
+    hours = {"10": (17, 0), "04": (18, 0), "12": (18, 30)}
+    assert read_class(file).due == {number: datetime(2026, 11, 6, *at, tzinfo=UTC) for number, at in hours.items()}
+    for text, said in (('[due]\n"10" = 2026-11-06T18:00:', "class.toml"), ('labs = ["99"]', "no lab '99'"),
+                       ('labs = ["04"]\n[due]\n"10" = 2026-01-01T00:00:00', "'10'"),
                        ("lab = 1", "lab"), ("labs = [", "class.toml")):  # fmt: skip
         file.write_text(text)
         with pytest.raises(UsageError, match=said):

@@ -12,6 +12,7 @@ docs/class.md has a table of these variables. The file, `class.toml`, names the 
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,10 @@ from mlops_lab.classroom.lti.registration import Registration
 from mlops_lab.labs.catalog import abouts, exercises
 
 _SHORTEST = 24  # characters of a token that somebody has chosen
+# A time without seconds, as ISO 8601 and the chart take it; TOML does so from 1.1 on.
+_NO_SECONDS = re.compile(
+    r"""^(\s*["']?\w+["']?\s*=\s*\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d)(?=(?:[Zz]|[+-]\d\d:\d\d)?\s*(?:\#.*)?$)""", re.M
+)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -185,7 +190,8 @@ def read_class(file: Path | None, *, shared: bool = False) -> Class:
         UsageError: it can't be read, or names a lab that there is not.
     """
     try:
-        told = msgspec.convert(tomllib.loads(file.read_text("utf-8")) if file else {}, _File)
+        text = _NO_SECONDS.sub(r"\1:00", file.read_text("utf-8")) if file else ""
+        told = msgspec.convert(tomllib.loads(text), _File)
     except (OSError, ValueError) as wrong:
         raise UsageError(f"{file} is no description of a class: {wrong}", "see docs/class.md") from wrong
     there = exercises()
