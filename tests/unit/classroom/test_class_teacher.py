@@ -364,6 +364,20 @@ def test_what_is_not_said_again_stays_as_it_was_told() -> None:
     assert later.values["class"]["labs"] == [] and later.shared and later.address == "https://10.0.0.2:443"
 
 
+def test_a_lab_that_the_class_has_no_more_is_due_no_more() -> None:
+    due = {"04": "x", "10": "y"}
+    told = installing.told_now(Told(), Wishes([], "", labs=["04", "10"], values={"class": {"due": due}}))
+    fewer = installing.told_now(told, Wishes([], "", labs=["04"]))
+    assert fewer.values["class"] == {"labs": ["04"], "due": {"04": "x"}}, "the server takes no other one"
+    assert installing.told_now(told, Wishes([], "", labs=[])).values["class"]["due"] == due, "it has every lab"
+    again = installing.told_now(told, Wishes([], "", labs=["04"], values={"class": {"due": {"12": "z"}}}))
+    assert again.values["class"]["due"] == {"04": "x", "12": "z"}, "what is said now is not passed over in silence"
+    for wrong in ({"due": "tomorrow"}, {"labs": 4}):
+        assert installing.told_now(told, Wishes([], "", values={"class": wrong})).values["class"] == {
+            "labs": ["04", "10"], "due": due, **wrong,
+        }, "the chart refuses it"  # fmt: skip
+
+
 def test_values_that_the_command_sets_itself_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     for text, says in (("roster: x", "itself sets"), ("- 1", "no table"), ("a: [", "can't be read"),

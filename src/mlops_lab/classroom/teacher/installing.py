@@ -136,12 +136,16 @@ def _keys(values: Mapping[Any, Any]) -> Iterator[Any]:
 
 
 def told_now(before: Told, wishes: Wishes) -> Told:
-    """What was told before, with what is told now."""
+    """What was told before, with what is told now; a lab that the class has no more is due no more."""
     values = merged(before.values, wishes.values or {})
     if wishes.name is not None:
         values = merged(values, {"class": {"name": wishes.name}})
     if wishes.labs is not None:
         values = merged(values, {"class": {"labs": list(wishes.labs)}})
+    labs, due = (Told(values=values).value("class", name) for name in ("labs", "due"))
+    if labs and isinstance(labs, list) and isinstance(due, Mapping):  # the chart refuses what is neither
+        said = Told(values=dict(wishes.values or {})).value("class", "due")
+        values["class"]["due"] = {lab: when for lab, when in due.items() if lab in labs or lab in said}
     if wishes.shared is not None:
         values = merged(values, {"cluster": {"address": wishes.shared}})
     if wishes.graded is not None:
