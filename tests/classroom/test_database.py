@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from datetime import date, timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.classroom import audit
-from mlops_lab.classroom.roster import Learner
+from mlops_lab.classroom.roster import Learner, end_of
 from mlops_lab.classroom.server import people, queue
 from mlops_lab.classroom.server.database import Away, Database
 from mlops_lab.classroom.server.queue import Submission, Taken
@@ -162,6 +163,25 @@ class TestPostgres:
         with on_postgres.transaction() as connection:
             assert [each.number for each in queue.waiting(connection)] == [1]
             assert hand_in(connection, "ada", "second").number == 2
+
+    def test_times_are_in_utc_whatever_the_databases_own_zone_is(self, postgres: Postgres) -> None:
+        url = postgres.database()
+        first = Database(url)
+        with first.transaction() as connection:
+            name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+            connection.exec_driver_sql(f"ALTER DATABASE {name} SET timezone = 'Europe/Berlin'")
+        first.close()
+        made = Database(url)
+        try:
+            made.settle()
+            enrol(made)
+            with made.transaction() as connection:
+                at = hand_in(connection, "ada", "work").at
+                assert (at, at.utcoffset()) == (NOW, timedelta(0)), "pages and the CSV say that it is UTC"
+                token = people.hand_out(connection, "ada", end_of(date.max), NOW).token
+                assert people.known(connection, token, NOW), "a year later there is none"
+        finally:
+            made.close()
 
     def test_a_database_that_only_reads_is_away_and_its_connections_are_not_kept(self, on_postgres: Database) -> None:
         enrol(on_postgres)

@@ -30,7 +30,8 @@ _POSTGRES = {
     "connect_timeout": 3,
     # A database that has gone without a word, behind a network that drops packets.
     "tcp_user_timeout": 8000, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 2,
-    "options": "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000",
+    "options": "-c statement_timeout=15000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000 "
+    "-c timezone=UTC",  # times come back in it
 }  # fmt: skip
 
 
