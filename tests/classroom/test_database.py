@@ -64,18 +64,17 @@ def guests(database: Database) -> None:
         with database.transaction() as connection:
             return {each.id: each for each in people.enrolled(connection)}
 
-    def join(*learners: Learner) -> None:
+    def join(*learners: Learner) -> int:
         with database.transaction() as connection:
-            for each in learners:
-                people.join(connection, each)
+            return sum(people.join(connection, each) for each in learners)
 
-    assert together(*(functools.partial(join, *come) for _ in range(4))) == [None] * 4
+    assert sorted(together(*(functools.partial(join, *come) for _ in range(4)))) == [0, 0, 0, 1]
     assert read()["gast"] == come[0] and read()["ada"].name == "Ada L."
-    join(Learner("gast", "Guest II"))
+    assert join(Learner("gast", "Guest II")) == 1
     enrol(database, ROSTER[:1])
     assert set(read()) == {"ada", "gast"} and read()["gast"].name == "Guest II"
     enrol(database, (Learner("gast", "On the roster"),))
-    join(Learner("gast", "Guest III"))
+    assert join(Learner("gast", "Guest III")) == 0
     assert {each.name for each in read().values()} == {"On the roster"}
     enrol(database, ROSTER[:1])
     assert set(read()) == {"ada"}, "whom the roster had and has no more is gone"

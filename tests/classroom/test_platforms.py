@@ -14,7 +14,7 @@ from mlops_lab.classroom.server import people
 from tests.classroom.at_school import Hasty, Line, Place, school, tls, with_platform
 from tests.classroom.made_up import KEY, ROSTER, enrol
 from tests.classroom.served import until
-from tests.unit.lti.school import School
+from tests.unit.lti.school import PEOPLE, School
 
 __all__ = ["school", "tls"]
 
@@ -68,6 +68,22 @@ def test_somebody_of_the_roster_stays_who_that_is_and_brings_earlier_points(plac
     _, page = place.come("alan")
     assert page.url.endswith("/learners/grete#lab-10") and "Alan Turing" not in names(place)
     until(lambda: [score["scoreGiven"] for score in place.school.scores.values()] == [10])
+
+
+def test_who_has_another_name_on_the_platform_has_it_here_but_for_the_rosters(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.come("ada")
+    own = names(place)["Ada Lovelace"]
+    monkeypatch.setitem(PEOPLE, "ada", ("Ada King", "Learner"))
+    _, page = place.come("ada")
+    assert "Ada King" in page.text and names(place)["Ada King"] == own and "Ada Lovelace" not in names(place)
+    monkeypatch.setitem(PEOPLE, "ada", ("Ada Byron", "Learner"))
+    monkeypatch.setitem(PEOPLE, "alan", ("Alan M. Turing", "Learner"))
+    place.come("grace")  # now it is looked who is in the course
+    until(lambda: names(place).get("Ada Byron") == own)
+    place.come("alan")
+    assert names(place)["Grete"] == "grete" and "Alan M. Turing" not in names(place)
 
 
 def test_who_teaches_the_course_gets_the_teachers_pages_and_its_people_take_part(place: Place) -> None:

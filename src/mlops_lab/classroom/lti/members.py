@@ -89,7 +89,7 @@ async def members(tool: Tool, course: Course) -> list[Member]:
 
 
 async def learners(tool: Tool, course: Course, roster: Sequence[Learner]) -> list[Learner]:
-    """Those who learn in a course now, as learners of the class.
+    """Those who learn in a course now, as learners of the class, with the names that the platform tells.
 
     Args:
         roster: the learners that the class knows.
@@ -99,7 +99,9 @@ async def learners(tool: Tool, course: Course, roster: Sequence[Learner]) -> lis
     """
     registration = await tool.registration(course.issuer, course.client_id)
     return [
-        await people.learner(tool, registration, each.user, each.name, each.email, roster)
+        people.told(
+            await people.learner(tool, registration, each.user, each.name, each.email, roster), each.name, each.email
+        )
         for each in await members(tool, course)
         if each.learns and each.active
     ]

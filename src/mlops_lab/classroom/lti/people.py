@@ -7,6 +7,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -105,6 +106,11 @@ async def learner(
     own = str((await tool.store.add(_PERSON, key(registration.issuer, user), person))["learner"])
     known = next((each for each in roster if each.id == own), None)
     return known or Learner(own, name or own, email)
+
+
+def told(learner: Learner, name: str, email: str) -> Learner:
+    """A learner with the name and the address that a platform tells now; what it does not tell stays."""
+    return replace(learner, name=name or learner.name, email=email or learner.email)
 
 
 def new_id(issuer: str, user: str, name: str) -> str:

@@ -65,12 +65,17 @@ def enrol(connection: Connection, roster: Sequence[Learner]) -> None:
         connection.execute(update(learners).where(learners.c.id.in_(left)).values(gone=True))
 
 
-def join(connection: Connection, learner: Learner) -> None:
-    """Let somebody take part whom a learning platform has sent; who is there already stays as the roster says."""
+def join(connection: Connection, learner: Learner) -> bool:
+    """Let somebody take part whom a learning platform has sent; who is on the roster stays as that says.
+
+    Returns:
+        whether somebody is new, or has another name or address.
+    """
     values = {"name": learner.name or learner.id, "email": learner.email}
     made = insert_into(connection, learners).values(id=learner.id, guest=True, **values)
     own = learners.c.guest & ((learners.c.name != values["name"]) | (learners.c.email != values["email"]))
-    connection.execute(made.on_conflict_do_update(index_elements=["id"], set_=values, where=own))
+    made = made.on_conflict_do_update(index_elements=["id"], set_=values, where=own)
+    return connection.execute(made.returning(learners.c.id)).first() is not None
 
 
 def is_guest(connection: Connection, learner: str) -> bool:

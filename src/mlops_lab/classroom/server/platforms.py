@@ -206,7 +206,7 @@ class Platforms:
         found = await known.learner(
             tool, launch.registration, launch.user, launch.name, launch.email, everyone
         )  # fmt: skip
-        await run(people.join, found)
+        await run(people.join, known.told(found, launch.name, launch.email))
         if not await run(people.takes_part, found.id, sessions.now()):
             raise Refused("your time in this class is over", "ask the class's teacher")
         # What was graded before this course was known.
@@ -214,13 +214,13 @@ class Platforms:
         return found.id
 
     async def _meet_courses(self) -> None:
-        """Let all who learn in the courses take part."""
+        """Let all who learn in the courses take part, by the names that they have there now."""
         tool, run = self.tool(), self._service.run
         for course in await known.courses(tool):
             if not course.memberships:
                 continue
             everyone = await run(people.enrolled)
-            there = {each.id for each in everyone}
+            there = {each.id: each for each in everyone}
             try:
                 found = await members.learners(tool, course, everyone)
             except Away:
@@ -229,10 +229,7 @@ class Platforms:
                 await self._service.kept.put(_ROSTER, course.key, {"trouble": trouble.message})
                 continue
             await self._service.kept.take(_ROSTER, course.key)
-            new = [each for each in found if each.id not in there]
-            for each in new:
-                await run(people.join, each)
-            if new:
+            if any([await run(people.join, each) for each in found if there.get(each.id) != each]):
                 self._service.hub.tell("roster")
 
     async def _report_on(self) -> None:
