@@ -103,9 +103,6 @@ def certificate(learner: str | None, labs: str | None, out: Path, context: str) 
     """
     from mlops_lab.classroom.teacher import awarding, place
 
-    klass = place.of(context)
-    everyone = [place.learner(klass, learner)] if learner else klass.roster()
-
     def done(whose: Learner, file: Path | None, said: str) -> None:
         if file:
             click.echo(f"{file}  {whose.name}: lab {said}")
@@ -114,7 +111,7 @@ def certificate(learner: str | None, labs: str | None, out: Path, context: str) 
         else:
             say(said)
 
-    awarding.award(klass, everyone, lab_numbers(labs), out, done)
+    awarding.award(place.of(context), learner, lab_numbers(labs), out, done)
 
 
 @click.command()

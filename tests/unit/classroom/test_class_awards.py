@@ -11,7 +11,7 @@ from mlops_lab.classroom.teacher import place
 from mlops_lab.classroom.teacher.place import Told
 from tests.unit.classroom.conftest import Run
 from tests.unit.classroom.made import KEY, OTHER, export, result
-from tests.unit.classroom.teaching import InMemory, Served
+from tests.unit.classroom.teaching import GRADES, InMemory, Served
 
 
 @pytest.fixture
@@ -34,6 +34,22 @@ def test_who_has_passed_gets_a_page_that_anybody_can_prove(graded: Served, teach
     assert code == 0 and "a certificate of Autumn for Ada" in out and "04 Deploy (4 of 4 points)" in out
     file.write_text(file.read_text().replace("Ada", "Eve"))
     assert teach("verify", str(file), "--key", "class.pem")[0] == 1
+
+
+def test_who_has_come_by_a_learning_platform_gets_one_too(
+    graded: Served, teach: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = [{"learner": f"{name}-k3vq7x2", "name": name.title(), "email": "", "gone": name == "gone", "labs": {}}
+            for name in ("eve", "gone")]  # fmt: skip
+    monkeypatch.setitem(GRADES, "learners", [*GRADES["learners"], *more])
+    graded.records = [f"{line.rstrip()}\n" for line in export([
+        result("ada", "04"), result("eve-k3vq7x2", "04"), result("gone-k3vq7x2", "04"),
+    ])]  # fmt: skip
+    _, out, _ = teach("certificate")
+    assert out == "certificates/ada.html  Ada: lab 04\ncertificates/eve-k3vq7x2.html  Eve: lab 04\n"
+    assert teach("certificate", "eve-k3vq7x2", "--out", "c")[1] == "c/eve-k3vq7x2.html  Eve: lab 04\n"
+    code, _, err = teach("certificate", "gone-k3vq7x2")
+    assert code == 2 and "no learner 'gone-k3vq7x2'" in err
 
 
 def test_for_the_labs_that_are_named_and_no_others(graded: Served, teach: Run, tmp_path: Path) -> None:
