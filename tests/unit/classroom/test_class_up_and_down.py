@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -412,6 +413,19 @@ def test_a_damaged_backup_is_refused_and_nothing_is_touched(
     code, _, err = teach("restore", "autumn.tar", "--yes")
     assert code == 2 and ("no whole backup" in err or "is damaged: gradebook.dump" in err)
     assert not kubectl.restored and not [line for line in kubectl.log if "scale" in line or "exec" in line]
+
+
+def test_a_disk_without_room_for_its_copy_is_no_fault_of_the_backup(
+    kubectl: InMemory, teach: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teach("backup", "autumn.tar")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(backup, "_copy", full)
+    code, _, err = teach("restore", "autumn.tar", "--yes")
+    assert code == 3 and "finds no room" in err and "free some space" in err and not kubectl.restored
 
 
 def test_a_backup_takes_the_gradebooks_place(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -34,6 +35,7 @@ _SMALL = (_SECRETS, _ROSTER, _TOLD)
 _LARGEST = 4 << 20  # bytes of each of these
 _WITHIN = 3600.0  # s for the database
 _WHOLE = b"\nmlops-lab: whole\n"  # what comes behind a dump: a stream that was cut has no such end
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _AUTHORITY = "class-ca"
 POD = ("postgresql-0", "-c", "postgresql")
 
@@ -121,6 +123,7 @@ def opened(file: Path) -> Iterator[Content]:
 
     Raises:
         UsageError: it can't be read, is none, or is damaged.
+        LabError: there is no room for a copy of its database.
     """
     with tempfile.TemporaryDirectory(dir=file.parent if os.access(file.parent, os.W_OK) else None) as folder:
         try:
@@ -133,6 +136,9 @@ def opened(file: Path) -> Iterator[Content]:
         except (tarfile.TarError, EOFError, KeyError, msgspec.MsgspecError) as broken:
             raise UsageError(f"{file} is no whole backup of a class: {broken}", "take another one") from broken
         except OSError as trouble:
+            if trouble.errno in _FULL:
+                what = f"the database in {file} finds no room in {folder}: {trouble.strerror}"
+                raise LabError(what, "free some space there, then run the same command again") from trouble
             raise UsageError(
                 f"{file} can't be read: {trouble.strerror or trouble}", "name a backup's file"
             ) from trouble
