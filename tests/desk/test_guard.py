@@ -120,3 +120,8 @@ def test_a_text_has_its_tables_and_code_and_nothing_that_acts() -> None:
     assert '<a href="https://k8s.io" target="_blank" rel="noopener noreferrer">w</a>' in html
     assert "<span>f</span>" in html and 'href="javascript' not in html and "e.vil" not in html
     assert html.count('<pre tabindex="0">') == 2 and "kind: X" in html
+
+
+def test_a_pictures_words_are_text() -> None:
+    html = rendered("![<img src=x onerror=alert(1)> & *b* `<i>`](p.png) [![<b>](q.png)](https://k8s.io)")
+    assert "&lt;img src=x onerror=alert(1)&gt; &amp; b &lt;i&gt;" in html and "&lt;b&gt;</a>" in html

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
@@ -51,7 +52,7 @@ def _link_close(self: RendererHTML, tokens: Sequence[Token], at: int, options: A
 
 def _image(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
     """A picture's words: nothing is fetched from elsewhere."""
-    return self.renderInlineAsText(tokens[at].children or [], options, env)
+    return escapeHtml(self.renderInlineAsText(tokens[at].children or [], options, env))
 
 
 def _code(self: RendererHTML, tokens: Sequence[Token], at: int, options: Any, env: Any) -> str:
