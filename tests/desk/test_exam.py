@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -178,6 +179,28 @@ def test_the_sheet_says_where_the_files_are_and_what_could_not_be_taken_away_unt
     sitting.cleared = True  # by lab exam stop
     page = at_desk.ask("/exam").text
     assert "50 %" in page and "does not go" not in page
+
+
+def test_the_sheet_is_there_while_the_exam_is_taken_away_and_windows_hear_of_the_end(
+    at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, kept = threading.Event(), sitting.kept
+
+    def slowly() -> None:
+        sitting.graded, sitting.kept = True, None
+        assert gone.wait(30)
+        sitting.kept = kept
+
+    monkeypatch.setattr(sitting, "submit", slowly)
+    with at_desk.listening("/live/exam") as heard:
+        at_desk.ask("/exam/submit", "POST", {})
+        heard(clock(graded=True, grading=True))
+        page = at_desk.ask("/exam").text
+        assert "50 %" in page and "is being taken away" in page and "Your files are in" not in page
+        gone.set()
+        heard(clock(graded=True, grading=False))
+    page = at_desk.ask("/exam").text
+    assert "is being taken away" not in page and f"Your files are in {kept}" in page
 
 
 def test_that_the_clock_stands_is_said_and_why(at_desk: Served, sitting: FakeSitting) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -328,3 +329,26 @@ def test_an_exam_from_its_tasks_to_the_sheet(windows: Any, at_desk: Served) -> N
     for window in (one, other):
         expect(window.get_by_role("heading", name="Exam cka: 50 %")).to_be_visible()
         expect(window.locator("ol.verdicts li.FAILED").first).to_contain_text("a claim of 2Gi")
+
+
+def test_a_sheet_that_came_early_says_at_the_end_where_the_files_are(
+    windows: Any, at_desk: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sitting, gone = FakeSitting(at_desk.root), threading.Event()
+    at_desk.sitting.append(sitting)
+
+    def slowly() -> None:
+        kept, sitting.graded, sitting.kept = sitting.kept, True, None
+        assert gone.wait(30)
+        sitting.kept = kept
+
+    monkeypatch.setattr(sitting, "submit", slowly)
+    page = windows()
+    page.goto("/exam")
+    page.get_by_role("button", name="Submit").click()
+    page.get_by_role("button", name="Yes").click()
+    expect(page.get_by_role("heading", name="Exam cka: 50 %")).to_be_visible()
+    expect(page.get_by_text("is being taken away")).to_be_visible()
+    gone.set()
+    expect(page.get_by_text(f"Your files are in {at_desk.root}")).to_be_visible()
+    expect(page.get_by_text("is being taken away")).to_have_count(0)

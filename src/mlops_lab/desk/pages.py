@@ -90,8 +90,9 @@ class ExamPage(Page):
             return
         rows = {each.number: [row(one.plain(), one.trace.get("loads", ())) for one in each.results]
                 for each in sheet.tasks}  # fmt: skip
+        clearing = exam.grading  # what the exam had is being taken away; asked first, as that may end meanwhile
         left = exam.trouble if not await asyncio.to_thread(exam.sitting.ended) else None
-        self.show("sheet.html", exam=exam, sheet=sheet, rows=rows, trouble=left)
+        self.show("sheet.html", exam=exam, sheet=sheet, rows=rows, trouble=left, clearing=clearing)
 
 
 class Submit(Page):
