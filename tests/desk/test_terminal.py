@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -108,6 +109,61 @@ def test_what_was_before_is_told_from_what_comes_so_that_no_question_in_it_is_an
     assert other.kinds == ["setup", "before"]
     other.said("echo mo''re")
     assert set(other.kinds[2:]) == {"stdout"}
+
+
+_FLOOD = """\
+import pathlib, sys
+for number in range(1, 17):
+    sys.stdout.write("x" * (1 << 20))
+    sys.stdout.flush()
+    pathlib.Path("written").write_text(str(number))
+"""
+
+
+def _flood(folder: Path) -> str:
+    """Words that show 16 MiB, and END."""
+    (folder / "flood.py").write_text(_FLOOD)
+    return f"{sys.executable} flood.py; echo EN''D\r"
+
+
+def _written(folder: Path) -> int:
+    file = folder / "written"
+    return int(file.read_text() or 0) if file.exists() else 0
+
+
+def _read(typist: Typist) -> None:
+    """Read until END, and keep nothing."""
+    last = ""
+    while "END" not in last:
+        last = last[-2:] + str(json.loads(typist.socket.recv())[1])
+
+
+def test_what_shows_more_than_a_window_takes_waits_for_it_as_in_any_terminal(at_desk: Served, typist: Typist) -> None:
+    folder = at_desk.begin()
+
+    def waits() -> bool:
+        before = _written(folder)
+        time.sleep(0.5)
+        return 0 < before == _written(folder)
+
+    typist.type(_flood(folder))
+    until(waits)
+    assert _written(folder) < 12  # what the desk and the connection hold
+    _read(typist)
+    assert _written(folder) == 16
+
+
+def test_a_window_that_does_not_read_holds_no_other_up_and_is_let_go(
+    at_desk: Served, typist: Typist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminals, "_BEHIND", 2 << 20)
+    folder, other = at_desk.begin(), Typist(at_desk)
+    typist.type(_flood(folder))
+    _read(typist)
+    assert _written(folder) == 16
+    with pytest.raises((websocket.WebSocketConnectionClosedException, ConnectionError, ValueError)):
+        _read(other)
+    assert "xxx" in Typist(at_desk).until("END")
 
 
 def test_a_shell_that_has_ended_is_followed_by_another(at_desk: Served, typist: Typist) -> None:

@@ -102,7 +102,16 @@ class Live(Guarded, WebSocketHandler):
         send(self, text)
 
 
-def send(socket: WebSocketHandler, text: str) -> None:
-    """Send to a window; one that has just gone misses nothing."""
+def send(socket: WebSocketHandler, text: str, then: Callable[[], None] = lambda: None) -> None:
+    """Send to a window; one that has just gone misses nothing.
+
+    Args:
+        then: called once it is on its way, and not if the window has gone.
+    """
+
+    def sent(done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and not done.exception():
+            then()
+
     with contextlib.suppress(WebSocketClosedError):  # its `on_close` is on the way
-        socket.write_message(text).add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+        socket.write_message(text).add_done_callback(sent)

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from terminado.management import NamedTermManager, PtyWithClients
 from terminado.websocket import TermSocket
+from tornado.ioloop import IOLoop
 
 from mlops_lab.base import processes
 from mlops_lab.base.errors import LabError
@@ -30,6 +31,8 @@ _SETTINGS = Path(__file__).parent / "shell"
 _LARGEST = 1000  # rows or columns
 _EVERY = 5.0  # s between two looks at whose work is over
 _WITHIN = 2.0  # s that the processes of a shell get to end
+_AHEAD = 1 << 20  # characters that a shell may be ahead of the window that has got most of what it shows
+_BEHIND = 16 << 20  # characters that a window may be behind; it comes again, and gets what was shown last
 _WRITERS = 16  # a program that does not read what is typed holds up one of these
 
 
@@ -48,6 +51,7 @@ class Terminals(NamedTermManager):
         )
         self._place = place
         self._leaders: dict[int, Place] = {}  # of the sessions that may have processes
+        self._resting: set[int] = set()  # those that are not read, by their pseudo-terminals
         self._ended = False
 
     async def begin(self, name: str) -> None:
@@ -72,6 +76,25 @@ class Terminals(NamedTermManager):
         if place is None:
             raise LookupError(term_name)
         return self.terminals[place.shell]
+
+    def pty_read(self, fd: int, events: Any = None) -> None:
+        """Pass on what a shell shows, as fast as the windows take it: one that shows too much has to wait."""
+        super().pty_read(fd, events)
+        if (pty := self.ptys_by_fd.get(fd)) is None:  # it has ended
+            return
+        for each in _windows(pty):
+            if each.behind > _BEHIND:
+                each.close(1013, "it is too far behind")
+        if _ahead(pty):
+            IOLoop.current().remove_handler(fd)
+            self._resting.add(fd)
+
+    def go_on(self, pty: PtyWithClients) -> None:
+        """Read on from a shell that had to wait, if it has waited long enough."""
+        fd = pty.ptyproc.fd
+        if fd in self._resting and not _ahead(pty):
+            self._resting.discard(fd)
+            IOLoop.current().add_handler(fd, self.pty_read, IOLoop.READ)
 
     async def follow(self) -> None:
         """End the shells of places whose work is over, and what they have begun; until cancelled."""
@@ -107,8 +130,13 @@ class Terminals(NamedTermManager):
 
 
 class Terminal(Guarded, TermSocket):
-    """A window's end of a shell."""
+    """A window's end of a shell.
 
+    Attributes:
+        behind: characters that are to be sent and are not on their way yet.
+    """
+
+    behind = 0
     _output = "before"
 
     async def open(self, *names: str) -> None:  # type: ignore[override] # as tornado allows
@@ -148,7 +176,9 @@ class Terminal(Guarded, TermSocket):
 
     def send_json_message(self, content: Any) -> None:
         """Send to the window."""
-        send(self, json.dumps(content))
+        text = json.dumps(content)
+        self.behind += len(text)
+        send(self, text, lambda: self._sent(len(text)))
 
     def on_close(self) -> None:
         """Leave the shell, which goes on."""
@@ -156,6 +186,21 @@ class Terminal(Guarded, TermSocket):
             self.terminal.clients.remove(self)
             if self.terminal.ptyproc.isalive():
                 self.terminal.resize_to_smallest()
+            cast(Terminals, self.term_manager).go_on(self.terminal)
+
+    def _sent(self, count: int) -> None:
+        self.behind -= count
+        if self.terminal:
+            cast(Terminals, self.term_manager).go_on(self.terminal)
+
+
+def _windows(pty: PtyWithClients) -> list[Terminal]:
+    return cast("list[Terminal]", pty.clients)
+
+
+def _ahead(pty: PtyWithClients) -> bool:
+    """Is a shell too far ahead of all its windows?"""
+    return min((each.behind for each in _windows(pty)), default=0) > _AHEAD
 
 
 def shell() -> tuple[list[str], dict[str, str]]:
