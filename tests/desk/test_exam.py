@@ -236,6 +236,20 @@ def test_a_look_that_fails_is_told_ends_nothing_and_is_forgotten_after_a_good_on
         heard(clock(graded=True))
 
 
+def test_a_window_that_comes_while_the_state_can_not_be_read_hears_why(
+    at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged() -> None:
+        raise LabError("the state of exam 1 is damaged", "lab exam status")
+
+    at_desk.ask("/exam")
+    monkeypatch.setattr(sitting, "tasks", damaged)
+    monkeypatch.setattr(sitting, "sheet", damaged)
+    with at_desk.listening("/live/exam") as heard:
+        told = heard(lambda message: message["kind"] == "clock" and message["trouble"])["trouble"]
+        assert told == {"message": "the state of exam 1 is damaged", "next": "lab exam status"}
+
+
 def test_a_fault_while_an_exam_is_looked_for_ends_nothing(
     at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

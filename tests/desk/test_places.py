@@ -230,6 +230,17 @@ def test_trouble_is_shown_with_what_to_do_next_and_goes_when_it_is_over(
         heard(verdicts("fail", ""))
 
 
+@pytest.mark.parametrize("begun", [False, True], ids=["new", "begun"])
+def test_a_page_says_that_the_records_can_not_be_read_instead_of_losing_the_desk(at_desk: Served, begun: bool) -> None:
+    if begun:
+        at_desk.begin()
+    at_desk.records.file.parent.mkdir(parents=True, exist_ok=True)
+    at_desk.records.file.write_bytes(b"no database " * 500)
+    with at_desk.listening("/live/labs/04") as heard:
+        told = heard(state(started=begun, busy=""))["trouble"]
+    assert "can't be read" in told["message"] and "move it away" in told["next"]
+
+
 def test_at_the_end_running_checks_put_back_what_they_changed(tmp_path: Path) -> None:
     cluster = FakeCluster(putting_back=0.5)
     with served(tmp_path, cluster) as desk:

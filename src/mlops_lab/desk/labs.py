@@ -13,7 +13,7 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.checks.check import Check
 from mlops_lab.desk.live import Listener, Message
 from mlops_lab.desk.markdown import body, rendered
-from mlops_lab.desk.place import Action, Place, row, unknown
+from mlops_lab.desk.place import Action, Place, row, told, unknown
 from mlops_lab.desk.watching import Watching
 from mlops_lab.labs.catalog import LEVELS, About, Exercise
 from mlops_lab.labs.hints import TIERS, hints
@@ -169,8 +169,11 @@ class LabPlace(Place):
             asyncio.get_running_loop().call_later(_ALONE, lambda: None if self.listeners else self._stop())
 
     def first(self) -> list[Message]:
-        """How it stands, the hints that were taken, and the newest verdicts."""
-        return [self.state(), self._hints(), self._verdicts or self._recorded()]
+        """How it stands, the hints that were taken, and the newest verdicts; or that the records can't be read."""
+        try:
+            return [self.state(), self._hints(), self._verdicts or self._recorded()]
+        except LabError as trouble:
+            return [{**self.state(), "trouble": told(trouble)}]
 
     def state(self) -> Message:
         """How it stands."""
