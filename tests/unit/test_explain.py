@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from mlops_lab.base.errors import Failure, LabError
@@ -156,3 +157,14 @@ def test_events_are_those_of_the_objects_and_of_what_they_made() -> None:
         "10:00:02 Warning Pod model-1-a: BackOff: a b (x3)",
     ]
     assert recent(Told(), "lab-04", []) == []
+
+
+def test_an_answer_of_any_bytes_does_not_steer_the_terminal() -> None:
+    async def odd(lab: Any) -> None:
+        current.trace().request("POST", "http://a/predict", "{}", answer(200, b"\x1f\x8b\x08\x1b[2J\x0e"))
+        raise Failure("JSON", "\x1b]0;x\x07", "it is none")
+
+    result = replace(run(odd, eventful([])), evidence=("log: \x1b[31mred",))
+    text = explained(result.plain(), result.trace)
+    assert "\\x1b[2J\\x0e" in text and "\\x1b]0;x\\x07" in text and "log: \\x1b[31mred" in text
+    assert all(each == "\n" or each.isprintable() for each in text)

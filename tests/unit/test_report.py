@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 from xml.etree import ElementTree
 
 import pytest
 
 from mlops_lab.checks import report
+from mlops_lab.checks.check import Check
 from mlops_lab.checks.verdicts import Result, Verdict
+from mlops_lab.cli.live import live
 from mlops_lab.cli.terminal import painted
+from mlops_lab.labs.rows import Row
 
 PASS = Result("ready", "Pods are ready.", Verdict.PASS, 2, ("ckad/deployment",), seen="readyReplicas 2", seconds=1.25)
 FAIL = Result(
@@ -107,3 +111,25 @@ def test_junit_tells_failures_errors_and_skips_apart() -> None:
     assert failure is not None
     assert "seen: 1 <pod>" in (failure.text or "")
     assert "no ? cpu" in (failure.text or "")
+
+
+def test_what_a_program_printed_does_not_steer_the_terminal() -> None:
+    seen = Result(
+        "a", "A.", Verdict.FAIL, 1, (), "text", "\x1f\x8b\x08 \x1b[2Jé\x9b1m\x0e", "bytes", ("one\r\ntwo\x07",)
+    )
+    text = report.terminal("lab", [seen])
+    assert "\\x1f\\x8b\\x08 \\x1b[2Jé\\x9b1m\\x0e" in text and "one two\\x07" in text
+    assert all(each == "\n" or each.isprintable() for each in text)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_nor_does_it_while_checks_run(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(lab: object) -> None:
+        pass
+
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: terminal)
+    result = Result("a", "A.", Verdict.FAIL, 1, (), "text", "\x1b[2Jbytes", "odd")
+    with live(stream, keep=True, results=True) as view:
+        view.changed([Row(Check("a", "A.", nothing, 1), result)], "")
+    assert "\\x1b[2Jbytes" in stream.getvalue() and "\x1b[2Jbytes" not in stream.getvalue()

@@ -143,7 +143,9 @@ def _block(result: Result, paint: Paint, width: int) -> list[str]:
     lines = [head]
     for label, text in _explained(result):
         indent = " " * (_MARGIN + _LABEL)
-        wrapped = textwrap.wrap(text, width - len(indent), break_long_words=False, break_on_hyphens=False) or [""]
+        wrapped = textwrap.wrap(visible(text), width - len(indent), break_long_words=False, break_on_hyphens=False) or [
+            ""
+        ]
         lines.append(" " * _MARGIN + label.ljust(_LABEL) + wrapped[0])
         lines += [indent + more for more in wrapped[1:]]
     return lines
@@ -153,6 +155,12 @@ def _explained(result: Result) -> list[tuple[str, str]]:
     named = [("expected", result.expected), ("seen", result.seen), ("why", result.why)]
     found = [(label, text) for label, text in named if text]
     return found + [("evidence" if number == 0 else "", text) for number, text in enumerate(result.evidence)]
+
+
+def visible(text: str) -> str:
+    """Text whose control characters steer no terminal and are seen instead: a program's answer may be any bytes."""
+    whole = text.replace("\r\n", "\n")
+    return re.sub(r"[^\t\n\x20-\x7e\xa0-\U0010ffff]", lambda found: f"\\x{ord(found.group()):02x}", whole)
 
 
 def _xml(text: str) -> str:

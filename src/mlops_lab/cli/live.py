@@ -60,6 +60,8 @@ class Screen:
         from rich.table import Table
         from rich.text import Text
 
+        from mlops_lab.checks.report import visible
+
         table = Table(box=None, pad_edge=False, show_header=False, caption=self._note, caption_justify="left")
         table.add_column(width=8)
         table.add_column(justify="right")
@@ -69,7 +71,7 @@ class Screen:
             word = _word(row)
             points = f"{row.result.earned if row.result else 0}/{row.check.points}"
             text = _text(row)
-            table.add_row(Text(word, style=COLOURS.get(word.lower(), "")), points, row.check.name, Text(text))
+            table.add_row(Text(word, style=COLOURS.get(word.lower(), "")), points, row.check.name, Text(visible(text)))
         return table
 
 
@@ -112,7 +114,9 @@ class Lines:
                     self._print(f"   seen: {row.result.seen or row.result.why}")
 
     def _print(self, text: str) -> None:
-        print(f"{time.strftime('%H:%M:%S')} {text}", file=self._stream, flush=True)
+        from mlops_lab.checks.report import visible
+
+        print(f"{time.strftime('%H:%M:%S')} {visible(text)}", file=self._stream, flush=True)
 
 
 def _news(result: Result) -> tuple[str, str]:

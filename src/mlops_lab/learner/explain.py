@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
+from mlops_lab.checks.report import visible
+
 # A plot's rows; more than one screen of text is too much.
 _ROWS = 12
 _MARGIN = 2
@@ -21,7 +23,7 @@ def explained(result: dict[str, Any], trace: dict[str, Any], *, width: int = 100
     for label in ("expected", "seen", "why"):
         if result[label]:
             lines += _wrapped(f"{label.ljust(10)}{result[label]}", width, 10 + _MARGIN)
-    lines += [f"  {text}" for text in result["evidence"]]
+    lines += [f"  {visible(text)}" for text in result["evidence"]]
     for load in trace.get("loads", ()):
         lines += ["", *_load(load, width, colour)]
     if requests := trace.get("requests", ()):
@@ -73,7 +75,7 @@ def _load(load: dict[str, Any], width: int, colour: bool) -> list[str]:
     lines = [
         f"The load on {load['url']}: {load['rate']}",
         *_wrapped(f"{load['sent']} sent, {load['failed']} failed: {', '.join(kinds) or 'no answers'}{half}", width, 2),
-        *(f"  {number} x {error}" for error, number in load["errors"].items()),
+        *(f"  {number} x {visible(error)}" for error, number in load["errors"].items()),
     ]
     return lines + plot(load, width, colour).splitlines()
 
@@ -81,7 +83,7 @@ def _load(load: dict[str, Any], width: int, colour: bool) -> list[str]:
 def _request(request: dict[str, Any], width: int) -> list[str]:
     took = f"{request['seconds'] * 1000:.0f} ms"
     status = f"{request['status']} after {took}" if request["status"] else f"no answer after {took}"
-    lines = [f"  {request['method']} {request['url']} -> {status}"]
+    lines = [f"  {request['method']} {visible(request['url'])} -> {status}"]
     if request["sent"]:
         lines += _wrapped(f"  > {request['sent']}", width, 4 + _MARGIN)
     if request["got"]:
@@ -92,5 +94,5 @@ def _request(request: dict[str, Any], width: int) -> list[str]:
 def _wrapped(text: str, width: int, behind: int) -> list[str]:
     """Lines of at most `width`, the first with a margin, the next ones `behind` it."""
     return textwrap.wrap(
-        text, width, initial_indent=" " * _MARGIN, subsequent_indent=" " * behind, break_on_hyphens=False,
+        visible(text), width, initial_indent=" " * _MARGIN, subsequent_indent=" " * behind, break_on_hyphens=False,
     ) or [""]  # fmt: skip
