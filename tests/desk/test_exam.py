@@ -205,13 +205,13 @@ def test_the_sheet_is_there_while_the_exam_is_taken_away_and_windows_hear_of_the
 
 def test_that_the_clock_stands_is_said_and_why(at_desk: Served, sitting: FakeSitting) -> None:
     with at_desk.listening("/live/exam") as heard:
-        heard(clock(trouble=None))
+        heard(clock(trouble=None, stands=False))
         sitting.standing = "the API server does not answer"
-        told = heard(lambda message: message["kind"] == "clock" and message["trouble"])["trouble"]
+        told = heard(clock(stands=True))["trouble"]
         assert "the API server does not answer" in told["message"] and "the clock stands" in told["message"]
         assert "lab status" in told["next"]
         sitting.standing = ""
-        heard(clock(trouble=None))
+        heard(clock(trouble=None, stands=False))
 
 
 @pytest.mark.parametrize("fault", [LabError("the state is damaged", "lab exam status"), KeyError("ended")], ids=repr)

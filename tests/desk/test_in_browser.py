@@ -352,3 +352,17 @@ def test_a_sheet_that_came_early_says_at_the_end_where_the_files_are(
     gone.set()
     expect(page.get_by_text(f"Your files are in {at_desk.root}")).to_be_visible()
     expect(page.get_by_text("is being taken away")).to_have_count(0)
+
+
+def test_a_clock_that_stands_does_not_run_on_the_page(windows: Any, at_desk: Served) -> None:
+    sitting = FakeSitting(at_desk.root)
+    sitting.standing = "the API server does not answer"
+    at_desk.sitting.append(sitting)
+    page = windows()
+    page.goto("/exam")
+    expect(page.locator("#trouble")).to_contain_text("the clock stands")
+    expect(page.get_by_role("timer")).to_have_text("2:00:00")
+    page.wait_for_timeout(2500)  # half of the time between two messages
+    expect(page.get_by_role("timer")).to_have_text("2:00:00")
+    sitting.standing = ""
+    expect(page.get_by_role("timer")).to_have_text(re.compile(r"1:59:5\d"))

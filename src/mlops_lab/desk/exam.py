@@ -90,7 +90,7 @@ class Exam(Channel):
         except Exception as fault:
             self._unseen = self._faults.said(fault)
         stands = self._stands() if not self.graded else None
-        stand = {"left": left, "grading": self.grading, "graded": self.graded}
+        stand = {"left": left, "stands": stands is not None, "grading": self.grading, "graded": self.graded}
         self._clock = {"kind": "clock", **stand, "trouble": told(self.trouble or self._unseen or stands)}
         self.tell(self._clock)
         return left
