@@ -173,7 +173,7 @@ def test_keys_are_enough(page: Page, at_desk: Served) -> None:
     assert page.evaluate(where) == "text"
     page.locator("[data-do=reset]").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(page.get_by_role("dialog", name=re.compile("Reset this lab"))).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     hint = page.get_by_role("button", name="A hint")

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import http.client
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -63,6 +64,13 @@ def test_home_shows_the_labs_and_how_far_each_is(at_desk: Served) -> None:
     at_desk.records.take_hint("04", 3)
     page = at_desk.ask("/").text
     assert "started" in page and "1 hint<" in page
+
+
+def test_a_question_has_its_own_words_for_a_name_so_that_a_screen_reader_says_them(at_desk: Served) -> None:
+    page = at_desk.ask("/labs/04").text
+    named = re.search(r'<dialog id="ask"[^>]* aria-labelledby="(\w+)"', page)
+    assert named and f'<p id="{named[1]}"></p>' in page
+    assert f'at("{named[1]}").textContent = question' in at_desk.ask("/static/common.js").text
 
 
 def test_a_lab_is_started_watched_and_passed_and_home_hears_of_it(at_desk: Served) -> None:

@@ -9,7 +9,7 @@ export function tell(text) {
 
 export function ask(question) {
   const dialog = at("ask");
-  dialog.querySelector("p").textContent = question;
+  at("asked").textContent = question;
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
