@@ -23,3 +23,9 @@ def test_each_file_is_as_it_was_published() -> None:
 def test_no_page_of_ours_names_another_address() -> None:
     for file in (FOLDER.parent / "static").iterdir():
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|//cdn", file.read_text()), file
+
+
+def test_no_text_is_faded_as_the_colours_are_just_legible() -> None:
+    style = (FOLDER.parent / "static" / "desk.css").read_text()
+    faded = re.findall(r"([^{}]+)\{[^{}]*opacity:", style)
+    assert {each.strip() for each in faded} == {".latencies .failed", ".key .failed::before"}
