@@ -18,7 +18,7 @@ import pytest
 
 from mlops_lab.base.errors import LabError
 from mlops_lab.checks.verdicts import Result
-from mlops_lab.desk import server
+from mlops_lab.desk import labs, server
 from mlops_lab.desk.server import serving
 from mlops_lab.labs.rows import Rows
 from tests.desk.made_up import EVIL, FakeCluster, FakeSitting, Served, served, until
@@ -189,6 +189,37 @@ def test_a_reset_that_fails_lets_the_checks_go_on(at_desk: Served, monkeypatch: 
         ended = at_desk.cluster.watch
         assert at_desk.ask("/labs/04/reset", "POST", {}).status == 409
         until(lambda: at_desk.cluster.watch is not ended, within=5)
+
+
+def test_a_page_hears_that_the_lab_was_started_in_another_terminal(
+    at_desk: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labs, "_LOOK", 0.05)
+    with at_desk.listening("/live/labs/04") as heard, at_desk.listening("/live/home") as home:
+        heard(state(started=False))
+        at_desk.begin()
+        home(lambda message: message["kind"] == "changed")
+        heard(state(started=True))
+        heard(first("fail"))
+
+
+def test_a_page_keeps_its_terminal_while_the_lab_is_reset_in_another_one(
+    at_desk: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labs, "_LOOK", 0.05)
+    kubeconfig = at_desk.begin() / ".lab" / "kubeconfig"
+    with at_desk.listening("/live/labs/04") as heard, at_desk.listening("/live/labs/04") as other:
+        heard(state(started=True))
+        kubeconfig.unlink()
+        time.sleep(0.3)
+        with at_desk.listening("/live/labs/04") as late:  # a page that is loaded meanwhile
+            late(state(started=False))
+            kubeconfig.write_text("{}")
+            late(state(started=True))
+        at_desk.ask("/labs/04/watch", "POST", {})
+        told = []
+        other(lambda message: message["kind"] == "state" and (told.append(message["started"]) or message["paused"]))
+        assert all(told)
 
 
 def test_reset_puts_the_files_back_and_runs_the_checks_anew(at_desk: Served) -> None:

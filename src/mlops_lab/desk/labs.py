@@ -25,6 +25,7 @@ from mlops_lab.learner.watch import Watch
 
 _ALONE = 10.0  # s after the last page has gone until the watch ends: a page that is loaded anew comes back at once
 _AGAIN = 10.0  # s after which checks that could not begin (the cluster is down, say) are tried again
+_LOOK = 2.0  # s between two looks whether the lab was started elsewhere, while a page of it is open
 _CLEARED_UP_WITHIN = 60.0  # s that checks get to put back what they changed
 
 _ACTIONS = (
@@ -117,6 +118,8 @@ class LabPlace(Place):
         self._known, self._records, self._cluster, self._changed = known, records, cluster, changed
         self._watching: Watching | None = None
         self._paused = self._ended = False
+        self._stood = False  # at the last look
+        self._looking: asyncio.TimerHandle | None = None
         self._verdicts: Message | None = None
 
     @property
@@ -161,6 +164,9 @@ class LabPlace(Place):
         """The first page of a lab that was started lets its checks run."""
         super().join(listener)
         self._go_on()
+        if self._looking is None:
+            self._stood = self.folder is not None
+            self._looking = asyncio.get_running_loop().call_later(_LOOK, self._look)
 
     def leave(self, listener: Listener) -> None:
         """After the last page the checks end."""
@@ -240,6 +246,18 @@ class LabPlace(Place):
         )
         watching.start()
         self.tell_state()
+
+    def _look(self) -> None:
+        """Pages hear of a start in another terminal. While it is reset there they keep theirs."""
+        self._looking = None
+        if not self.listeners or self._ended:
+            return
+        before, self._stood = self._stood, self.folder is not None
+        if self._stood and not before and not self.busy:
+            self._changed()
+            self._go_on()
+            self.tell_state()
+        self._looking = asyncio.get_running_loop().call_later(_LOOK, self._look)
 
     def _go_on(self) -> None:
         """Let the checks run if they are to: what asked for them before could not, as the last ones still ended."""
