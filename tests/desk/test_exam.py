@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -201,6 +202,32 @@ def test_the_sheet_is_there_while_the_exam_is_taken_away_and_windows_hear_of_the
         heard(clock(graded=True, grading=False))
     page = at_desk.ask("/exam").text
     assert "is being taken away" not in page and f"Your files are in {kept}" in page
+
+
+def test_a_cluster_that_is_silent_keeps_no_page_waiting_and_no_clock_jumps(
+    at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent, asked = threading.Event(), threading.Event()
+
+    def waits() -> float:
+        asked.set()
+        silent.wait(20)
+        return 7200.0
+
+    with at_desk.listening("/live/exam") as heard:
+        heard(clock(left=7200.0))
+        monkeypatch.setattr(sitting, "seconds_left", waits)
+        try:
+            assert asked.wait(20)
+            began = time.monotonic()
+            time.sleep(1.1)
+            pages = [at_desk.ask(path).text for path in ("/exam", "/exam/2")]
+            with at_desk.listening("/live/exam") as other:
+                left = other(clock())["left"]
+            assert time.monotonic() - began < 15
+        finally:
+            silent.set()
+    assert all('data-left="71' in page for page in pages) and 7100 < left < 7199
 
 
 def test_that_the_clock_stands_is_said_and_why(at_desk: Served, sitting: FakeSitting) -> None:

@@ -34,17 +34,18 @@ class Exam(Channel):
         self.trouble: LabError | None = None  # of the last grading
         self.graded = self.gone = False
         self._unseen: LabError | None = None  # of the last look
-        self._not_before = 0.0
+        self._not_before = self._looked = 0.0
         self._faults = Faults()
         self._grading: asyncio.Task[None] | None = None
         self._clock: Message | None = None
 
     def first(self) -> list[Message]:
-        """The clock as it was seen last, and each task's flag and note."""
+        """The clock, and each task's flag and note."""
         marks: list[Message] = []
         with contextlib.suppress(LabError):  # the next look says what is wrong
             marks = [self._mark(task) for task in self.sitting.tasks()]
-        return [self._clock, *marks] if self._clock else marks
+        clock = self._now()
+        return [clock, *marks] if clock else marks
 
     @property
     def grading(self) -> bool:
@@ -57,7 +58,9 @@ class Exam(Channel):
         return self.graded or self.gone
 
     async def left(self) -> float:
-        """Seconds until the end."""
+        """Seconds until the end, by the last look: who asks does not wait for a cluster that is silent."""
+        if clock := self._now():
+            return float(clock["left"])
         return await asyncio.to_thread(self.sitting.seconds_left)
 
     def task(self, number: int) -> Task:
@@ -83,7 +86,7 @@ class Exam(Channel):
         left: float = self._clock["left"] if self._clock else 0.0
         try:
             self.graded = await asyncio.to_thread(self.sitting.sheet) is not None
-            left = 0.0 if self.graded else await self.left()
+            left = 0.0 if self.graded else await asyncio.to_thread(self.sitting.seconds_left)
             self._unseen = None
             if left <= 0 and time.monotonic() >= self._not_before:
                 self.submit()
@@ -92,8 +95,16 @@ class Exam(Channel):
         stands = self._stands() if not self.graded else None
         stand = {"left": left, "stands": stands is not None, "grading": self.grading, "graded": self.graded}
         self._clock = {"kind": "clock", **stand, "trouble": told(self.trouble or self._unseen or stands)}
+        self._looked = time.monotonic()
         self.tell(self._clock)
         return left
+
+    def _now(self) -> Message | None:
+        """What the last look told, with what has gone since."""
+        if self._clock is None:
+            return None
+        gone = 0.0 if self._clock["stands"] else time.monotonic() - self._looked
+        return {**self._clock, "left": max(self._clock["left"] - gone, 0.0)}
 
     def _stands(self) -> LabError | None:
         if not (why := self.sitting.standing):
