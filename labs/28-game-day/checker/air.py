@@ -13,6 +13,7 @@ from mlops_lab.kube.client import Object
 from .lossy import FIRST, WAYS
 from .stage import GROUND, ends_at
 
+KILLED = 1  # s of grace: by force (0), the pod's object, and with it the policy, is gone before its program has ended
 LINK = "in-the-air"  # the NetworkPolicy that cuts the plane off
 OTHERS = ("page", "forecast", "recommend", "edge", "incidents")  # the other Services that README names
 _SLICES = "kubernetes.io/service-name"
@@ -61,7 +62,7 @@ async def kill_ground(lab: Lab) -> None:
         made = any(each.get("controller") for each in pod["metadata"].get("ownerReferences") or [])
         shared = any(_leads(each, labels) for each in map(selectors.get, OTHERS))
         if made and not shared and not leaving(pod) and _leads(chosen, labels):
-            await lab.objects.kill(name(pod), grace=0)
+            await lab.objects.kill(name(pod), grace=KILLED)
 
 
 async def lossy_way(lab: Lab, address: str) -> tuple[tuple[str, int], list[Object]] | None:

@@ -16,7 +16,7 @@ from mlops_lab.kit.standing import standing
 from mlops_lab.kube.client import Object
 
 from . import incidents, plan
-from .air import LINK, Strangers, kill_ground, link_trouble, lossy_way
+from .air import KILLED, LINK, Strangers, kill_ground, link_trouble, lossy_way
 from .faults import put, take_back, versions
 from .plan import HURTS, RATES, SERVICES, Day
 from .release import unread_never_named
@@ -170,7 +170,7 @@ class _Course:
             self.found.killed = self.stage.now
             for pod in await owned_pods(self.lab, "edge"):
                 if not leaving(pod):
-                    await self.lab.objects.kill(name(pod), grace=0)
+                    await self.lab.objects.kill(name(pod), grace=KILLED)
             await self.lab.time.pause(plan.BURSTS[1])
             await self.stage.say(rates={"records": RATES["records"]})
             await self.at(day.edge_killed + RESTARTS_WITHIN)

@@ -87,7 +87,7 @@ LEDGER = (
     "nobody knows whether a message came that was not answered, so it is sent again: the ground has to know by "
     "its id a record that it has, and the edge to keep one until the ground has said so. What is in memory, or "
     "in an emptyDir, goes with the pod, on the ground as well: its pods are killed once while there is no link. A pod "
-    "that is deleted by force may go on for a second or two beside the next one, which has to know what it still takes"
+    "that is killed may go on for a second or two beside the next one, which has to know what it still takes"
 )
 
 NOTICED = (

@@ -18,7 +18,7 @@ lock, held, records, known = threading.Lock(), {}, [], set()
 
 
 def alone():
-    """Wait for the end of the pod before: deleted by force, it may take records for a second more, unknown to us."""
+    """Wait for the end of the pod before: killed, it may take records for a second or two more, unknown to us."""
     file = (DATA / "lock").open("w")
     fcntl.flock(file, fcntl.LOCK_EX)
     return file

@@ -13,7 +13,7 @@ lock, records = threading.Lock(), {}
 
 
 def alone():
-    """Wait for the end of the pod before: deleted by force, it may take records for a second more, unknown to us."""
+    """Wait for the end of the pod before: killed, it may take records for a second or two more, unknown to us."""
     file = RECORDS.with_name("lock").open("w")
     fcntl.flock(file, fcntl.LOCK_EX)
     return file
