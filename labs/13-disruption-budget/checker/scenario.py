@@ -32,7 +32,7 @@ BACK_WITHIN = 60  # s from then until all pods are ready elsewhere
 AGAIN = 1.0  # s; kubectl drain takes 5
 LOST_AT_MOST = 0.1  # % of the requests
 READY = {"httpGet": {"path": "/readyz", "port": 8080}, "periodSeconds": 2, "timeoutSeconds": 5}  # of the bad release
-BROKEN_WITHIN = 60  # s until all pods are of the broken image, run, and are not ready
+BROKEN_WITHIN = DRAINED_WITHIN + 60  # s until all pods are of the broken image and not ready; old ones may end late
 GRANTED_WITHIN = 10  # s
 GONE_WITHIN = 40  # s for pods that are deleted with a grace of 1 s
 
