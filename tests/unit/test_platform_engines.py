@@ -777,7 +777,22 @@ def test_data_is_not_saved_under_runs_that_could_not_go_on_with_it(
         return
     assert remove.save(KIND, Progress()) == ["it"]
     told = capsys.readouterr().err
-    assert ("recurring runs are not kept" in told and "nightly-x1" in told) == (profile == "kubeflow")
+    assert "recurring runs are not kept" in told and "nightly-x1" in told
+
+
+def test_where_kubeflow_never_was_nothing_is_said_of_recurring_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its definitions outlive it, and with them what starts its recurring runs: without them there is nothing."""
+    none = Completed(1, "", 'error: the server doesn\'t have a resource type "scheduledworkflows"')
+    answers: dict[str, Any] = {
+        "get secrets": release_secret("full"), "get scheduledworkflows": none, "get --raw": "ok",
+    }  # fmt: skip
+    monkeypatch.setattr(remove, "Kubectl", lambda *_: FakeKubectl(answers))
+    monkeypatch.setattr(remove, "answering", lambda: Docker({}))
+    monkeypatch.setattr(remove.keep, "save", lambda *_: ["it"])
+    assert remove.save(KIND, Progress()) == ["it"]
+    assert "recurring" not in capsys.readouterr().err
 
 
 class Api(http.server.BaseHTTPRequestHandler):

@@ -101,13 +101,14 @@ def save(cluster: Cluster, progress: Progress) -> list[str]:
     if lost:
         progress.say(
             "recurring runs are not kept, as Kubeflow has what starts them in the cluster alone;"
-            f" after the next `lab up` delete them and create them again: {', '.join(lost)}"
+            f" delete them and create them again when it is back: {', '.join(lost)}"
         )
     return saved
 
 
 def _kubeflows(kubectl: Kubectl) -> list[str]:
-    """What of Kubeflow's is not in its database, and so is lost though data is kept: its recurring runs.
+    """What of Kubeflow's is not in its database, and so is lost though data is kept: its recurring runs. That is kept,
+    too, where another engine has taken its place.
 
     Raises:
         LabError: runs are at work; their workflows would be lost, and the database would call them running for ever.
@@ -116,18 +117,17 @@ def _kubeflows(kubectl: Kubectl) -> list[str]:
     there = installed(kubectl)
     for release in (each for each in RELEASES if each.part in there):
         engine = runs.published(release, there[release.part].profile)
-        if engine is None:
-            continue
-        found = runs.at_work(kubectl, release.namespace, workflows=True)
+        found = runs.at_work(kubectl, release.namespace, workflows=True) if engine else []
         if found is None:
             found = runs.unended(kubectl, release.namespace)
-        if found:
+        if engine and found:
             raise LabError(
                 f"runs are at work on {engine.title} and could not go on from what is kept: {runs.some(found)};"
                 " nothing was changed",
                 f"{runs.HINT}; or, without keeping: lab down",
             )
-        lost += runs.recurring(kubectl, release.namespace)
+        if any(not each.adds for each in release.engines):
+            lost += runs.recurring(kubectl, release.namespace)
     return lost
 
 
