@@ -731,7 +731,23 @@ def test_an_engine_that_does_not_answer_is_not_replaced_under_pods_of_runs(
         return
     with pytest.raises(LabError, match="which does not answer, and would be lost: pod/step; nothing was changed") as e:
         bring_up(engines=["embedded"])
-    assert e.value.hint.endswith("kubectl -n mlops-lab-pipelines delete pod/step") and not site["upgrades"]
+    wanted = "kubectl --context test -n mlops-lab-pipelines delete pod/step"
+    assert e.value.hint.endswith(wanted) and not site["upgrades"]
+
+
+def test_all_runs_that_are_in_an_engines_way_are_in_the_command_that_deletes_them(
+    site: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the cluster that is meant, whatever kubectl's own context is; pods go with their workflow."""
+    site["answers"]["get secrets"] = release_secret("kubeflow")
+    site["answers"]["get workflows"] = {"items": [{"metadata": {"name": name}} for name in ("one", "two")]}
+    labels = {"workflows.argoproj.io/workflow": "one"}
+    pod = {"metadata": {"name": "step", "namespace": "x", "labels": labels}, "spec": {}, "status": {"phase": "Running"}}
+    site["answers"]["get pods"] = {"items": [pod]}
+    monkeypatch.setattr(choice.runs, "at_work", lambda *_, **__: None)
+    with pytest.raises(LabError, match="would be lost: workflow/one, workflow/two, pod/step; nothing") as refused:
+        bring_up(engines=["embedded"])
+    assert refused.value.hint.endswith("kubectl --context test -n mlops-lab-pipelines delete workflow/one workflow/two")
 
 
 def test_a_workflow_between_two_steps_is_at_work() -> None:

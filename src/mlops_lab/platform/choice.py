@@ -252,10 +252,12 @@ def refuse_at_work(kubectl: Kubectl, release: Release, known: str, profile: str,
             runs.HINT,
         )
     if found is None and (left := runs.unended(kubectl, release.namespace)):
+        whole = [each for each in left if each.startswith("workflow/")] or left  # its pods go with a workflow
         raise LabError(
             f"runs are at work on the engine {was}, which does not answer, and would be lost: {runs.some(left)};"
             " nothing was changed",
-            f"repair it (lab up, without --engine), or delete them: kubectl -n {release.namespace} delete {left[0]}",
+            "repair it (lab up, without --engine), or delete them: "
+            f"kubectl --context {kubectl.context} -n {release.namespace} delete {' '.join(whole)}",
         )
     if found is None:
         say(f"{release.part}: the engine {was} does not answer; no pod of a run is at work on it")

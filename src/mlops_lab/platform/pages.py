@@ -148,7 +148,7 @@ def answers(kubectl: Kubectl, release: Release, page: Page, within: float = 60) 
 
     wait_until(
         probe, what=f"the page {page.name}", within=within, every=1,
-        hint=f"look at its pod: kubectl -n {release.namespace} get pods",
+        hint=f"look at its pod: kubectl --context {kubectl.context} -n {release.namespace} get pods",
     )  # fmt: skip
 
 
