@@ -6,7 +6,7 @@ to write, and what is shown of it; and which tasks run again."""
 import datetime
 from typing import Any, Dict, List, Optional
 
-from kfp import dsl
+from kfp import components, dsl
 
 from tests.conformance import pipelines
 from tests.pipelines.conftest import Make
@@ -40,6 +40,35 @@ def mode(word: Optional[str] = None):
     pipelines.say(text=word)
     with dsl.If(word == "a"):
         pipelines.say(text="branch")
+
+
+@pipelines.component
+def kinds(
+    integer: Optional[int] = None, number: Optional[float] = None, right: Optional[bool] = None,
+    text: Optional[str] = None, items: Optional[List] = None, facts: Optional[Dict] = None,
+) -> str:  # fmt: skip
+    return str([integer, number, right, text, items, facts])
+
+
+older = components.load_component_from_text(f"""
+name: older
+inputs: [{{name: count, type: Integer, optional: true}}]
+outputs: [{{name: said, type: String}}]
+implementation:
+  container:
+    image: {pipelines.IMAGE}
+    command: [sh, -c, 'mkdir -p "$(dirname "$0")" && printf "%s" "$*" >"$0"', {{outputPath: said}}]
+    args: [{{if: {{cond: {{isPresent: count}}, then: [--count, {{inputValue: count}}], else: [none]}}}}]
+""")
+
+
+@dsl.pipeline(name="optional")
+def optional(count: Optional[int] = None):
+    kinds()
+    kinds(integer=count)
+    kinds(integer=0)
+    older()
+    older(count=3)
 
 
 @dsl.container_component
@@ -118,6 +147,15 @@ def test_what_needs_a_value_that_was_not_given_fails(engine: Engine) -> None:
             f"the input {taken} needs a value, and the pipeline's word was given none"
             in tasks[name]["error"]["message"]
         )
+
+
+def test_an_optional_input_that_is_not_given_is_not_there(engine: Engine) -> None:
+    run = start(engine, optional)
+    assert engine.ended(run)["state"] == "SUCCEEDED", engine.api(f"runs/{run}").get("error")
+    nothing, tasks = str([None] * 6), engine.tasks(run)
+    seen = [tasks[name]["output_parameters"]["Output"] for name in ("kinds", "kinds-2", "kinds-3")]
+    assert seen == [nothing, nothing, nothing.replace("None", "0", 1)]
+    assert [tasks[name]["output_parameters"]["said"] for name in ("older", "older-2")] == ["none", "--count 3"]
 
 
 def test_a_step_that_has_not_written_an_output_has_failed_and_is_tried_again(engine: Engine) -> None:

@@ -114,6 +114,9 @@ class Tasks:
         where = "/".join(("v2", "artifacts", pipeline, job["id"], *now.path, f"{job['round']}-{number}"))
         root = f"{job['artifacts']}/{where}"
         message = executor_input_utils.construct_executor_input(component, arguments, local_path(root), False)
+        known = message.inputs.parameter_values  # also, without a value, what has neither an argument nor a default
+        for name in [name for name, value in known.items() if value.WhichOneof("kind") in (None, "null_value")]:
+            del known[name]
         given = whole(executor_input_utils.executor_input_to_dict(message, component))
         for name, found in given.get("outputs", {}).get("artifacts", {}).items():
             found["artifacts"][0]["uri"] = f"{root}/{name}"
