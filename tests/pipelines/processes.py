@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from embedded.manifests import OURS
+from embedded.manifests import OURS, same
 from embedded.mounts import FOR_RUNS
 from embedded.pods import Refused, Seen, Unreachable
 from embedded.settings import Settings
@@ -52,6 +52,8 @@ class Processes:
             )
         folder = self._root / name
         if folder.exists():
+            if not same(manifest, json.loads((folder / "manifest.json").read_text())["metadata"]["labels"]):
+                raise Refused(f"the name {name} is that of another pod", final=False)
             return
         folder.mkdir()
         (folder / "manifest.json").write_text(json.dumps(manifest))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from embedded import cluster
+from embedded.manifests import ATTEMPT, RUN
 from embedded.mounts import FOR_RUNS
 from embedded.pods import Refused, Unreachable
 from embedded.settings import Settings
@@ -98,6 +99,31 @@ def test_a_look_that_fails(api: Api, code: int, error: type[Exception]) -> None:
     api.answer = (code, {"message": "secrets is forbidden"})
     with pytest.raises(error, match="secrets is forbidden"):
         cluster.Cluster(Settings()).secret("mine")
+
+
+@pytest.mark.parametrize(("there", "refused"), [("one", False), ("two", True), ("", False)])
+def test_a_pod_that_is_there_is_left_if_it_is_the_same(
+    api: Api, monkeypatch: pytest.MonkeyPatch, there: str, refused: bool
+) -> None:
+    labels = {RUN: "r", ATTEMPT: "one"}
+    found = [{"metadata": {"name": "it", "labels": {**labels, ATTEMPT: there}}}] if there else []
+
+    def answer(asked: Asked) -> None:
+        exists = {"reason": "AlreadyExists", "message": 'pods "it" already exists'}
+        asked.server.answer = (409, exists) if asked.command == "POST" else (200, {"items": found})
+        plain(asked)
+
+    plain = Asked.do_GET
+    monkeypatch.setattr(Asked, "do_GET", answer)
+    monkeypatch.setattr(Asked, "do_POST", answer)
+    pod = {"metadata": {"name": "it", "labels": labels}}
+    if refused:
+        with pytest.raises(Refused, match="the name it is that of another pod") as caught:
+            cluster.Cluster(Settings()).create(pod)
+        assert not caught.value.final, "it may be gone later"
+    else:
+        cluster.Cluster(Settings()).create(pod)
+    assert api.asked[-1][:2] == ("GET", "/api/v1/namespaces/default/pods?fieldSelector=metadata.name%3Dit")
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,22 @@ def test_a_pods_name_is_the_same_each_time_and_fits() -> None:
     assert name == manifests.pod_name("0123456789", path, 0, 1)
     assert len(name) <= 63 and name.startswith("run-01234567-a-task-of-some")
     assert name != manifests.pod_name("0123456789", path.replace("iteration-0", "iteration-1"), 0, 1)
+    assert len(manifests.pod_name("0123456789", path, 20, 12345)) <= 63
+    assert manifests.pod_name("0123456789", "driver", 1) != manifests.pod_name("0123456789", "driver", 0, 1)
+
+
+def test_no_two_steps_of_a_run_have_one_pods_name() -> None:
+    """Those that did, by their hashes."""
+    nested = "for-loop-2-iteration-{}/for-loop-4-iteration-{}/score"
+    for one, other in (
+        (nested.format(6, 37), nested.format(7, 21)),
+        ("for-loop-1-iteration-669/process", "for-loop-1-iteration-980/process"),
+    ):
+        assert manifests.pod_name("0123456789", one, 0, 0) != manifests.pod_name("0123456789", other, 0, 0)
+    loops = [nested.format(outer, inner) for outer in range(100) for inner in range(200)]
+    assert len({manifests.pod_name("0123456789", path, 0, 0) for path in loops}) == len(loops)
+    other_run = manifests.pod_name("01234567-9", loops[0], 0, 0)
+    assert other_run != manifests.pod_name("0123456789", loops[0], 0, 0), "a name has only the run's beginning in it"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
-from embedded.manifests import OURS
+from embedded.manifests import OURS, same
 from embedded.pods import Refused, Seen, Unreachable
 from embedded.settings import Settings
 
@@ -35,6 +35,7 @@ class Cluster:
                 self._api.create_namespaced_pod(self._namespace, manifest, _request_timeout=_WITHIN)
         except ApiException as error:
             if error.status == 409 and "AlreadyExists" in str(error.body):
+                self._made_before(manifest)
                 return
             reason = _message(error)
             # A manifest may be too large for the API server (413), or for its database behind it (500).
@@ -42,6 +43,19 @@ class Cluster:
                 # A quota may have room later; what else is forbidden or malformed stays so.
                 raise Refused(reason, final="exceeded quota" not in reason and error.status != 409) from error
             raise Unreachable(reason) from error
+
+    def _made_before(self, manifest: dict[str, Any]) -> None:
+        """A pod of this name is there, or was a moment ago: it has to be this one."""
+        name = manifest["metadata"]["name"]
+        try:
+            with _reachable():  # by a list, since to get one pod is another right
+                found = self._api.list_namespaced_pod(
+                    self._namespace, field_selector=f"metadata.name={name}", _request_timeout=_WITHIN
+                )
+        except ApiException as error:
+            raise Unreachable(_message(error)) from error
+        if any(not same(manifest, pod.metadata.labels or {}) for pod in found.items):
+            raise Refused(f"the name {name} is that of another pod", final=False)
 
     def seen(self) -> dict[str, Seen]:
         """See `Pods.seen`."""

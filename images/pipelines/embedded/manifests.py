@@ -25,10 +25,20 @@ def pod_name(run: str, what: str, *numbers: int) -> str:
     Args:
         run: the run's id.
         what: the task's path, or "driver".
+        numbers: the driver's generation; of an attempt the round and its number in that.
     """
-    slug = re.sub(r"[^a-z0-9]+", "-", what.rpartition("/")[2].lower()).strip("-")[:30].strip("-") or "task"
-    mark = hashlib.sha256(what.encode()).hexdigest()[:6]
+    if what == "driver" and len(numbers) == 1:
+        return f"run-{run[:8]}-driver-b4def8-{numbers[0]}"  # as an older server called it, whose runs may be at work
+    slug = re.sub(r"[^a-z0-9]+", "-", what.rpartition("/")[2].lower()).strip("-")[:24].strip("-") or "task"
+    # A run may have ten thousand steps of one name, in a loop of loops: of 24 bits some would be the same.
+    mark = hashlib.sha256(f"{run}/{what}".encode()).hexdigest()[:16]
     return "-".join(["run", run[:8], slug, mark, *map(str, numbers)])
+
+
+def same(pod: dict[str, Any], labels: dict[str, str]) -> bool:
+    """Is a pod that has the name of this one the same driver or attempt, by its labels?"""
+    own = pod["metadata"]["labels"]
+    return all(own.get(key) == labels.get(key) for key in (RUN, ATTEMPT))
 
 
 def driver(settings: Settings, run: str, generation: int, token: str) -> dict[str, Any]:

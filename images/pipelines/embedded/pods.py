@@ -52,10 +52,10 @@ class Pods(Protocol):
     """What the server asks of the layer that runs pods; every method raises Unreachable when it can't be done now."""
 
     def create(self, manifest: dict[str, Any]) -> None:
-        """Have the pod. One of that name that is there already is left as it is.
+        """Have the pod. If it is there already, made before, it is left as it is.
 
         Raises:
-            Refused: it is not taken.
+            Refused: it is not taken, or another pod has its name.
         """
 
     def seen(self) -> dict[str, Seen]:
