@@ -60,6 +60,31 @@ def page(engine: Engine, path: str, form: Any = None, **headers: str) -> Page:
         return Page(error.code, path, error.headers, error.read().decode())
 
 
+class Form(HTMLParser):
+    """What a browser sends of a form that is left as it stands (one without a select that has no choice)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.sends: dict[str, str] = {}
+        self._area = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if (name := given.get("name")) and tag in ("input", "textarea"):
+            self.sends[name] = given.get("value") or ""
+            self._area = name if tag == "textarea" else ""
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self.sends[self._area] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._area and tag == "textarea":
+            self.sends[self._area] = self.sends[self._area].removeprefix("\n")
+            self._area = ""
+
+
 class Links(HTMLParser):
     """All that a page refers to."""
 
@@ -225,6 +250,30 @@ def test_a_parameter_that_is_required_has_to_be_given(engine: Engine) -> None:
     assert seen.status == 400 and "the parameter text has no default and no value was given" in seen.text
     key = page(engine, "/runs/new", {**form, "p.text": "given"}).path.split("/")[2].partition("?")[0]
     assert engine.api(f"runs/{key}")["runtime_config"]["parameters"] == {"text": "given", "one": "a"}
+    engine.api(f"pipelines/{pipeline}?cascade=true", method="DELETE")
+
+
+def test_a_form_sends_long_values_back_whole(engine: Engine) -> None:
+    spec = json_format.MessageToDict(pipelines.two_steps.pipeline_spec)
+    long = {"text": "\nit's <long>, &amp; so on\n" * 200, "rows": list(range(5000)), "facts": {"é": ["x" * 5000]}}
+    kinds = {"text": "STRING", "rows": "LIST", "facts": "STRUCT"}
+    spec["root"]["inputDefinitions"]["parameters"] = {
+        name: {"parameterType": kinds[name], "defaultValue": value} for name, value in long.items()
+    }
+    made = {"pipeline": {"display_name": "long"}, "pipeline_version": {"pipeline_spec": spec}}
+    pipeline = engine.api("pipelines/create", made)["pipeline_id"]
+    address = f"/runs/new?pipeline={pipeline}"
+    for _ in range(2):  # the second is a clone of the first
+        sends = Form(page(engine, address).text).sends
+        seen = page(engine, "/runs/new", sends)
+        assert seen.status == 200 and seen.path.startswith("/runs/"), seen.text
+        key = seen.path.split("/")[2].partition("?")[0]
+        assert engine.api(f"runs/{key}")["runtime_config"]["parameters"] == long
+        address = f"/runs/new?clone={key}"
+    seen = page(engine, "/runs/new", {**sends, "p.rows": sends["p.rows"][:-1]})
+    assert seen.status == 400 and "the parameter rows is of type list (JSON);" in seen.text
+    assert len(seen.text.partition('role="alert">')[2].partition("</p>")[0]) < 500
+    assert seen.text.count(" ... (") == 1, "of the default, in a line below"
     engine.api(f"pipelines/{pipeline}?cascade=true", method="DELETE")
 
 

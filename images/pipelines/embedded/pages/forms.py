@@ -23,6 +23,7 @@ from embedded.pages.runs import experiments
 from embedded.store import Store, now
 
 _PREFIX = "p."  # of the names of parameters' fields
+_SAID = 200  # characters of a value in a message
 _KINDS = {
     "NUMBER_INTEGER": "integer", "NUMBER_DOUBLE": "number", "STRING": "text", "BOOLEAN": "true or false",
     "LIST": "list (JSON)", "STRUCT": "object (JSON)",
@@ -89,7 +90,7 @@ def fields(document: dict[str, Any], values: Mapping[str, Any]) -> list[Field]:
 def _shown(value: Any, type_: str) -> str:
     if type_ == "NUMBER_INTEGER" and isinstance(value, float) and value.is_integer():
         value = int(value)
-    return render.shown(value)
+    return render.written(value)  # all of it: the form sends it back
 
 
 def values(document: dict[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +107,8 @@ def values(document: dict[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
         try:
             given[field.name] = text if field.type == "STRING" else _READ.get(field.type, str)(text.strip())
         except (ValueError, RecursionError) as error:
-            raise invalid(f"the parameter {field.name} is of type {field.kind}; {text!r} is not") from error
+            said = repr(text if len(text) <= _SAID else f"{text[:_SAID]} ...")
+            raise invalid(f"the parameter {field.name} is of type {field.kind}; {said} is not") from error
     return given
 
 

@@ -78,8 +78,12 @@ def duration(seconds: float) -> str:
 
 
 def shown(value: Any) -> str:
-    """A parameter's value: text as it is, anything else as JSON; of a long one the beginning."""
-    value = jsons.brief(value)
+    """A parameter's value to look at, as it is written: of a long one the beginning."""
+    return written(jsons.brief(value))
+
+
+def written(value: Any) -> str:
+    """A parameter's value: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
