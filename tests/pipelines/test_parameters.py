@@ -4,8 +4,9 @@ to write, and what is shown of it; and which tasks run again."""
 # No `from __future__ import annotations`: the SDK reads the annotations of components as objects.
 # ruff: noqa: B006, UP006, UP035, UP045
 import datetime
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
+import pytest
 from kfp import components, dsl
 
 from tests.conformance import pipelines
@@ -98,6 +99,32 @@ def cleaning():
 
 
 @pipelines.component
+def told(text: str = "nothing", count: int = 7, data: dsl.Input[dsl.Dataset] = None) -> str:
+    return f"{text} {count} {data and data.uri}"
+
+
+@dsl.component(base_image=pipelines.IMAGE, install_kfp_package=False)
+def breaks(data: dsl.Output[dsl.Dataset], much: bool = True) -> NamedTuple("Both", [("text", str), ("count", int)]):
+    if much:
+        raise ValueError("as it was told")
+    return "done", 3
+
+
+@dsl.pipeline(name="inner")
+def inner(text: str = "inner"):
+    pipelines.say(text=text)
+
+
+@dsl.pipeline(name="ignoring")
+def ignoring(much: bool):
+    made = breaks(much=much)
+    one, data = made.outputs["text"], made.outputs["data"]
+    told(text=one, count=made.outputs["count"], data=data).ignore_upstream_failure()
+    told(text=f"it has {one}", count=1, data=data).ignore_upstream_failure()  # the SDK wants all inputs for that
+    inner(text=one).ignore_upstream_failure()
+
+
+@pipelines.component
 def numbers_up_to(count: int) -> List[int]:
     return list(range(count))
 
@@ -156,6 +183,22 @@ def test_an_optional_input_that_is_not_given_is_not_there(engine: Engine) -> Non
     seen = [tasks[name]["output_parameters"]["Output"] for name in ("kinds", "kinds-2", "kinds-3")]
     assert seen == [nothing, nothing, nothing.replace("None", "0", 1)]
     assert [tasks[name]["output_parameters"]["said"] for name in ("older", "older-2")] == ["none", "--count 3"]
+
+
+@pytest.mark.parametrize("much", [True, False])
+def test_what_ignores_a_failure_gets_its_defaults(engine: Engine, much: bool) -> None:
+    run = start(engine, ignoring, much=much)
+    assert engine.ended(run)["state"] == ("FAILED" if much else "SUCCEEDED")
+    tasks = engine.tasks(run)
+    seen = [tasks[name]["output_parameters"].get("Output") for name in ("told", "told-2", "inner/say")]
+    if much:
+        assert seen == ["nothing 7 None", "nothing 1 None", "inner"]
+        assert [tasks[name]["state"] for name in ("breaks", "told", "told-2", "inner")] == ["FAILED"] + 3 * [
+            "SUCCEEDED"
+        ]
+    else:
+        assert seen[0].startswith("done 3 ") and seen[0].endswith("/data")
+        assert seen[1] == seen[0].replace("done 3", "it has done 1") and seen[2] == "done"
 
 
 def test_a_step_that_has_not_written_an_output_has_failed_and_is_tried_again(engine: Engine) -> None:

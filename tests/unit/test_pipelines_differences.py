@@ -73,6 +73,11 @@ def upstream():
     pipelines.say(text="alone").ignore_upstream_failure()
 
 
+@dsl.pipeline(name="clean-up")
+def clean_up():
+    pipelines.defaults(number=1, text=pipelines.fail().output, items=[1]).ignore_upstream_failure()
+
+
 @dsl.pipeline(name="named", pipeline_root="s3://elsewhere/runs")
 def named():
     pipelines.say(text=f"run {dsl.PIPELINE_JOB_NAME_PLACEHOLDER}")
@@ -99,6 +104,7 @@ def named():
                 "pipeline_root, s3://elsewhere/runs, is not",
             ],
         ),
+        (clean_up, ["not take the default of text at defaults where the task that it comes from has failed"]),
         (upstream, ["run say-3 once after each of say and say-2", "say-4 can't come after say-3", "never start say-5"]),
     ],
     ids=lambda value: getattr(value, "name", ""),

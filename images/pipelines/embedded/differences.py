@@ -208,6 +208,24 @@ def _final_tasks(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[s
                 )
 
 
+def _ignored_failures(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
+    """Read in the source: driver/resolve.go takes an output that is not there for a value, which is nil."""
+    for _, tasks, _ in _dags(spec):
+        for name, task in tasks.items():
+            if task.get("triggerPolicy", {}).get("strategy") != "ALL_UPSTREAM_TASKS_COMPLETED":
+                continue
+            given = {**_inputs(task), **task.get("inputs", {}).get("artifacts", {})}
+            taken = [
+                key for key, each in given.items() if "taskOutputParameter" in each or "taskOutputArtifact" in each
+            ]
+            if taken:
+                yield (
+                    f"{BACKEND} would not take the default of {_names(sorted(taken))} at {name} where the task that it "
+                    "comes from has failed: a parameter of type str is empty there, and with another one the step "
+                    "fails. Here a step gets the default, for which ignore_upstream_failure() asks"
+                )
+
+
 def _final_status(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[str]:
     """Read in the source: driver/resolve.go takes ML Metadata's state, and leaves out the error."""
     told = [
@@ -225,7 +243,7 @@ def _final_status(spec: dict[str, Any], parameters: dict[str, Any]) -> Iterator[
 
 RULES = (
     *(_artifact_loops, _empty_loops, _importers, _nested_placeholders, _dollars, _one_of, _caching),
-    *(_longer_texts, _pipeline_root, _cache_keys, _final_tasks, _final_status),
+    *(_longer_texts, _pipeline_root, _cache_keys, _final_tasks, _ignored_failures, _final_status),
 )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from google.protobuf import json_format
 from kfp import dsl
 from kfp.pipeline_spec import pipeline_spec_pb2
 
@@ -56,6 +57,44 @@ def filled_in(task: Any, known: Mapping[str, str]) -> Any:
         filled = copy.deepcopy(task) if filled is task else filled
         filled.inputs.parameters[name].runtime_value.constant.string_value = known[found[name]]
     return filled
+
+
+def with_defaults(task: Any, component: Any, there: Callable[[str, str], bool]) -> Any:
+    """A task that starts however others ended, without the inputs that those have not produced, if each of them is
+    optional: so it gets their defaults, for which the SDK asks where it is told to ignore failures.
+
+    Args:
+        task: its PipelineTaskSpec, which stays as it is.
+        there: has a task of the same pipeline this output?
+    """
+    missing = {
+        name
+        for name, given in task.inputs.parameters.items()
+        if given.HasField("task_output_parameter")
+        and not there(given.task_output_parameter.producer_task, given.task_output_parameter.output_parameter_key)
+    }
+    missing |= {  # what is put together from such
+        name
+        for name, given in task.inputs.parameters.items()
+        if any(f"['{each}']" in json_format.MessageToJson(given.runtime_value.constant) for each in missing)
+    }
+    without = {
+        name
+        for name, given in task.inputs.artifacts.items()
+        if given.HasField("task_output_artifact")
+        and not there(given.task_output_artifact.producer_task, given.task_output_artifact.output_artifact_key)
+    }
+    declared = component.input_definitions
+    known = [declared.parameters[name] for name in missing if name in declared.parameters]
+    known += [declared.artifacts[name] for name in without if name in declared.artifacts]
+    if not known or not all(each.is_optional for each in known):
+        return task
+    left = copy.deepcopy(task)
+    for name in missing:
+        del left.inputs.parameters[name]
+    for name in without:
+        del left.inputs.artifacts[name]
+    return left
 
 
 def need_values(inputs: Any, component: Any, outer: Callable[[str], Any]) -> None:

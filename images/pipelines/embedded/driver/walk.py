@@ -7,6 +7,7 @@ its own. It gives no names to what it runs, so a task is known by its path: the 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from typing import Any
@@ -122,9 +123,11 @@ class Walk:
         """A task of a DAG, whatever it is, to its end."""
         name, store = given["task_name"], given["io_store"]
         spec = parameters.filled_in(given["task_spec"], parameters.constants(self._job, (*store.path, name)))
+        component = given["components"][spec.component_ref.name]
+        if spec.trigger_policy.strategy == dag.ALL_UPSTREAM_TASKS_COMPLETED:
+            spec = parameters.with_defaults(spec, component, functools.partial(_produced, store))
         given = {**given, "task_spec": spec}
         kind = "loop" if spec.WhichOneof("iterator") else "dag"
-        component = given["components"][spec.component_ref.name]
         try:
             if component.WhichOneof("implementation") == "dag":
                 parameters.need_values(spec.inputs, component, store.get_parent_input)
@@ -231,6 +234,14 @@ class Walk:
     def _trouble(self, inside: tuple[str, ...] = ()) -> str:
         """What failed first, in the whole run or inside of one task; empty if nothing has."""
         return next((text for path, text in self._failures if path[: len(inside)] == inside), "")
+
+
+def _produced(store: Any, task: str, output: str) -> bool:
+    try:
+        store.get_task_output(task, output)
+    except ValueError:
+        return False
+    return True
 
 
 def _brief(values: dict[str, Any]) -> dict[str, Any]:
