@@ -28,6 +28,10 @@ def tagged(day: str):
     pipelines.say(text=dsl.PIPELINE_TASK_ID_PLACEHOLDER)
     pipelines.say(text="{{$.x}} {{$.Values.name}}")
     pipelines.say(text=day)
+    pipelines.say(
+        text=f"{dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER} {dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER} "
+        f"{dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER} {dsl.PIPELINE_TASK_NAME_PLACEHOLDER}"
+    )
 
 
 @dsl.pipeline(name="grid")
@@ -150,6 +154,7 @@ def test_steps_get_what_the_sdks_placeholders_and_the_parameters_stand_for(engin
             "say": run, "say-2": told["display_name"], "say-3": told["display_name"], "say-4": created,
             "say-5": scheduled, "say-6": "say-6", "say-7": tasks["say-7"]["task_id"],
             "say-8": "{{$.x}} {{$.Values.name}}", "say-9": f"{datetime.datetime.now(datetime.UTC).year} {run}",
+            "say-10": f"{created} {scheduled} {told['display_name']} say-10",
         }  # fmt: skip
         assert tasks["say"]["input_parameters"] == {"text": run} and not tasks["say"]["cached"]
     assert tasks["say-8"]["cached"]

@@ -30,15 +30,18 @@ def task(**inputs: Any) -> Any:
     return json_format.ParseDict({"inputs": {"parameters": inputs}}, pipeline_spec_pb2.PipelineTaskSpec())
 
 
-def test_what_stands_for_the_run_and_the_task_is_filled_in_where_it_is_the_whole_input() -> None:
+def test_what_stands_for_the_run_and_the_task_is_filled_in() -> None:
     words = [
         *("pipeline_job_name", "pipeline_job_uuid", "pipeline_job_create_time_utc", "pipeline_job_schedule_time_utc"),
         *("pipeline_job_resource_name", "pipeline_task_name", "pipeline_task_uuid"),
     ]
     given = {word: {"runtimeValue": {"constant": f"{{{{$.{word}}}}}"}} for word in words}
     plain = task(
-        **given, other={"runtimeValue": {"constant": "{{$.Values.name}}"}}, number={"runtimeValue": {"constant": 3}}
-    )
+        **given, other={"runtimeValue": {"constant": "{{$.Values.name}} {{$}}"}},
+        number={"runtimeValue": {"constant": 3}},
+        longer={"runtimeValue": {"constant": "{{$.pipeline_job_create_time_utc}} {{$.pipeline_job_resource_name}}"}},
+        inside={"runtimeValue": {"constant": {"{{$.pipeline_task_name}}": [1, None, ["of {{$.pipeline_job_uuid}}"]]}}},
+    )  # fmt: skip
     filled = parameters.filled_in(plain, parameters.constants(JOB, ("inner", "train")))
     seen = {
         name: each["runtimeValue"]["constant"]
@@ -49,7 +52,8 @@ def test_what_stands_for_the_run_and_the_task_is_filled_in_where_it_is_the_whole
         "pipeline_job_create_time_utc": "2026-01-02T03:04:05Z",
         "pipeline_job_schedule_time_utc": "2026-01-02T03:00:00Z",
         "pipeline_task_name": "train", "pipeline_task_uuid": nesting.task_id(RUN, "inner/train"),
-        "other": "{{$.Values.name}}", "number": 3.0,
+        "other": "{{$.Values.name}} {{$}}", "number": 3.0, "longer": "2026-01-02T03:04:05Z my run",
+        "inside": {"train": [1.0, None, [f"of {RUN}"]]},
     }  # fmt: skip
     assert plain.inputs.parameters["pipeline_job_uuid"].runtime_value.constant.string_value == "{{$.pipeline_job_uuid}}"
 

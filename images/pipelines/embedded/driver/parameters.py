@@ -16,12 +16,14 @@ from typing import Any
 
 from google.protobuf import json_format
 from kfp import dsl
+from kfp.local import executor_output_utils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from embedded import nesting
 from embedded.ir import KINDS
 
 _KIND = pipeline_spec_pb2.ParameterType.ParameterTypeEnum
+_PLACEHOLDER = re.compile(r"\{\{\$\.[a-z_]+\}\}")
 _BOOLEANS = {"1": True, "t": True, "true": True, "0": False, "f": False, "false": False}
 
 
@@ -45,18 +47,36 @@ def constants(job: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, str]:
 
 
 def filled_in(task: Any, known: Mapping[str, str]) -> Any:
-    """A task with values in place of the inputs that are one of the placeholders: before anything reads them, since a
-    step that has another run's id as its input is another step to the cache.
+    """A task with values in place of the placeholders in its inputs: before anything reads them, since a step that has
+    another run's id as its input is another step to the cache.
 
     Args:
         task: its PipelineTaskSpec, which stays as it is: it may run in several iterations.
     """
-    found = {name: given.runtime_value.constant.string_value for name, given in task.inputs.parameters.items()}
     filled = task
-    for name in [name for name, text in found.items() if text in known]:
-        filled = copy.deepcopy(task) if filled is task else filled
-        filled.inputs.parameters[name].runtime_value.constant.string_value = known[found[name]]
+    for name, given in task.inputs.parameters.items():
+        plain = executor_output_utils.pb2_value_to_python(given.runtime_value.constant) if _written(given) else None
+        value = in_texts(plain, lambda text: _PLACEHOLDER.sub(lambda found: known.get(found[0], found[0]), text))
+        if value != plain:
+            filled = copy.deepcopy(task) if filled is task else filled
+            json_format.ParseDict(value, filled.inputs.parameters[name].runtime_value.constant)
     return filled
+
+
+def in_texts(value: Any, fill: Callable[[str], str]) -> Any:
+    """A value with its texts filled in, those in lists and mappings too."""
+    if isinstance(value, str):
+        return fill(value)
+    if isinstance(value, list):
+        return [in_texts(item, fill) for item in value]
+    if isinstance(value, dict):
+        return {fill(key): in_texts(item, fill) for key, item in value.items()}
+    return value
+
+
+def _written(given: Any) -> bool:
+    """Is an input's value written in the pipeline?"""
+    return bool(given.runtime_value.constant.WhichOneof("kind"))
 
 
 def with_defaults(task: Any, component: Any, there: Callable[[str, str], bool]) -> Any:
