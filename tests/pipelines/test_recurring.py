@@ -61,7 +61,12 @@ def disabled(engine: Engine, key: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("spec", '{"pipeline_spec": {}}'), ("trigger", '{"periodic_schedule": {}}')]
+    ("column", "value"),
+    [
+        ("spec", '{"pipeline_spec": {}}'),
+        ("trigger", '{"periodic_schedule": {}}'),
+        ("trigger", '{"cron_schedule": {"cron": "0 0 0 * * 7"}}'),  # of an older server
+    ],
 )
 def test_one_that_can_not_be_made_is_disabled_and_stops_no_other(engine: Engine, column: str, value: str) -> None:
     broken = add(engine, {"periodic_schedule": {"interval_second": "3600"}})
@@ -91,11 +96,24 @@ def test_the_first_comes_after_its_start_not_at_it(engine: Engine, kind: str) ->
         ("30 3 * * *", "2090-11-30T22:03:30.000Z"),  # each hour
         ("*/20 * * * *", "2090-11-30T22:00:20.000Z"),
         ("@daily", "2090-12-01T00:00:00.000Z"),
+        ("@every 1h30m", "2090-11-30T23:30:00.000Z"),
+        ("0 0 12 */2 * fri", "2090-12-01T12:00:00.000Z"),  # a * in one of them: both have to be right
+        ("0 0 12 2 * fri", "2090-12-01T12:00:00.000Z"),
+        ("0 0 12 2 * sat", "2090-12-02T12:00:00.000Z"),
+        ("5/20 10-11,50 ? * JAN-mar *", "2091-01-01T00:10:05.000Z"),
     ],
 )
 def test_cron_begins_with_seconds_also_of_five_fields_and_is_utc(engine: Engine, cron: str, first: str) -> None:
     schedule = {"cron": cron, "start_time": "2090-12-01T00:00:00+02:00"}  # the evening before, by UTC
     assert upcoming(engine, add(engine, {"cron_schedule": schedule})) == first
+
+
+def test_what_is_missed_of_each_so_many_is_made_up_by_the_last_one(engine: Engine) -> None:
+    start = datetime.datetime.now(datetime.UTC).replace(microsecond=0) - 5 * HOUR
+    schedule = {"cron": "@every 2h", "start_time": text(start)}
+    key = add(engine, {"cron_schedule": schedule}, no_catchup=True)
+    assert engine.until(lambda: made(engine, key, "scheduled")) == [text(start + 4 * HOUR)]
+    assert upcoming(engine, key) == text(start + 6 * HOUR)
 
 
 def warnings(engine: Engine, key: str) -> list[str]:

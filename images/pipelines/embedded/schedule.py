@@ -2,8 +2,7 @@
 
 A run and the time of the one after it are kept in one transaction, so a server that is killed makes none twice.
 As in KFP, the first is due one interval after start_time (or after the recurring run was made), or when cron says so
-next, strictly after it; a start_time that is past is caught up with. Times are UTC. Cron has six fields, of which the
-first are the seconds, as in KFP: of five fields, too, which lack the day of the week then. @hourly and the like work.
+next, strictly after it; a start_time that is past is caught up with. Times are UTC.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import sqlite3
 import traceback
 from typing import Any
 
-from croniter import CroniterError, croniter
+from croniter import CroniterError
 
-from embedded import differences, runs
+from embedded import cron, differences, runs
 from embedded.errors import ApiError, invalid, missing
 from embedded.store import Store, moment, now, stamp
 
@@ -45,13 +44,11 @@ def check(trigger: Any) -> dict[str, Any]:
         if not text.isdecimal() or len(text) > 10 or not 1 <= int(text) <= _LONGEST:
             raise invalid(f"interval_second {text[:20]!r} is no number of seconds from 1 to {_LONGEST}")
     else:
-        cron = str(schedule.get("cron", ""))
-        if len(cron.split()) not in (1, 5, 6):
-            raise invalid(f"cron {cron!r} needs six fields, of which the first are the seconds")
+        text = str(schedule.get("cron", ""))
         try:
-            _next_of(cron, _now())
-        except (CroniterError, ValueError, TypeError, KeyError) as error:
-            raise invalid(f"cron {cron!r} can't be read: {error}") from error
+            _next_of(text, _now())
+        except (CroniterError, OverflowError) as error:
+            raise invalid(f"cron {text[:200]!r} names no time: {error}") from error
     return {kinds[0]: schedule}
 
 
@@ -131,12 +128,12 @@ def _start(store: Store, row: sqlite3.Row) -> None:
 
 def _five_fields(trigger: dict[str, Any]) -> str:
     """What to know about a trigger whose cron has five fields; empty for others."""
-    cron = str(trigger.get("cron_schedule", {}).get("cron", ""))
-    if len(cron.split()) != 5:
+    text = str(trigger.get("cron_schedule", {}).get("cron", ""))
+    if len(text.split()) != 5:
         return ""
     return (
-        f"cron {cron!r} has five fields, the first of which are the seconds, here as on {differences.BACKEND}: if they "
-        f"are to be the minutes, make a recurring run with six fields, '0 {cron}', in place of this one"
+        f"cron {text!r} has five fields, the first of which are the seconds, here as on {differences.BACKEND}: if they "
+        f"are to be the minutes, make a recurring run with six fields, '0 {text}', in place of this one"
     )
 
 
@@ -149,8 +146,7 @@ def _latest(trigger: dict[str, Any], due: str) -> str:
     if kind == "periodic_schedule":
         step = datetime.timedelta(seconds=int(schedule["interval_second"]))
         return stamp(begin + step * ((end - begin) // step))
-    last: datetime.datetime = _times(schedule["cron"], end).get_prev(datetime.datetime)
-    return stamp(max(begin, last))
+    return stamp(cron.latest(schedule["cron"], begin, end))
 
 
 def _pipeline(store: Store, row: sqlite3.Row) -> tuple[str, str]:
@@ -164,16 +160,14 @@ def _pipeline(store: Store, row: sqlite3.Row) -> tuple[str, str]:
     return found["id"], found["spec"]
 
 
+def _next_of(text: str, after: datetime.datetime) -> datetime.datetime:
+    try:
+        return cron.following(text, after)
+    except CroniterError:
+        raise
+    except ValueError as error:
+        raise invalid(f"cron {text[:200]!r} can't be read: {error}") from error
+
+
 def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
-
-
-def _next_of(cron: str, after: datetime.datetime) -> datetime.datetime:
-    due: datetime.datetime = _times(cron, after).get_next(datetime.datetime)
-    return due
-
-
-def _times(cron: str, beside: datetime.datetime) -> croniter:
-    whole = f"{cron} *" if len(cron.split()) == 5 else cron
-    # Cron's fields are of the zone of the moment that it begins at.
-    return croniter(whole, beside.astimezone(datetime.UTC), second_at_beginning=True)
