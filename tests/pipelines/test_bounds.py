@@ -148,6 +148,27 @@ def make_large(result: int, artifact: int, data: dsl.Output[dsl.Dataset]) -> str
     return "x" * result
 
 
+@pipelines.component
+def elsewhere(data: dsl.Output[dsl.Dataset]):
+    data.uri = data.uri + "-x#1&2[3]?%41"
+    with open(data.path, "w") as file:  # noqa: PTH123
+        file.write("found")
+
+
+@dsl.pipeline(name="odd-keys")
+def odd_keys():
+    pipelines.read(data=elsewhere().output)
+
+
+def test_an_artifacts_uri_may_have_any_characters(engine: Engine) -> None:
+    run = start(engine, odd_keys)
+    assert engine.ended(run)["state"] == "SUCCEEDED", engine.api(f"runs/{run}").get("error")
+    assert engine.tasks(run)["read"]["output_parameters"] == {"Output": "found"}
+    (made,) = engine.api(f"runs/{run}/artifacts")["artifacts"]
+    assert made["uri"].endswith("-x#1&2[3]?%41")
+    assert engine.ask(f"/apis/v2beta1/artifacts/{made['artifact_id']}/content") == (200, "found")
+
+
 @dsl.pipeline(name="large")
 def large(result: int, artifact: int):
     make_large(result=result, artifact=artifact)

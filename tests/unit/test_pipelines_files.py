@@ -73,6 +73,27 @@ def test_a_name_that_no_file_can_have_is_the_steps_fault(artifacts: Artifacts, k
 
 
 @pytest.mark.parametrize("folder", [False, True])
+@pytest.mark.parametrize("name", ["x#1&2[3]", "a?b*c", 'it\'s "quoted"', "{$x}<y>|;!`", "\\", "...", "é 名", "%2e%2e"])
+def test_a_key_may_have_what_an_object_stores_may(
+    artifacts: Artifacts, tmp_path: Path, name: str, folder: bool
+) -> None:
+    put(artifacts, f"v2/{name}/data", folder=folder)
+    path, packed = artifacts.find(f"v2/{name}/data")
+    assert (path.parent, packed) == (tmp_path / "artifacts" / "v2" / name, folder)
+    artifacts.remove([f"v2/{name}/data"], [])
+    assert not artifacts.has(f"minio://b/v2/{name}/data")
+
+
+@pytest.mark.parametrize(
+    "key", ["../a", "v2/../a", "v2/./a", "..", "/a", "v2//a", "v2/", "", "v2/a\nb", "v2/\0", "v2/\x7f", "v2/\ud800"]
+)
+def test_a_key_leads_to_no_other_place(artifacts: Artifacts, key: str) -> None:
+    with pytest.raises(ApiError, match="is no key"):
+        put(artifacts, key)
+    assert not key or not artifacts.has(f"minio://b/{key}")
+
+
+@pytest.mark.parametrize("folder", [False, True])
 def test_an_artifact_is_on_the_disk_before_it_has_its_name(
     artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: bool
 ) -> None:

@@ -19,7 +19,8 @@ from embedded.errors import ApiError, invalid, missing
 from embedded.settings import Settings
 from embedded.store import private
 
-_KEY = re.compile(r"[\w.=@+,:%~() -]+(/[\w.=@+,:%~() -]+)*")
+_PART = r"[^/\x00-\x1f\x7f-\x9f\ud800-\udfff]+"  # no control characters, and no half ones, which no name may have
+_KEY = re.compile(f"{_PART}(/{_PART})*")
 _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TAR = ".folder.tar"
 _LONGEST = 255 - len(_TAR)  # bytes of a name that a file system takes
