@@ -128,6 +128,46 @@ def ignoring(much: bool):
     inner(text=one).ignore_upstream_failure()
 
 
+LIKE_PLACEHOLDERS = (
+    "{{$}} {{$.inputs.parameters[\"text\"]}} {{$.inputs.parameters['text']}} {{$.outputs.output_file}} /kfp-workspace "
+    '{"Concat": ["a"]} "quoted" \\n'
+)
+
+
+@pipelines.component
+def joined(items: List[str], facts: Dict[str, str]) -> str:
+    return "|".join([*items, *facts, *facts.values()])
+
+
+@dsl.container_component
+def printed(text: str, said: dsl.OutputPath(str)):
+    return dsl.ContainerSpec(
+        image=pipelines.IMAGE,
+        command=["sh", "-c", 'mkdir -p "$(dirname "$1")" && printf "%s" "$0 $TOLD" >"$1"'],
+        args=[dsl.ConcatPlaceholder(["<", text, ">"]), said],
+    )
+
+
+@dsl.pipeline(name="inside")
+def inside(text: str):
+    pipelines.say(text=text)
+
+
+@dsl.pipeline(name="data-alone")
+def data_alone(text: str, texts: List[str]):
+    pipelines.say(text=text)
+    one = pipelines.say(text=LIKE_PLACEHOLDERS)
+    pipelines.say(text=f"{one.output}, {text}")
+    joined(items=[one.output, f"<{text}>", "2"], facts={"key": one.output})
+    printed(text=text)
+    inside(text=f"{one.output}!")
+    with dsl.ParallelFor(texts) as item:
+        pipelines.say(text=item)
+    dsl.importer(
+        artifact_uri="minio://elsewhere/data", artifact_class=dsl.Dataset, metadata={"of": text, "at": "/kfp-workspace"}
+    )
+
+
 @pipelines.component
 def numbers_up_to(count: int) -> List[int]:
     return list(range(count))
@@ -188,6 +228,25 @@ def test_an_optional_input_that_is_not_given_is_not_there(engine: Engine) -> Non
     seen = [tasks[name]["output_parameters"]["Output"] for name in ("kinds", "kinds-2", "kinds-3")]
     assert seen == [nothing, nothing, nothing.replace("None", "0", 1)]
     assert [tasks[name]["output_parameters"]["said"] for name in ("older", "older-2")] == ["none", "--count 3"]
+
+
+def test_what_a_value_says_is_data(engine: Engine) -> None:
+    short = LIKE_PLACEHOLDERS
+    like = f"{{{{$.pipeline_job_name}}}} {{{{$.workspace_path}}}} {short}"
+    run = start(engine, data_alone, text=like, texts=[like])
+    assert engine.ended(run)["state"] == "SUCCEEDED", engine.api(f"runs/{run}").get("error")
+    seen = outputs(engine, run)
+    steps = ("say", "say-2", "say-3", "joined", "inside/say", "for-loop-1-iteration-0/say-4")
+    assert [seen[name] for name in steps] == [
+        like, short, f"{short}, {like}", "|".join([short, f"<{like}>", "2", "key", short]), f"{short}!", like,
+    ]  # fmt: skip
+    tasks = engine.tasks(run)
+    assert tasks["printed"]["output_parameters"] == {"said": f"<{like}> "}
+    assert tasks["say-3"]["input_parameters"]["text"] == f"{short}, {like}"
+    (imported,) = (
+        each for each in engine.api(f"runs/{run}/artifacts")["artifacts"] if each["uri"] == "minio://elsewhere/data"
+    )
+    assert imported["metadata"] == {"of": like, "at": "/kfp-workspace"}
 
 
 @pytest.mark.parametrize("much", [True, False])

@@ -39,9 +39,12 @@ PINNED = {
     "kfp.local.executor_input_utils:executor_input_to_dict": "b0628358dc1d1bda",
     "kfp.local.executor_output_utils:get_outputs_for_task": "bd2fcbbc0b0beea8",
     "kfp.local.executor_output_utils:pb2_value_to_python": "45243fe0ef9219d2",
-    "kfp.local.placeholder_utils:replace_placeholders": "3f648cd42a20eef5",
     "kfp.local.placeholder_utils:resolve_io_placeholders": "3a36ba4917dcc088",
     "kfp.local.placeholder_utils:resolve_individual_placeholder": "0343396358516e83",
+    "kfp.local.placeholder_utils:resolve_struct_placeholders": "1d33932d052d7003",
+    "kfp.local.placeholder_utils:get_provided_inputs": "ee7ac850a3ad47ab",
+    "kfp.local.placeholder_utils:flatten_list": "58c86d1bee158588",
+    "kfp.local.placeholder_utils:recursively_resolve_json_dict_placeholders": "7e139dd5a589032f",
 }
 
 

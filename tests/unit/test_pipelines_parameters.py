@@ -13,6 +13,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 RUN = "11111111-0000-0000-0000-000000000000"
 JOB = {
     "id": RUN, "name": "my run", "created": "2026-01-02T03:04:05.678Z", "scheduled": "2026-01-02T03:00:00.000Z",
+    "artifacts": "minio://b",
 }  # fmt: skip
 
 

@@ -13,16 +13,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from kfp import dsl
 from kfp.compiler import pipeline_spec_builder
 from kfp.local import executor_output_utils, placeholder_utils
 from kfp.local.orchestrator import enhanced_dag_orchestrator, task_spec_utils
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 
-# What a step's inputs and outputs may be written as in texts.
-_PLACEHOLDER = re.compile(
-    r"\{\{\$\.(?:inputs\.parameters\['+[^']+'+\][^{}]*|outputs\.parameters\['+[^']+'+\]\.output_file"
-    r"|(?:inputs|outputs)\.artifacts\['+[^']+'+\]\.[^{}]+)\}\}"
-)
+from embedded.driver import placeholders
+
 _FIELD = re.compile(r'parseJson\(string_value\)\["(.*)"\]', re.DOTALL)
 
 
@@ -49,7 +47,8 @@ def install(parallel: int) -> None:
     OrchestratorUtils.join_user_inputs_and_defaults = classmethod(_inputs_and_defaults)
     OrchestratorUtils._apply_expression_selector = classmethod(_field)
     OrchestratorUtils.get_dag_output_artifacts = classmethod(_output_artifacts)
-    placeholder_utils.resolve_io_placeholders = _known_alone(placeholder_utils.resolve_io_placeholders)
+    OrchestratorUtils.make_task_arguments = classmethod(_arguments(OrchestratorUtils.make_task_arguments))
+    placeholder_utils.resolve_individual_placeholder = _filled
     task_spec_utils.create_parameter_loop_iteration_task_spec = _iteration
     task_spec_utils.build_nested_dag_arguments = _nested_arguments
     enhanced_dag_orchestrator.ParallelExecutor = _wider(enhanced_dag_orchestrator.ParallelExecutor, parallel)
@@ -111,13 +110,47 @@ def _field(cls: Any, value: Any, expression: str) -> Any:
     return item[found[1]]
 
 
-def _known_alone(plain: Callable[..., str]) -> Callable[..., str]:
-    """Other texts in double braces stay as they are; the SDK fails on them, or makes them null."""
+def _arguments(plain: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """What is written in the pipeline is put together here, where it is known from values; the SDK goes through all
+    texts when it makes the command."""
 
-    def resolve(executor_input: dict[str, Any], command: str) -> str:
-        return _PLACEHOLDER.sub(lambda found: plain(executor_input, found[0]), command)
+    def arguments(cls: Any, task_inputs_spec: Any, io_store: Any) -> dict[str, Any]:
+        values = plain(task_inputs_spec, io_store)
+        return {
+            name: placeholders.together(value, values)
+            if _is_written(name, task_inputs_spec.parameters.get(name))
+            else value
+            for name, value in values.items()
+        }
 
-    return resolve
+    return arguments
+
+
+def _is_written(name: str, given: Any) -> bool:
+    """Is an input's value written in the pipeline? What `_iteration` writes for an item is called as a channel."""
+    return given is not None and given.HasField("runtime_value") and not name.startswith("pipelinechannel--")
+
+
+def _filled(
+    element: str,
+    executor_input_dict: dict[str, Any],
+    pipeline_resource_name: str,
+    task_resource_name: str,
+    pipeline_root: str,
+    pipeline_job_id: str,
+    pipeline_task_id: str,
+) -> str:
+    """For the metadata of an importer; the SDK goes through what it has filled in again, and fails on other texts in
+    double braces or makes them null."""
+    known = {
+        dsl.PIPELINE_JOB_NAME_PLACEHOLDER: pipeline_resource_name,
+        dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER: pipeline_resource_name,
+        dsl.PIPELINE_JOB_ID_PLACEHOLDER: pipeline_job_id,
+        dsl.PIPELINE_TASK_NAME_PLACEHOLDER: task_resource_name,
+        dsl.PIPELINE_TASK_ID_PLACEHOLDER: pipeline_task_id,
+        dsl.PIPELINE_ROOT_PLACEHOLDER: pipeline_root,
+    }
+    return placeholders.filled(element, executor_input_dict, known)
 
 
 def _inputs_and_defaults(cls: Any, dag_arguments: dict[str, Any], dag_inputs_spec: Any) -> dict[str, Any]:

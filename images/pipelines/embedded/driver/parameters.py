@@ -39,6 +39,7 @@ def constants(job: Mapping[str, Any], path: tuple[str, ...]) -> dict[str, str]:
         dsl.PIPELINE_JOB_NAME_PLACEHOLDER: job["name"],
         dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER: job["name"],
         dsl.PIPELINE_JOB_ID_PLACEHOLDER: job["id"],
+        dsl.PIPELINE_ROOT_PLACEHOLDER: job["artifacts"],
         dsl.PIPELINE_JOB_CREATE_TIME_UTC_PLACEHOLDER: created,
         dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER: scheduled,
         dsl.PIPELINE_TASK_NAME_PLACEHOLDER: path[-1],

@@ -1,13 +1,13 @@
 """A task of the SDK's local orchestrator, run in a pod of its own.
 
-Stands in for `kfp.local.task_dispatcher.run_single_task_implementation`: the same executor input, the same
-placeholders and outputs read by the SDK's own functions; only what runs the command is another.
+Stands in for `kfp.local.task_dispatcher.run_single_task_implementation`: the same executor input, and outputs read by
+the SDK's own functions; what fills in placeholders and what runs the command are others.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-import re
 import tempfile
 import threading
 from collections.abc import Callable
@@ -22,11 +22,11 @@ from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from embedded import kubernetes_settings
-from embedded.driver import parameters
+from embedded.driver import parameters, placeholders
 from embedded.driver.corrections import whole
+from embedded.driver.placeholders import local_path
 from embedded.driver.server import Server, Superseded
 
-_PATH = re.compile(r"\{\{\$\.(inputs|outputs)\.artifacts\['+([^']+)'+\]\.path\}\}")
 _OUTPUT_FILE = "executor_output.json"
 
 
@@ -120,25 +120,16 @@ class Tasks:
         given = whole(executor_input_utils.executor_input_to_dict(message, component))
         for name, found in given.get("outputs", {}).get("artifacts", {}).items():
             found["artifacts"][0]["uri"] = f"{root}/{name}"
-
-        def resolve(text: str) -> str:
-            filled = placeholder_utils.resolve_individual_placeholder(
-                _paths(text, given), given, job["name"], now.path[-1], job["artifacts"], job["id"], now.task
-            )
-            return str(filled)
-
-        command = placeholder_utils.replace_placeholders(
-            full_command=[_paths(word, given) for word in [*container.command, *container.args]],
-            executor_input_dict=given,
-            pipeline_resource_name=job["name"],
-            task_resource_name=now.path[-1],
-            pipeline_root=job["artifacts"],
-            unique_pipeline_id=job["id"],
-        )
+        resolve = functools.partial(placeholders.filled, given=given, known=parameters.constants(job, now.path))
+        present = placeholder_utils.get_provided_inputs(given)
+        words = [
+            placeholder_utils.resolve_struct_placeholders(word, present)  # of IfPresent and Concat
+            for word in [*container.command, *container.args]
+        ]
         outputs = given.get("outputs", {})
         return {
             "image": resolve(container.image),
-            "command": command,
+            "command": [resolve(word) for word in placeholder_utils.flatten_list(words)],
             "env": {each.name: resolve(each.value) for each in container.env},
             "resources": _resources(container.resources, resolve),
             "kubernetes": self._kubernetes(now, component),
@@ -184,11 +175,6 @@ class Tasks:
         return given
 
 
-def local_path(uri: str) -> str:
-    """Where a program in the pod finds an artifact; the SDK's own rule."""
-    return str(dsl.Artifact(uri=uri).path)
-
-
 def artifacts_of(values: dict[str, Any]) -> dict[str, list[Any]]:
     """The artifacts among some values, each as a list."""
     lists = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
@@ -227,16 +213,6 @@ def _outputs(
         Path(message.outputs.output_file).write_text(json.dumps(output))
         read: dict[str, Any] = executor_output_utils.get_outputs_for_task(message, component)
         return read
-
-
-def _paths(text: str, given: dict[str, Any]) -> str:
-    """Fill in `.path` of artifacts, which the SDK, running on the user's machine, takes for the URI."""
-
-    def path(found: re.Match[str]) -> str:
-        artifacts = given.get(found[1], {}).get("artifacts", {}).get(found[2], {}).get("artifacts", [])
-        return local_path(artifacts[0]["uri"]) if artifacts else found[0]
-
-    return _PATH.sub(path, text)
 
 
 def _resources(asked: Any, resolve: Callable[[str], str]) -> dict[str, dict[str, str]]:
