@@ -135,6 +135,17 @@ LIKE_PLACEHOLDERS = (
 
 
 @pipelines.component
+def small() -> NamedTuple("Small", [("number", float), ("items", list)]):  # the SDK finds no List[int] in a text
+    return 1e-07, [1, 2]
+
+
+@dsl.pipeline(name="numbers-in-texts")
+def numbers_in_texts(rate: float):
+    made = small()
+    pipelines.say(text=f"{made.outputs['number']} {made.outputs['items']} {rate}")
+
+
+@pipelines.component
 def joined(items: List[str], facts: Dict[str, str]) -> str:
     return "|".join([*items, *facts, *facts.values()])
 
@@ -247,6 +258,12 @@ def test_what_a_value_says_is_data(engine: Engine) -> None:
         each for each in engine.api(f"runs/{run}/artifacts")["artifacts"] if each["uri"] == "minio://elsewhere/data"
     )
     assert imported["metadata"] == {"of": like, "at": "/kfp-workspace"}
+
+
+def test_numbers_and_lists_in_a_longer_text_are_written_as_kubeflow_does(engine: Engine) -> None:
+    run = start(engine, numbers_in_texts, rate=2.0)
+    assert engine.ended(run)["state"] == "SUCCEEDED", engine.api(f"runs/{run}").get("error")
+    assert outputs(engine, run)["say"] == "0.0000001 [1,2] 2"
 
 
 @pytest.mark.parametrize("much", [True, False])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from embedded import macros, nesting
-from embedded.driver import corrections, parameters
+from embedded.driver import corrections, parameters, placeholders
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
@@ -68,6 +68,27 @@ def test_what_stands_for_the_run_and_the_task_is_filled_in() -> None:
 )  # fmt: skip
 def test_a_text_input_gets_text(given: Any, text: str) -> None:
     assert parameters.typed(component(lr="STRING"), {"lr": given, "of-the-loop": 1}) == {"lr": text, "of-the-loop": 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "written", "in_a_command"),
+    [
+        ("a", "a", "a"), (3, "3", "3"), (True, "true", "true"), (0.1, "0.1", "0.1"), (-0.25, "-0.25", "-0.25"),
+        (1e-4, "0.0001", "0.0001"), (1e-7, "0.0000001", "1e-07"), (1.25e-5, "0.0000125", "1.25e-05"),
+        (123456.5, "123456.5", "123456.5"), (1234567.5, "1234567.5", "1.2345675e+06"),
+        (1e21, "1000000000000000000000", "1000000000000000000000"),
+        ([1, "é"], '[1,"é"]', '[1,"é"]'), ({"b": None, "a": 0.5}, '{"a":0.5,"b":null}', '{"a":0.5,"b":null}'),
+    ],
+)  # fmt: skip
+def test_a_value_inside_of_a_longer_text(given: Any, written: str, in_a_command: str) -> None:
+    channel = "{{$.inputs.parameters['pipelinechannel--x-Output']}}"
+    others = {"pipelinechannel--x-Output": given}
+    assert placeholders.together(f"<{channel}>", others) == f"<{written}>"
+    assert placeholders.together([f"{channel}!", 1], others) == [f"{written}!", 1]
+    step = {"inputs": {"parameterValues": {"x": given}}, "outputs": {"parameters": {"y": {"outputFile": "/y"}}}}
+    one, file = "{{$.inputs.parameters['x']}}", "{{$.outputs.parameters['y'].output_file}}"
+    assert placeholders.filled(f"<{one}>", step, {}) == f"<{in_a_command}>"
+    assert placeholders.filled(f"{one} {file}", step, {}) == f"{written} /y"
 
 
 @pytest.mark.parametrize(

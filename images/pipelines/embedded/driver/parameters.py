@@ -150,7 +150,7 @@ def typed(component: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if value is None or kind not in KINDS:
             continue
         if kind == "STRING":
-            values[name] = _text(value)
+            values[name] = as_text(value)
         elif not isinstance(value, KINDS[kind]) or (isinstance(value, bool) and kind != "BOOLEAN"):
             raise ValueError(f"the input {name} is of type {kind}; {repr(value)[:200]} is not")
     return values
@@ -183,8 +183,8 @@ def read(name: str, declared: Any, text: str) -> Any:
     raise ValueError(f"the output {name} is of type {kind}; what its file holds is not: {text[:200]!r}")
 
 
-def _text(value: Any) -> str:
-    """A value as KFP writes it where a text is asked for."""
+def as_text(value: Any) -> str:
+    """A value as KFP writes it where a text is asked for, and inside of a longer one."""
     if isinstance(value, str):
         return value
     if isinstance(value, float):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from kfp import dsl
@@ -18,6 +19,7 @@ from embedded.driver import parameters
 
 _ANY = re.compile(r"\{\{\$[^{}]*\}\}")
 _CHANNEL = re.compile(r"\{\{\$\.inputs\.parameters\['+(pipelinechannel--[^']+)'+\]\}\}")  # as compilers write it
+_INPUT = re.compile(r"\{\{\$\.inputs\.parameters\['+([^']+)'+\]\}\}")
 _PATH = re.compile(r"\{\{\$\.(inputs|outputs)\.artifacts\['+([^']+)'+\]\.path\}\}")
 _OTHER = re.compile(
     r"\{\{\$\.(?:inputs\.parameters\['+[^']+'+\][^{}]*|outputs\.parameters\['+[^']+'+\]\.output_file"
@@ -32,6 +34,8 @@ def filled(text: str, given: dict[str, Any], known: Mapping[str, str]) -> str:
         given: the step's executor input, as a dictionary.
         known: what other placeholders stand for, such as those of the run.
     """
+    # There, the driver writes numbers, unless there is an output in the word, which its launcher fills in.
+    word = parameters.as_text if "$.outputs" in text else _short
 
     def value(found: re.Match[str]) -> str:
         form = found[0]
@@ -41,6 +45,8 @@ def filled(text: str, given: dict[str, Any], known: Mapping[str, str]) -> str:
             return json.dumps(given)
         if form in ("{{$.outputs.output_file}}", "{{$.outputMetadataUri}}"):
             return str(given["outputs"]["outputFile"])
+        if name := _INPUT.fullmatch(form):
+            return word(given.get("inputs", {}).get("parameterValues", {}).get(name[1]))
         if place := _PATH.fullmatch(form):  # the SDK, running on the user's machine, takes the URI for it
             artifacts = given.get(place[1], {}).get("artifacts", {}).get(place[2], {}).get("artifacts", [])
             return local_path(artifacts[0]["uri"]) if artifacts else form
@@ -60,10 +66,18 @@ def together(value: Any, others: Mapping[str, Any]) -> Any:
     def known(found: re.Match[str]) -> str:
         if found[1] not in others:
             return found[0]
-        other = others[found[1]]
-        return other if isinstance(other, str) else json.dumps(other)
+        return parameters.as_text(others[found[1]])
 
     return parameters.in_texts(value, lambda text: _CHANNEL.sub(known, text))
+
+
+def _short(value: Any) -> str:
+    """A value as KFP's driver writes it in a command: of a number that is not whole as Go's %g does it."""
+    if not isinstance(value, float) or value.is_integer():
+        return parameters.as_text(value)
+    digits = len(Decimal(repr(value)).normalize().as_tuple().digits)
+    exponent = f"{value:.{digits - 1}e}"
+    return exponent if not -4 <= int(exponent.partition("e")[2]) < 6 else parameters.as_text(value)
 
 
 def local_path(uri: str) -> str:
