@@ -76,6 +76,9 @@ def test_integers_stay_integers_everywhere(engine: Engine) -> None:
         ("experiments", {}, 400, "display_name"),
         ("experiments", {"display_name": "Default"}, 409, "exists"),
         ("pipelines", {}, 400, "name"),
+        ("pipelines/create", {"pipeline_version": "text"}, 400, "pipeline_version has to be an object"),
+        ("pipelines/create", {"pipeline": ["x"], "pipeline_version": {}}, 400, "pipeline has to be an object"),
+        ("runs", {"display_name": "x", "pipeline_version_reference": "x"}, 400, "has to be an object"),
         (f"runs/{NOTHING}:terminate", {}, 404, NOTHING),
         (f"runs/{NOTHING}:frobnicate", {}, 404, NOTHING),
     ],
@@ -137,11 +140,25 @@ def test_bad_triggers(engine: Engine, trigger: dict[str, Any], words: str) -> No
 
 @pytest.mark.parametrize(
     "query",
-    ["page_size=-1", "page_size=x", "sort_by=colour", "sort_by=name%20up", "page_token=xyz", "filter=%7B%7D"],
+    [
+        "page_size=-1",
+        "page_size=x",
+        "sort_by=colour",
+        "sort_by=name%20up",
+        "page_token=xyz",
+        "filter=[]",
+        'filter={"a":1}',
+    ],
 )
 def test_bad_list_requests(engine: Engine, query: str) -> None:
     status, answer = engine.ask(f"/apis/v2beta1/runs?{query}")
     assert (status, answer["code"]) == (400, 3)
+
+
+@pytest.mark.parametrize("filter_", ["{}", '{"predicates":[]}', '{"predicates":null}'])
+def test_a_filter_without_a_predicate_is_none(engine: Engine, filter_: str) -> None:
+    whole = engine.api("experiments")
+    assert engine.api(f"experiments?filter={urllib.parse.quote(filter_)}") == whole and whole["total_size"]
 
 
 GOOD = {"filter": "", "sort": "", "after": ["x", "y"]}

@@ -193,6 +193,18 @@ def test_a_step_shows_what_it_read_made_and_printed(engine: Engine, run: str) ->
     assert digest is None  # nor for a run that has ended
 
 
+def test_a_step_without_an_attempt_has_no_log(engine: Engine) -> None:
+    key = start(engine, pipelines.importing)
+    engine.ended(key)
+    tasks = engine.tasks(key)
+    without = next(each["task_id"] for path, each in tasks.items() if each["kind"] == "importer")
+    shown = page(engine, f"/runs/{key}/tasks/{without}").text
+    assert "log" not in shown.lower() and "events" not in shown
+    step = next(each["task_id"] for each in tasks.values() if each.get("pod_name"))
+    (link,) = re.findall(r'href="(/apis/[^"]+/log)"', page(engine, f"/runs/{key}/tasks/{step}").text)
+    assert page(engine, link).status == 200
+
+
 class Tables(HTMLParser):
     """The cells of a page's tables: the tag, its attributes, and its text."""
 

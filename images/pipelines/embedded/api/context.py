@@ -65,6 +65,18 @@ def text(given: dict[str, Any], key: str, most: int = 2000) -> str:
     return value
 
 
+def part(given: dict[str, Any], key: str) -> dict[str, Any]:
+    """An object inside of a request's, or an empty one.
+
+    Raises:
+        ApiError: it is something else.
+    """
+    value = given.get(key) or {}
+    if not isinstance(value, dict):
+        raise invalid(f"{key} has to be an object")
+    return value
+
+
 def found(store: Store, table: str, kind: str, key: str) -> sqlite3.Row:
     """A row by its id.
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from embedded import ir
 from embedded.api import views
-from embedded.api.context import body, context, done, found, listing, text
+from embedded.api.context import body, context, done, found, listing, part, text
 from embedded.errors import ApiError, invalid, missing
 from embedded.listing import page
 from embedded.store import Store, now
@@ -66,11 +66,11 @@ async def create(request: Request) -> Response:
 async def create_with_version(request: Request) -> Response:
     """POST a pipeline with its first version, as JSON."""
     given, store = await body(request), context(request).store
-    version = given.get("pipeline_version") or {}
+    pipeline, version = part(given, "pipeline"), part(given, "pipeline_version")
     document = await asyncio.to_thread(ir.check, version.get("pipeline_spec"))
     name = document["pipeline_spec"]["pipelineInfo"]["name"]
     with store.write():
-        row = add(store, {"display_name": name, **(given.get("pipeline") or {})})
+        row = add(store, {"display_name": name, **pipeline})
         add_version(store, row["id"], {"display_name": row["display"], **version}, document)
     return JSONResponse(views.pipeline(row))
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from embedded import ir, kubernetes_settings, mounts, runs
 from embedded.api import experiments, views
 from embedded.api.actions import handlers
-from embedded.api.context import Context, body, context, found, listing, text
+from embedded.api.context import Context, body, context, found, listing, part, text
 from embedded.api.pipelines import newest_version, version_row
 from embedded.errors import invalid, missing
 from embedded.listing import page
@@ -55,9 +55,7 @@ def plan(server: Context, given: dict[str, Any]) -> dict[str, Any]:
         ApiError: something about it is wrong.
     """
     store = server.store
-    reference = given.get("pipeline_version_reference") or {}
-    if not isinstance(reference, dict):
-        raise invalid("pipeline_version_reference has to be an object")
+    reference = part(given, "pipeline_version_reference")
     pipeline, version = text(reference, "pipeline_id"), text(reference, "pipeline_version_id")
     version = version or text(given, "pipeline_version_id")
     if bool(pipeline or version) == bool(given.get("pipeline_spec")):
