@@ -263,12 +263,13 @@ def test_a_look_that_fails_is_told_ends_nothing_and_is_forgotten_after_a_good_on
         heard(clock(graded=True))
 
 
+def damaged() -> None:
+    raise LabError("the state of exam 1 is damaged", "lab exam status")
+
+
 def test_a_window_that_comes_while_the_state_can_not_be_read_hears_why(
     at_desk: Served, sitting: FakeSitting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def damaged() -> None:
-        raise LabError("the state of exam 1 is damaged", "lab exam status")
-
     at_desk.ask("/exam")
     monkeypatch.setattr(sitting, "tasks", damaged)
     monkeypatch.setattr(sitting, "sheet", damaged)
@@ -282,9 +283,6 @@ def test_a_fault_while_an_exam_is_looked_for_ends_nothing(
 ) -> None:
     def fails() -> None:
         raise OSError("no space left on device")
-
-    def damaged() -> None:
-        raise LabError("the state of exam 1 is damaged", "lab exam status")
 
     assert at_desk.ask("/exam").status == 200
     with at_desk.listening("/live/home") as home:
@@ -317,9 +315,6 @@ def test_another_sitting_takes_the_place_of_the_last_and_windows_hear_of_it(
 
 
 def test_a_sitting_that_can_not_be_read_is_none(at_desk: Served, sitting: FakeSitting) -> None:
-    def damaged() -> None:
-        raise LabError("the state of exam 1 is damaged", "lab exam status")
-
     at_desk.desk.exam._sitting = damaged
     assert at_desk.ask("/exam").status == 404
     assert at_desk.ask("/").status == 200

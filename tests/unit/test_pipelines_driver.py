@@ -147,7 +147,7 @@ def test_a_pods_name_is_the_same_each_time_and_fits() -> None:
     assert len(name) <= 63 and name.startswith("run-01234567-a-task-of-some")
     assert name != manifests.pod_name("0123456789", path.replace("iteration-0", "iteration-1"), 0, 1)
     assert len(manifests.pod_name("0123456789", path, 20, 12345)) <= 63
-    assert manifests.pod_name("0123456789", "driver", 1) != manifests.pod_name("0123456789", "driver", 0, 1)
+    assert manifests.driver_name("0123456789", 1) != manifests.pod_name("0123456789", "driver", 0, 1)
 
 
 def test_no_two_steps_of_a_run_have_one_pods_name() -> None:

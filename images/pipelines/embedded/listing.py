@@ -128,7 +128,7 @@ def _predicates(text: str) -> list[dict[str, Any]]:
         read = jsons.read(text)
     except (ValueError, RecursionError) as error:
         raise invalid(f"filter is no JSON: {error}") from error
-    found = (read.get("predicates") or []) if isinstance(read, dict) and {"predicates"}.issuperset(read) else None
+    found = (read.get("predicates") or []) if isinstance(read, dict) and read.keys() <= {"predicates"} else None
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise invalid('filter has to be {"predicates": [...]}')
     if len(found) > _PREDICATES:

@@ -19,20 +19,27 @@ RUN, TASK, ATTEMPT = "pipelines.mlops-lab/run", "pipelines.mlops-lab/task", "pip
 _LAUNCHER = "/launcher"
 
 
-def pod_name(run: str, what: str, *numbers: int) -> str:
-    """A pod's name, the same each time for the same attempt, so that nothing is ever started twice.
+def driver_name(run: str, generation: int) -> str:
+    """The name of a driver's pod, as older servers made it, whose runs may be at work.
 
     Args:
         run: the run's id.
-        what: the task's path, or "driver".
-        numbers: the driver's generation; of an attempt the round and its number in that.
     """
-    if what == "driver" and len(numbers) == 1:
-        return f"run-{run[:8]}-driver-b4def8-{numbers[0]}"  # as an older server called it, whose runs may be at work
-    slug = re.sub(r"[^a-z0-9]+", "-", what.rpartition("/")[2].lower()).strip("-")[:24].strip("-") or "task"
+    return f"run-{run[:8]}-driver-b4def8-{generation}"
+
+
+def pod_name(run: str, path: str, round_: int, number: int) -> str:
+    """The name of an attempt's pod, the same each time, so that nothing is ever started twice.
+
+    Args:
+        run: the run's id.
+        path: the task's.
+        number: the attempt's in its round.
+    """
+    slug = re.sub(r"[^a-z0-9]+", "-", path.rpartition("/")[2].lower()).strip("-")[:24].strip("-") or "task"
     # A run may have ten thousand steps of one name, in a loop of loops: of 24 bits some would be the same.
-    mark = hashlib.sha256(f"{run}/{what}".encode()).hexdigest()[:16]
-    return "-".join(["run", run[:8], slug, mark, *map(str, numbers)])
+    mark = hashlib.sha256(f"{run}/{path}".encode()).hexdigest()[:16]
+    return f"run-{run[:8]}-{slug}-{mark}-{round_}-{number}"
 
 
 def same(pod: dict[str, Any], labels: dict[str, str]) -> bool:
@@ -57,7 +64,7 @@ def driver(settings: Settings, run: str, generation: int, token: str) -> dict[st
         "volumeMounts": [{"name": "own-tmp", "mountPath": "/tmp"}],
         "securityContext": {**_confined(), "readOnlyRootFilesystem": True},
     }
-    pod = _pod(settings, pod_name(run, "driver", generation), run, container)
+    pod = _pod(settings, driver_name(run, generation), run, container)
     pod["metadata"]["labels"]["app.kubernetes.io/component"] = "driver"
     pod["spec"]["volumes"] = [{"name": "own-tmp", "emptyDir": {}}]
     return pod

@@ -138,7 +138,7 @@ class Reconciler(threading.Thread):
         if not run["made"]:
             self._make_driver(run)
             return
-        pod = seen.get(manifests.pod_name(run["id"], "driver", run["generation"]))
+        pod = seen.get(manifests.driver_name(run["id"], run["generation"]))
         if pod is None:
             if run["seen"] < began:
                 self._next_driver(run, "its pod was deleted")
@@ -256,7 +256,7 @@ class Reconciler(threading.Thread):
     def _superseded(self, pod: Seen, run: str, generation: int) -> bool:
         """Has another pod of the same run, which goes on, taken its place?"""
         if pod.labels.get("app.kubernetes.io/component") == "driver":
-            present = [manifests.pod_name(run, "driver", each) for each in (generation, generation + 1)]
+            present = [manifests.driver_name(run, each) for each in (generation, generation + 1)]
             return pod.name not in present
         ended = self._store.value("select ended from attempts where id = ?", pod.labels.get(manifests.ATTEMPT, ""))
         return bool(ended) and age(ended) > _MANNERS

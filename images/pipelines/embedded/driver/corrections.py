@@ -19,7 +19,7 @@ from kfp.local import executor_output_utils, placeholder_utils
 from kfp.local.orchestrator import enhanced_dag_orchestrator, task_spec_utils
 from kfp.local.orchestrator.orchestrator_utils import OrchestratorUtils
 
-from embedded.driver import placeholders
+from embedded.driver import parameters, placeholders
 
 _FIELD = re.compile(r'parseJson\(string_value\)\["(.*)"\]', re.DOTALL)
 
@@ -128,7 +128,7 @@ def _arguments(plain: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, 
 
 def _is_written(name: str, given: Any) -> bool:
     """Is an input's value written in the pipeline? What `_iteration` writes for an item is called as a channel."""
-    return given is not None and given.HasField("runtime_value") and not name.startswith("pipelinechannel--")
+    return given is not None and parameters.written(given) and not name.startswith("pipelinechannel--")
 
 
 def _filled(

@@ -56,7 +56,7 @@ def filled_in(task: Any, known: Mapping[str, str]) -> Any:
     """
     filled = task
     for name, given in task.inputs.parameters.items():
-        plain = executor_output_utils.pb2_value_to_python(given.runtime_value.constant) if _written(given) else None
+        plain = executor_output_utils.pb2_value_to_python(given.runtime_value.constant) if written(given) else None
         value = in_texts(plain, lambda text: _PLACEHOLDER.sub(lambda found: known.get(found[0], found[0]), text))
         if value != plain:
             filled = copy.deepcopy(task) if filled is task else filled
@@ -75,7 +75,7 @@ def in_texts(value: Any, fill: Callable[[str], str]) -> Any:
     return value
 
 
-def _written(given: Any) -> bool:
+def written(given: Any) -> bool:
     """Is an input's value written in the pipeline?"""
     return bool(given.runtime_value.constant.WhichOneof("kind"))
 

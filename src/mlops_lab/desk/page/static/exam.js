@@ -5,8 +5,7 @@ import { connect } from "./socket.js";
 const clock = document.querySelector(".clock"), TOLD = [1800, 600, 300, 60];
 let end = performance.now() + Number(clock.dataset.left) * 1000, before = Number(clock.dataset.left), stands = false;
 
-function tick() {
-  if (stands) return;
+function draw() {
   const left = Math.max(0, Math.round((end - performance.now()) / 1000));
   const [hours, minutes, seconds] = [Math.floor(left / 3600), Math.floor(left / 60) % 60, left % 60];
   clock.textContent = `${hours}:${String(minutes).padStart(2, "0")}:${String(seconds).padStart(2, "0")}`;
@@ -14,16 +13,15 @@ function tick() {
   for (const each of TOLD) if (before > each && left <= each) tell(each > 60 ? `${each / 60} minutes left` : "1 minute left");
   before = left;
 }
-tick();
-setInterval(tick, 500);
+draw();
+setInterval(() => stands || draw(), 500);
 
 let troubled = false;
 
 function hearClock(message) {
   end = performance.now() + message.left * 1000;
-  stands = false;
-  tick();
   stands = message.stands;
+  draw();
   if (message.graded) {
     location.assign("/exam");
     return;
