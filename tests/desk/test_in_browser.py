@@ -324,6 +324,10 @@ def test_an_exam_from_its_tasks_to_the_sheet(windows: Any, at_desk: Served) -> N
     until_shown(other, "task")
     other.get_by_role("link", name="Next").click()
     expect(other.get_by_role("heading", name="Who may read secrets")).to_be_visible()
+    other.get_by_text("Note", exact=True).click()
+    other.get_by_label("Note").press_sequentially("not yet kept")
+    other.goto("/exam")  # at once, so before a pause in writing
+    expect(one.locator(".marks[data-number='3'] .note")).to_have_text("not yet kept")
     other.get_by_role("button", name="Submit").click()
     other.get_by_role("button", name="Yes").click()
     for window in (one, other):

@@ -450,6 +450,11 @@ def test_what_never_goes_may_be_left_and_is_said(table: Table) -> None:
     assert (kept / workspace(sitting.seats[0]).name / "answer").is_file()
     assert "lab exam stop --leave" in raised.value.hint
     assert table.stage.ended == [], "the next try may need it"
+    given_up = "exam 1 .* is given up, and not cleared away yet"
+    for what in (table.exams.resume, table.exams.look, table.hand_in, table.start):
+        with pytest.raises(UsageError, match=given_up) as raised:
+            what()
+        assert raised.value.hint == "go on with that: lab exam stop"
     table.exams.stop(leave=True)
     assert "left there: task" in table.said[-1]
     assert "storage-0" in table.stage.ended

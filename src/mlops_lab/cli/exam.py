@@ -245,7 +245,7 @@ def stop(yes: bool, leave: bool) -> None:
     """
     exams = made()
     sitting = exams.required(graded=True)
-    if sitting.phase != "clearing":
+    if sitting.phase not in ("clearing", "stopping"):
         agree(f"Give up exam {sitting.number} ({sitting.exam})? It is not graded.", yes)
     kept = exams.stop(leave=leave)
     click.echo(f"Exam {sitting.number} is taken away" + (f"; your files are in {kept}" if kept else ""))

@@ -16,7 +16,7 @@ from mlops_lab.base.errors import LabError, UsageError
 from mlops_lab.exam import grading
 from mlops_lab.exam.page import page
 from mlops_lab.exam.sheet import ENOUGH, Sheet, sheet
-from mlops_lab.exam.sitting import Exams, under_way
+from mlops_lab.exam.sitting import Exams, go_on, under_way
 from mlops_lab.exam.state import Store
 
 _SHEET, _PAGE, _RESULTS = "sheet.json", "sheet.html", "results"
@@ -41,6 +41,8 @@ def hand_in(exams: Exams, show: Callable[[Sheet], None], *, as_it_is: bool = Fal
         sitting = exams.required(graded=True)
         if sitting.phase == "preparing":
             raise UsageError(under_way(sitting), "make the rest of it: lab exam resume; or give it up: lab exam stop")
+        if sitting.phase == "stopping":
+            raise UsageError(under_way(sitting), go_on(sitting))
         if sitting.phase != "clearing":
             if exams.stage.identity() != sitting.cluster:
                 sitting.clock.look(exams.moment(), down=sitting.clock.stands)  # as of now; not kept

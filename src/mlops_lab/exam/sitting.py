@@ -127,10 +127,10 @@ class Exams:
         """The exam under way.
 
         Args:
-            graded: also one that is handed in.
+            graded: also one that is handed in, or given up and not cleared away yet.
 
         Raises:
-            UsageError: there is none, or it is handed in.
+            UsageError: there is none, or it is handed in or given up.
         """
         found = self.store.open()
         if found is None:
@@ -138,7 +138,7 @@ class Exams:
             graded_before = last and self.store.load(last[0]).phase == "ended"
             after = f"; exam {last[0]} is graded (lab exam sheet)" if graded_before else ""
             raise UsageError(f"no exam is under way{after}", "begin one: lab exam start cka, ckad or mlops")
-        if found.phase in ("grading", "clearing") and not graded:
+        if found.phase in ("grading", "clearing", "stopping") and not graded:
             raise UsageError(under_way(found), go_on(found))
         return found
 
@@ -236,6 +236,9 @@ class Exams:
                 hint = f"{trouble.hint}; or leave on it what is there: lab exam stop --leave"
                 raise LabError(trouble.message, hint, trouble.detail) from trouble
             there, silent = False, [f"all that is on the cluster, which does not answer ({trouble.message})"]
+        if sitting.phase != "clearing":  # from here on nobody can go on with it
+            with self.store.change(sitting.number) as given_up:
+                given_up.phase = "stopping"
         if not there:  # what stood on it is gone with it, or is left
             self._end([rendered.task for _, rendered in every if self.stage.goes(rendered.task)], silent, lost=without)
             return self._kept(silent), silent
@@ -349,6 +352,7 @@ def under_way(sitting: Sitting) -> str:
         "running": f"is under way, {spelled(sitting.clock.left)} were left at the last look",
         "grading": "is handed in, and not graded yet",
         "clearing": "is graded, and not cleared away yet",
+        "stopping": "is given up, and not cleared away yet",
         "ended": "is over",
         "stopped": "was given up",
     }
@@ -361,4 +365,6 @@ def go_on(sitting: Sitting) -> str:
         return "begin another one: lab exam start cka, ckad or mlops"
     if sitting.phase in ("grading", "clearing"):
         return "go on with that: lab exam submit"
+    if sitting.phase == "stopping":
+        return "go on with that: lab exam stop"
     return "go on with it: lab exam resume; hand it in: lab exam submit; give it up: lab exam stop"

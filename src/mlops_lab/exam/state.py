@@ -25,9 +25,10 @@ from mlops_lab.tasks.task import FILE, Task, describe
 FOLDER = "exams"
 _FILE, _TASKS = "sitting.json", "tasks"
 
-# being made; under way; handed in, and being graded; graded, and being taken away; over; given up
-Phase = Literal["preparing", "running", "grading", "clearing", "ended", "stopped"]
-OPEN: tuple[Phase, ...] = ("preparing", "running", "grading", "clearing")
+# being made; under way; handed in, and being graded; graded, and being taken away; given up, and being taken away;
+# over; given up
+Phase = Literal["preparing", "running", "grading", "clearing", "stopping", "ended", "stopped"]
+OPEN: tuple[Phase, ...] = ("preparing", "running", "grading", "clearing", "stopping")
 
 
 class Seat(msgspec.Struct):

@@ -206,7 +206,7 @@ class Current:
         if not numbers:
             return None
         last = store.load(numbers[-1])
-        if last.phase in ("preparing", "stopped"):
+        if last.phase in ("preparing", "stopping", "stopped"):
             return None
         if self._view is None or self._view.number != last.number:
             self._view = View(last.number, self._exams)

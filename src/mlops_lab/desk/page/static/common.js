@@ -15,10 +15,11 @@ export function ask(question) {
   return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes"), { once: true }));
 }
 
-export async function post(path, given = {}) {
+// `leaving`: the page may be gone before the answer; such requests have 64 KiB at most.
+export async function post(path, given = {}, leaving = false) {
   let answer;
   try {
-    answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given) });
+    answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(given), keepalive: leaving });
   } catch {
     return { message: "The desk does not answer.", next: "if it has ended, start it again: lab desk" };
   }

@@ -48,16 +48,18 @@ connect("/live/exam", { heard: (message) => HEAR[message.kind](message) });
 for (const marks of document.querySelectorAll(".marks")) {
   const path = `/exam/${marks.dataset.number}`, flag = marks.querySelector(".flag"), note = marks.querySelector("textarea");
   flag.addEventListener("click", async () => trouble(await post(`${path}/flag`, { on: flag.getAttribute("aria-pressed") !== "true" })));
-  let timer;
-  const keep = async () => {
+  let timer = null;
+  const keep = async (leaving = false) => {
     clearTimeout(timer);
-    trouble(await post(`${path}/note`, { text: note.value }));
+    timer = null;
+    trouble(await post(`${path}/note`, { text: note.value }, leaving));
   };
   note?.addEventListener("input", () => {
     clearTimeout(timer);
     timer = setTimeout(keep, 600);
   });
-  note?.addEventListener("change", keep);
+  note?.addEventListener("change", () => keep());
+  addEventListener("pagehide", () => timer !== null && keep(true));
 }
 
 at("submit").addEventListener("click", async () => {
