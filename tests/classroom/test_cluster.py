@@ -123,6 +123,26 @@ def test_the_page_has_a_button_for_each(at_class: Served, kube: ClusterInMemory)
     assert at_class.form(f"{path}/end", {}, cookie).status == 303 and not wanted(kube).labs
 
 
+def test_a_lab_that_the_class_has_no_more_can_be_ended_and_not_begun(tmp_path: Path, kube: ClusterInMemory) -> None:
+    with served(tmp_path, klass=Class("Class A", LABS, shared={"04": "Deploy"}), namespace=NS) as fewer:
+        fewer.service.cluster = Cluster(NS, lambda: kube)  # type: ignore[arg-type, return-value]
+        token, path = fewer.token("ada"), "/api/v1/labs/10"
+        cookie = fewer.log_in(token)
+        assert fewer.api(token, path, "DELETE").status == 404, "it was never begun"
+        no_more = State(REFUSED, "the class has no such lab")
+        requests.ask(kube, NS, "ada", {"lab-10": Lab(1), "lab-20": Lab(1)})  # type: ignore[arg-type]
+        answer(kube, lab_10=no_more, lab_20=no_more)
+        assert [each["lab"] for each in fewer.api(token, "/api/v1/labs").json["labs"]] == ["04", "10", "20"]
+        assert fewer.api(token, path, "PUT").status == fewer.api(token, f"{path}/again", "POST").status == 404
+        page = fewer.ask("/learners/ada", Cookie=cookie).text
+        assert "is no longer in this class" in page and "labs/10/end" in page and "labs/10/again" not in page
+        assert fewer.form("/learners/ada/labs/10/again", {}, cookie).status == 404
+        assert fewer.form("/learners/ada/labs/10/end", {}, cookie).status == 303
+        assert fewer.api(token, "/api/v1/labs/20", "DELETE").status == 202
+        assert not wanted(kube).labs
+        assert [each["lab"] for each in fewer.api(token, "/api/v1/labs").json["labs"]] == ["04"]
+
+
 def test_an_api_server_that_does_not_answer_takes_nothing_else_along(at_class: Served) -> None:
     def gone() -> Any:
         raise Unreachable("the API server does not answer", "wait", transient=True)

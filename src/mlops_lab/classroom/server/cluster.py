@@ -38,6 +38,11 @@ class Stand:
     token: State | None = None
     trouble: str = ""
 
+    def titles(self, shared: Mapping[str, str]) -> dict[str, str]:
+        """Titles of the labs that a class has there, and of those that were begun and that it has no more."""
+        gone = dict.fromkeys(self.labs, "is no longer in this class")
+        return dict(sorted({**gone, **shared}.items()))
+
     @property
     def moves(self) -> bool:
         """Is something on its way?"""

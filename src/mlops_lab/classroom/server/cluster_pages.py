@@ -23,11 +23,11 @@ async def stand(service: Service, learner: str) -> Stand | None:
 
 
 class _Own(Page):
-    async def cluster(self, learner: str, lab: str = "") -> Cluster:
+    async def cluster(self, learner: str, lab: str = "", *, ends: bool = False) -> Cluster:
         """The class's cluster, for a change."""
         if not self.visitor.may_see(learner):
             raise Refused(404, "there is nothing here", "see your own page")
-        found = await cluster_for(self.service, learner, lab)
+        found = await cluster_for(self.service, learner, lab, ends=ends)
         if self.request.method == "POST" and (wait := self.service.submitting.take(learner)):
             raise Refused(429, "you ask too often", f"wait {math.ceil(wait)} s", wait)
         return found
@@ -42,7 +42,7 @@ class OneLab(_Own):
 
     async def post(self, learner: str, lab: str, what: str) -> None:
         """Ask the operator, or for a grading in place, which is the learner's alone to ask for."""
-        cluster = await self.cluster(learner, lab)
+        cluster = await self.cluster(learner, lab, ends=what == "end")
         if what == "submit":
             if self.visitor.learner != learner or lab not in self.service.settings.klass.in_place:
                 raise Refused(404, "there is nothing here", f"hand in your files: lab submit {lab}")

@@ -20,8 +20,11 @@ from mlops_lab.classroom.server.service import Service
 from mlops_lab.classroom.server.sessions import now
 
 
-async def cluster_for(service: Service, learner: str, lab: str = "") -> Cluster:
+async def cluster_for(service: Service, learner: str, lab: str = "", *, ends: bool = False) -> Cluster:
     """The class's cluster, for a learner who wants a lab there, or a token.
+
+    Args:
+        ends: what was begun is given back, also of a lab that the class has no more.
 
     Raises:
         Refused: learners have clusters of their own, or this lab needs one, or the learner is none of the roster.
@@ -30,10 +33,11 @@ async def cluster_for(service: Service, learner: str, lab: str = "") -> Cluster:
         raise Refused(
             404, "each learner of this class has an own cluster", f"bring it up: lab up; then lab start {lab or 'NN'}"
         )
-    if lab and lab not in service.settings.klass.shared:
-        known = table().get(lab)
-        if known is not None and not known.shared:
-            what = f"lab {lab} can't be done on the class's cluster: {known.why}"
+    known = lab in service.settings.klass.shared or (ends and lab in (await service.cluster.stand(learner)).labs)
+    if lab and not known:
+        grading = table().get(lab)
+        if grading is not None and not grading.shared:
+            what = f"lab {lab} can't be done on the class's cluster: {grading.why}"
             raise Refused(409, what, f"do it on a cluster of your own: lab up, then lab start {lab}")
         there = ", ".join(service.settings.klass.shared)
         raise Refused(404, f"this class has no lab {lab[:20]!r}", f"its labs are {there}")
@@ -63,9 +67,9 @@ async def grade_in_place(service: Service, learner: str, lab: str) -> Submission
 
 
 class _OfCluster(OfLearner):
-    async def cluster(self, lab: str = "") -> Cluster:
+    async def cluster(self, lab: str = "", *, ends: bool = False) -> Cluster:
         """The cluster, for a change of which there are only so many."""
-        found = await cluster_for(self.service, self.known.learner, lab)
+        found = await cluster_for(self.service, self.known.learner, lab, ends=ends)
         if self.request.method != "GET" and (wait := self.service.submitting.take(self.known.learner)):
             raise Refused(429, "you ask too often", f"wait {math.ceil(wait)} s", wait)
         return found
@@ -78,8 +82,8 @@ class Labs(_OfCluster):
     async def get(self) -> None:
         """Labs that can be done on the class's cluster, and what became of those that were begun."""
         stand = await (await self.cluster()).stand(self.known.learner)
-        shared = self.service.settings.klass.shared
-        labs = [{"lab": lab, "title": title, **_plain(stand.labs.get(lab))} for lab, title in shared.items()]
+        titles = stand.titles(self.service.settings.klass.shared)
+        labs = [{"lab": lab, "title": title, **_plain(stand.labs.get(lab))} for lab, title in titles.items()]
         self.give({"labs": labs, "token": _plain(stand.token)})
 
 
@@ -94,7 +98,7 @@ class OneLab(_OfCluster):
 
     async def delete(self, lab: str) -> None:
         """Give it back, with all that is in it."""
-        await (await self.cluster(lab)).end(self.known.learner, lab)
+        await (await self.cluster(lab, ends=True)).end(self.known.learner, lab)
         self.give({"lab": lab, **_plain(None)}, 202)
 
 
