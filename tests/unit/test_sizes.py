@@ -111,10 +111,43 @@ def test_no_other_pod_does_the_same_work(pod: dict[str, Any], right: bool) -> No
         return [found] if pod.get("own") else []
 
     async def listed(kind: str, selector: str = "") -> list[Object]:
-        return [found]
+        return [found] if kind == "Pod" else []
 
     lab06.owned_pods = owned_pods
     assert asyncio.run(lab06.nobody_beside(made_up_lab(objects=NothingThere(all=listed)))).ok is right
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "labels", "command", "right"),
+    [
+        ("CronJob", "still-there", {"app": "model"}, ["curl"], False),
+        ("CronJob", "at-night", {"app": "test"}, ["python3", "/lab/history.py"], False),
+        ("CronJob", "at-night", {"app": "test"}, ["curl"], True),
+        ("Deployment", "standby", {"app": "standby"}, ["python3", "/lab/history.py"], False),
+        ("Deployment", "history", {"app": "history"}, ["python3", "/lab/history.py"], True),
+        ("StatefulSet", "history", {"app": "history"}, ["sh"], False),
+        ("Job", "load-x", {"app": "load"}, ["python3", "/lab/load.py"], True),
+        ("Job", "over", {"app": "model"}, ["sh"], True),
+    ],
+)
+def test_nothing_makes_a_pod_at_another_time(
+    kind: str, name: str, labels: Object, command: list[str], right: bool
+) -> None:
+    template: Object = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "a", "command": command}]},
+    }
+    spec: Object = {"template": template}
+    item: Object = {"metadata": {"name": name}, "spec": {"jobTemplate": {"spec": spec}} if kind == "CronJob" else spec}
+    if name == "over":
+        item["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+
+    async def listed(asked: str, selector: str = "") -> list[Object]:
+        return [item] if asked == kind else []
+
+    seen = asyncio.run(loaded("06").nobody_beside(made_up_lab(objects=NothingThere(all=listed))))
+    assert seen.ok is right
+    assert right or f"those of {kind} {name}" in seen.seen
 
 
 @pytest.mark.parametrize(

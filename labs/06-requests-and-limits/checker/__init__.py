@@ -88,7 +88,7 @@ async def runs(lab: Lab) -> None:
     must(
         await nobody_beside(lab),
         "the task is one pod each: a second one takes its part of the quota, and of the work where a Service leads to "
-        "it. kubectl get pods --show-labels",
+        "it; so it is with one that comes at night. kubectl get pods,cronjobs,deployments --show-labels",
     )
     for name in ("model", "history"):
         must(await given_service(lab, START, name), given)
