@@ -398,6 +398,43 @@ def test_others_are_no_key_parts_of_it_and_what_looks_like_it(lab07: Any, key: s
     assert any(each and not each.isascii() and each[:-1] == key for each in others)
 
 
+def test_a_second_key_is_tried_wherever_it_stands(lab07: Any) -> None:
+    def there(kind: str, **more: Any) -> Object:
+        return {"kind": kind, "metadata": {"name": "one"}, **more}
+
+    def encoded(text: str) -> str:
+        return base64.b64encode(text.encode()).decode()
+
+    program = (
+        f"""KEYS = ["{KEY}","tests-only-1"]; OTHER = 'of-nobody-2'  # "two words here" "short"\nA = "tests-only-1"\n"""
+    )
+    variables = [{"name": "DEV", "value": "of-a-variable"}, {"name": "HOST", "valueFrom": {}}, {"name": "NO"}]
+    items = [
+        there(
+            "Secret",
+            data={"key": encoded(KEY), "crew": encoded("of-the-crew-3\n"), "blob": "/w==", "long": "QUFB" * 99},
+        ),
+        there("ConfigMap", data={"server.py": program, "spare": "of-a-config-map"}),
+        there("ConfigMap"),
+        there("Pod", spec={"containers": [{"name": "a", "env": variables}, {"name": "b"}]}),
+    ]
+    found = lab07.lying_around(items, {KEY, None})
+    assert list(found.values()) == [
+        "of-the-crew-3", "tests-only-1", "of-nobody-2", "of-a-config-map", "of-a-variable"
+    ]  # fmt: skip
+    assert not any(word in what for what in found for word in found.values())
+    assert [what.split(" (")[0] for what in found] == [
+        "what stands in entry crew of Secret one",
+        "what stands in entry server.py of ConfigMap one",
+        "what stands in entry server.py of ConfigMap one",
+        "what stands in entry spare of ConfigMap one",
+        "what stands in variable DEV of pod one",
+    ]
+    assert "a second key" in lab07.why_let_in(dict.fromkeys(found, 200))
+    many = there("ConfigMap", data={"words": " ".join(f'"word-{number:05}"' for number in range(200))})
+    assert len(lab07.lying_around([many], ())) == lab07.MOST_WORDS
+
+
 def test_who_looks_only_at_ascii_is_told_of_bytes(lab07: Any) -> None:
     other = "the right key and a letter that is not ASCII"
     assert "bytes alone" in lab07.why_let_in({other: 500}) and "compare for equality" in lab07.why_let_in({other: 200})

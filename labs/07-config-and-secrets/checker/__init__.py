@@ -96,8 +96,10 @@ async def keeps_others_out(lab: Lab) -> None:
     the last character, the right one and a character more, which may be none of ASCII, behind another character or
     another key and a comma, before a comma or a space and another key, behind `Bearer`, in quotation marks, with
     another character (the first, the last, one in the middle), in base64, and in other case, one that the checker makes
-    up, and the one that was in the source. Nobody without a key, or with a made-up one, is let in from within a pod
-    either, as kubectl port-forward asks, on any port that something listens on there.
+    up, and the one that was in the source. So is what may be a second key: words in other entries of Secrets, in
+    ConfigMaps (in quotation marks, or an entry by itself), and in variables of pods. Nobody without a key, or with a
+    made-up one, is let in from within a pod either, as kubectl port-forward asks, on any port that something listens on
+    there.
     """
     keys = await lab.once(read_keys)
     body = lab.traffic.hidden_rows(1).body

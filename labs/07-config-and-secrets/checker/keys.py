@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import re
 import secrets
 import string
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlops_lab.checks import Lab, Observation, at_least, equal_to, expect, holds, observe
+from mlops_lab.kit.pods import every_container
+from mlops_lab.kit.pods import name as name_of
 from mlops_lab.kit.presence import exists
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
@@ -31,6 +34,9 @@ LETTERS = 16  # of a key, at least: shorter ones are guessed, and found where th
 LONG = 72  # as some vaults make them
 # None that a log writes otherwise than it is (quotes, backslashes, < and > in JSON), so that a key is found there.
 SIGNS = "-_.~!@#$%^*()+=/:;,?{}[]|"
+WORD = re.compile(r"[!-~]{8,200}")  # what somebody may take for a key
+QUOTED = re.compile(r"""["']([^\s"']{8,200})["']""")
+MOST_WORDS = 80
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,36 @@ async def read_keys(lab: Lab) -> Keys:
     }
     if key.swapcase() != key:
         others["the right key in other case"] = key.swapcase()
+    around = [item for kind in ("Secret", "Pod", "ConfigMap") for item in await lab.objects.all(kind)]
+    others |= lying_around(around, {key, *others.values()})
     return Keys(key, stored, new, longer, stranger, others)
+
+
+def lying_around(items: Iterable[Object], known: Collection[str | None]) -> dict[str, str]:
+    """What a server might take for a key beside the right one, by where it stands: one for tests, or for a colleague.
+
+    Args:
+        items: Secrets, ConfigMaps and pods.
+        known: what need not be tried.
+    """
+    found: dict[str, str] = {}
+    for where, text in (each for item in items for each in _texts(item)):
+        for word in (text.strip(), *QUOTED.findall(text)):
+            if WORD.fullmatch(word) and word not in known and word not in found.values() and len(found) < MOST_WORDS:
+                found[f"what stands in {where} ({len(found) + 1})"] = word
+    return found
+
+
+def _texts(item: Object) -> Iterator[tuple[str, str]]:
+    """The entries of a Secret or a ConfigMap, and the variables of a pod, each with where it stands."""
+    kind = item.get("kind")
+    for entry, text in (item.get("data") or {}).items():
+        with contextlib.suppress(ValueError):
+            plain = base64.b64decode(str(text)).decode() if kind == "Secret" else str(text)
+            yield f"entry {entry} of {kind} {name_of(item)}", plain
+    for container in every_container(item["spec"]) if kind == "Pod" else ():
+        for each in container.get("env") or []:
+            yield f"variable {each['name']} of pod {name_of(item)}", str(each.get("value") or "")
 
 
 def nearly(name: str, key: str) -> dict[str, str]:
