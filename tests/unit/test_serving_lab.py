@@ -323,6 +323,32 @@ def test_a_reference_that_does_not_say_what_it_was_asked_is_nobodys_fault() -> N
         asyncio.run(loaded("02").asked_of_the_reference(made_up_lab(traffic=NoTraffic(get=get))))
 
 
+@pytest.mark.parametrize(("now", "own", "seen"), [(9.0, 2, 0.0), (9.0, 3, 0.0), (9.0, 0, 2.0), (6.0, 0, None)])
+def test_what_others_asked_the_reference_is_what_the_checker_did_not(now: float, own: int, seen: float | None) -> None:
+    async def asked(lab: Any) -> float:
+        return now
+
+    scenario = loaded("02", "scenario")
+    scenario.asked_of_the_reference = asked
+    with pytest.raises(LabError, match="started anew") if seen is None else contextlib.nullcontext():
+        found = asyncio.run(scenario.asked_by_others(made_up_lab(), 7.0, own))
+        assert (found.value, found.ok) == (seen, not seen)
+
+
+def test_all_that_the_checker_asked_of_the_reference_counts() -> None:
+    checks = loaded("02")
+    turns = [checks.Try(mine, 0.02, 0.01, 0.01, (), (), 520) for mine in (0.5, 0.05)]
+
+    async def compared(lab: Any, seconds: float) -> Any:
+        return turns.pop(0)
+
+    async def pause(seconds: float) -> None: ...
+
+    checks.compared = compared
+    found = asyncio.run(checks.best_of_tries(SimpleNamespace(time=SimpleNamespace(pause=pause)), 4))
+    assert (found.mine, found.asked) == (0.05, 1040)
+
+
 def aside(said: Answer) -> tuple[str, ...]:
     """What is wrong with such answers while a load runs."""
     checks = loaded("02", "latency")
@@ -338,7 +364,9 @@ def aside(said: Answer) -> tuple[str, ...]:
 
     checks.EVERY = 0
     lab = made_up_lab(traffic=NoTraffic(hidden_rows=lambda count: hidden, post=post))
-    found: tuple[str, ...] = asyncio.run(checks.asked_aside(lab, 0.05))
+    found: tuple[str, ...]
+    found, asked = asyncio.run(checks.asked_aside(lab, 0.05))
+    assert asked
     return found
 
 

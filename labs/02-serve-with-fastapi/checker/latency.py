@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops_lab.checks import Lab, LabError, Observation
 from mlops_lab.kit.probabilities import own_values
@@ -22,6 +22,7 @@ TIMES, GRANTED = 3, 0.030  # the limit: so many times the reference's p99, or so
 HOPELESS = 10  # times the reference's median: that is a queue
 ASIDE, EVERY = (100, 300), 0.5  # which hidden flights are asked about while a load runs, and after how many s again
 BUSY = 0.5  # s; of a reference slower than that no failure is concluded
+COSTS_ASKED = 3  # requests about one flight, and as many about more
 SURELY = 2  # but where so many times the limit was not enough
 
 
@@ -34,6 +35,7 @@ class Try:
         median, usual: what half of the requests kept, of the learner's and of the reference's.
         failures: what became of the learner's requests that were not answered with 200.
         wrong: what was wrong with answers of the learner's meanwhile, which had the status 200.
+        asked: requests of the checker's to the reference, in this try and those before it.
     """
 
     mine: float
@@ -42,6 +44,7 @@ class Try:
     usual: float
     failures: tuple[str, ...]
     wrong: tuple[str, ...] = ()
+    asked: int = 0
 
     def right(self) -> Observation:
         """Whether what was asked beside the load was answered right."""
@@ -121,7 +124,8 @@ async def best_of_tries(lab: Lab, seconds: float) -> Try:
             "be compared with that",
             "the machine is too busy to measure; close what else runs on it and check again",
         )
-    return min(conclusive, key=lambda each: each.mine / each.limit)
+    best = min(conclusive, key=lambda each: each.mine / each.limit)
+    return replace(best, asked=sum(each.asked for each in tries))
 
 
 async def compared(lab: Lab, seconds: float) -> Try:
@@ -134,17 +138,17 @@ async def compared(lab: Lab, seconds: float) -> Try:
         for service in ("reference", "model")
     )
     async with theirs as other, own as load:
-        _, _, wrong = await asyncio.gather(other.finished(), load.finished(), asked_aside(lab, seconds))
+        _, _, (wrong, aside) = await asyncio.gather(other.finished(), load.finished(), asked_aside(lab, seconds))
     mine, reference = load.report, other.report
     counts = Counter(str(each.status or each.error) for each in mine.requests if each.status != 200)
     failures = tuple(f"{number} requests: {what}" for what, number in counts.most_common(3))
     p99, median = 0.99, 0.5
     figures = (latency(mine, p99), latency(reference, p99), latency(mine, median), latency(reference, median))
-    return Try(*figures, failures, wrong)
+    return Try(*figures, failures, wrong, reference.sent + aside)
 
 
-async def asked_aside(lab: Lab, seconds: float) -> tuple[str, ...]:
-    """Ask both about other hidden flights now and then, and tell what the learner's answers have wrong.
+async def asked_aside(lab: Lab, seconds: float) -> tuple[tuple[str, ...], int]:
+    """Ask both about other hidden flights now and then: what the learner's answers have wrong, and how many there were.
 
     They are as many as in the load: another number may be another shape, for which some libraries compile. An answer
     that does not come, or has another status, says nothing here: the load counts such.
@@ -153,18 +157,20 @@ async def asked_aside(lab: Lab, seconds: float) -> tuple[str, ...]:
     hidden = lab.traffic.hidden_rows(last)
     own, end = hidden.probabilities("v1"), time.monotonic() + seconds
     wrong: list[str] = []
+    asked = 0
     while time.monotonic() < end:
         at = random.randint(first, last - ROWS_EACH)
-        asked = slice(at, at + ROWS_EACH)
-        body = {"rows": list(hidden.rows[asked])}
+        picked = slice(at, at + ROWS_EACH)
+        body = {"rows": list(hidden.rows[picked])}
         _, answer = await asyncio.gather(
             *(lab.traffic.post(service, "/predict", body, within=LOAD_WITHIN) for service in ("reference", "model"))
         )
-        said = own_values(answer, own[asked], f"{ROWS_EACH} flights")
+        asked += 1
+        said = own_values(answer, own[picked], f"{ROWS_EACH} flights")
         if answer.status == 200 and not said.ok:
             wrong.append(f"for {ROWS_EACH} flights {said.seen}")
         await lab.time.pause(EVERY)
-    return tuple(wrong)
+    return tuple(wrong), asked
 
 
 def unseen(lab: Lab, count: int) -> Object:
@@ -195,7 +201,8 @@ async def costs(lab: Lab, service: str) -> Costs:
     best = []
     for count in (1, ROWS_EACH):
         answers = [
-            await lab.traffic.post(service, "/predict", unseen(lab, count), within=LOAD_WITHIN) for _ in range(3)
+            await lab.traffic.post(service, "/predict", unseen(lab, count), within=LOAD_WITHIN)
+            for _ in range(COSTS_ASKED)
         ]
         best.append(min((each.seconds for each in answers if each.status == 200), default=math.inf))
     return Costs(*best)

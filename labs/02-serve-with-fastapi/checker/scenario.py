@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_lab.checks import Lab, LabError, Observation, holds
+from mlops_lab.checks import Lab, LabError, Observation, equal_to, holds, observe
 from mlops_lab.kit.answering import own_answers
 from mlops_lab.kit.copies import copied
 from mlops_lab.kit.debuggers import ended_debuggers, undebugged
@@ -136,6 +136,23 @@ async def asked_of_the_reference(lab: Lab) -> float:
             f"check again, or begin again: lab reset {lab.number}",
         )
     return sum(map(float, _ASKED.findall(answer.text)))
+
+
+async def asked_by_others(lab: Lab, before: float, own: int) -> Observation:
+    """Whether nobody but the checker has asked the reference for predictions.
+
+    Args:
+        before: what `asked_of_the_reference` said when the checker began.
+        own: requests of the checker's since.
+
+    Raises:
+        LabError: it does not say, or was started anew.
+    """
+    now = await asked_of_the_reference(lab)
+    if now < before:
+        raise LabError("the server behind Service reference was started anew during the check", "check again")
+    # An answer is counted a moment after it was given.
+    return observe("requests of others to Service reference meanwhile", max(now - before - own, 0), equal_to(0))
 
 
 async def without_model(lab: Lab, loads: int = LOADS, stays: int = STAYS_SO) -> Observation:

@@ -56,6 +56,12 @@ def why_other_values(given: Sequence[float] | None, wanted: Sequence[float], oth
     return OTHER_VALUES[likeness(given, wanted, others)]
 
 
+HANDED_ON = (
+    "who hands the question on to the company's server has not served a model: load the one in /model/v1, and ask "
+    "that. If it was you yourself who asked the reference just now, check again"
+)
+
+
 def why_not_refused(wrong: Sequence[Refusal]) -> str:
     """What is behind bad bodies that were not refused with 422, the most likely first."""
     if len(wrong) > 5 and all(each.bad.row > 1 for each in wrong):
