@@ -33,8 +33,8 @@ OF_PREDICTIONS = (
     "SUCCEEDED or FAILED"
 )
 SEVERAL = (
-    "one message came, in which one alert is new, and one drift gets one run. How many alerts of the message are "
-    "firing, and whether the run fails or somebody ends it, is no reason for another"
+    "one alert is new, and one drift gets one run. How many alerts of its message are firing, how often that comes, "
+    "and whether the run fails or somebody ends it, is no reason for another"
 )
 
 
@@ -139,10 +139,10 @@ async def refuses_poison(lab: Lab) -> None:
 async def refuses_worse(lab: Lab) -> None:
     """A new alert starts a run again; its candidate is not better than the model in service, and never serves.
 
-    Before it another alert starts a run, which the checker ends as soon as it has begun. The alert is about the
-    predictions, and began within ten seconds of that run's end. The warehouse is at the day of the first run again,
-    whose labels are right now, and at which its four weeks make no better model. So this run trains one. The alias and
-    the answers are looked at while it goes on, too.
+    Before it another alert starts a run, which the checker ends as soon as it has begun, and, told again, no other. The
+    alert is about the predictions, and began within ten seconds of that run's end. The warehouse is at the day of the
+    first run again, whose labels are right now, and at which its four weeks make no better model. So this run trains
+    one. The alias and the answers are looked at while it goes on, too.
     """
     before = await lab.once(cut_off)
     expect(before.once).because(of_a_run(before.once, AFTER_POISON))

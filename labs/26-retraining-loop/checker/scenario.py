@@ -178,7 +178,7 @@ async def other_part(lab: Lab) -> Story:
 
 
 async def cut_off(lab: Lab) -> Story:
-    """An alert whose run the checker ends when it has begun; waits until the next alert may begin.
+    """An alert whose run the checker ends when it has begun, told again then; waits until the next alert may begin.
 
     Nothing that this run might still bring about is better than the model in service.
     """
@@ -186,13 +186,13 @@ async def cut_off(lab: Lab) -> Story:
     of = drawn(lab, "an alert whose run is ended").choice(FEATURES)
     try:
         await set_warehouse(lab, plan.righted)
-        known = await lab.platform.pipelines.runs()
-        story.once = await begins(lab, known, statuses=[await post(lab, message(alert(lab, now(), of=of)))])
+        known, firing = await lab.platform.pipelines.runs(), message(alert(lab, now(), of=of))
+        story.once = await begins(lab, known, statuses=[await post(lab, firing)])
         for run in story.once.value:
             await lab.platform.pipelines.end(run)
         if story.once.ok:
             story.ended = await ends(lab, story.once.value[0])
-            await lab.time.pause(SOON.total_seconds())
+            await again(lab, firing, within=SOON.total_seconds())
             made = [each["run_id"] for each in await new_runs(lab, known)]
             story.once = Observation(len(made) == 1, "1 run for one new alert", count(made), made)
         return story
