@@ -407,7 +407,7 @@ def test_a_budget_is_for_each_number_of_pods_that_an_autoscaler_may_make(lab: An
             return [{"metadata": {"name": kind.lower()}, "spec": each} for each in here[kind]]
 
         async def present() -> Object:
-            return {"spec": {"replicas": 3}}
+            return {"metadata": {"name": "model"}, "spec": {"replicas": 3}}
 
         objects = SimpleNamespace(all=every, deployment=lambda name: SimpleNamespace(present=present))
         room: Any = SimpleNamespace(objects=objects)
@@ -431,6 +431,68 @@ def test_a_budget_is_for_each_number_of_pods_that_an_autoscaler_may_make(lab: An
     assert [many for many, _ in allowed(by_number, from_one | never_in | {"maxReplicas": 2})] == [0]
     without_end = allowed(by_number, of | {"maxReplicas": 100_000})
     assert (len(without_end) < 200, without_end[0][0], without_end[-1][0]) == (True, 1, 99_998)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "autoscaler", "again", "budget", "many"),
+    [
+        ('{"spec": {"replicas": 3}}', (), 3, {"minAvailable": 3}, [0]),
+        ('{"spec": {"replicas": 3}}', (), 3, {"minAvailable": 2}, [1]),
+        ('{"spec": {"replicas": 5}}', (), 5, {"minAvailable": 3}, [2]),
+        ('{"spec": {"replicas": 5}}', (), 5, {"maxUnavailable": 1}, [1]),
+        ('{"spec": {"replicas": 4}}', (), 4, {"minAvailable": 3}, []),  # as there are now
+        ('{"spec": {}}', (), 0, {"minAvailable": 3}, []),
+        ("", (), 0, {"minAvailable": 3}, []),
+        ('{"spec": {"replicas": 3}}', (4, 4), 4, {"minAvailable": 3}, [1]),
+        ('{"spec": {"replicas": 9}}', (3, 4), 4, {"minAvailable": 3}, [0, 1]),
+    ],
+)
+def test_what_the_next_apply_makes_counts_beside_what_there_is(
+    lab: Any, manifest: str, autoscaler: tuple[int, ...], again: int, budget: Object, many: list[int]
+) -> None:
+    kept = {"kubectl.kubernetes.io/last-applied-configuration": manifest} if manifest else {}
+    of: Object = {"scaleTargetRef": {"kind": "Deployment", "name": "model"}}
+    found = [of | dict(zip(("minReplicas", "maxReplicas"), autoscaler, strict=True))] if autoscaler else []
+    here = {"PodDisruptionBudget": [budget | {"selector": OWN}], "HorizontalPodAutoscaler": found}
+
+    async def every(kind: str, labels: str = "") -> list[Object]:
+        return [{"metadata": {"name": kind.lower()}, "spec": each} for each in here[kind]]
+
+    async def present() -> Object:
+        return {"metadata": {"name": "model", "annotations": kept}, "spec": {"replicas": 4}}
+
+    room = made_up_lab("13", objects=NothingThere(all=every, deployment=lambda name: Room(present=present)))
+    assert asyncio.run(lab.applied_again(room)) == again
+    allowed = asyncio.run(lab.autoscaled(room, {"app": "model"}))
+    assert [number for number, _ in dict.fromkeys(allowed)] == many
+
+
+@pytest.mark.parametrize(("replicas", "ok"), [(3, False), (5, True), (None, True)])
+def test_a_rule_keeps_those_apart_that_the_next_apply_leaves(replicas: int | None, ok: bool) -> None:
+    checks, pods = loaded("13"), [pod(f"model-{number}", "one" if number else "two") for number in range(5)]
+    rule = term() | {"maxSkew": 3}
+    own = {"metadata": {"name": "model"}, "spec": {"template": template(topologySpreadConstraints=[rule])}}
+
+    async def pods_of(service: str) -> list[Object]:
+        return pods
+
+    async def present() -> Object:
+        return own
+
+    async def workers(at_least: int) -> list[Object]:
+        return NODES
+
+    async def none(lab: Any) -> list[Any]:
+        return []
+
+    async def applied_again(lab: Any) -> int:
+        return replicas or 0
+
+    checks.autoscalers_of, checks.applied_again = none, applied_again
+    objects = NothingThere(pods_of=pods_of, deployment=lambda name: Room(present=present))
+    here = made_up_lab("13", objects=objects, nodes=Room(workers=workers))
+    with contextlib.nullcontext() if ok else pytest.raises(Failure, match="met by 3 pods on one node"):
+        asyncio.run(checks.is_spread.run(here))
 
 
 @pytest.mark.parametrize(("refusal", "there", "ok"), [("", 0, True), ("", 99, False), ("a budget says no", 0, False)])

@@ -18,7 +18,7 @@ from mlops_lab.kit.pods import name
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 
-from .autoscaled import asked_again, asked_for
+from .autoscaled import applied_again, asked_again, asked_for
 from .budgets import autoscaled, budgets, labels_next
 from .others import others_may_go
 from .placement import spread_rules, where
@@ -80,7 +80,7 @@ async def is_spread(lab: Lab) -> None:
 
     A topology spread constraint or a pod anti-affinity counts if it is about the pods themselves, and if its topology
     key tells the nodes apart; a constraint whose maxSkew allows all pods on one node asks for nothing, and that is so
-    with as few pods as an autoscaler may leave.
+    with as few pods as an autoscaler, or the next apply of the manifest, may leave.
     """
     pods = await lab.objects.pods_of("model")
     places = where(pods)
@@ -95,6 +95,7 @@ async def is_spread(lab: Lab) -> None:
     template, namespace = deployment["spec"]["template"], deployment["metadata"].get("namespace", "")
     nodes = await lab.nodes.workers(at_least=2)
     fewest = min([len(pods), *(each.least for each in await autoscalers_of(lab) if each.scales_in)])
+    fewest = min(fewest, await applied_again(lab) or fewest)
     rules = spread_rules(template, nodes, fewest, namespace)
     expect(
         Observation(
@@ -114,7 +115,7 @@ async def lets_a_pod_go(lab: Lab) -> None:
     """While all pods are ready, the eviction of one is granted.
 
     The Eviction API is asked with `dryRun`, so that nothing happens yet; for up to 20 s, until the pods are counted. Of
-    other numbers of pods, which an autoscaler may make, the budget's spec says it.
+    other numbers of pods, which an autoscaler or the next apply may make, the budget's spec says it.
     """
     pods = sorted(map(name, await lab.objects.pods_of("model")))
     expect(holds(bool(pods), "pods behind Service model", "there are none any more")).because(STAYS)
@@ -134,9 +135,10 @@ async def lets_a_pod_go(lab: Lab) -> None:
     )
     if others := await autoscaled(lab, labels_next(await lab.objects.deployment("model").present())):
         none = [said for many, said in others if many < 1]
-        asked = "1 pod or more may go with each number of pods that an autoscaler may make"
+        asked = "1 pod or more may go with each number of pods that an autoscaler or the next apply may make"
         expect(holds(not none, asked, "; ".join(none[:1]), evidence=none[1:8])).because(
-            "the autoscaler may leave so few pods that the budget needs all of them, and then no node can be drained"
+            "so few pods may be left that the budget needs all of them, and then no node can be drained: an autoscaler "
+            "leaves its minimum, and the next kubectl apply what the manifest says, whatever kubectl scale has made"
         )
 
 
@@ -146,7 +148,7 @@ async def holds_the_second(lab: Lab) -> None:
 
     The budget is for the next release as well, whose labels that say the version have another value: by their name, or
     because the image's tag is in them; but for labels by which the Deployment selects. So it is with each number of
-    pods that an autoscaler may make: there the budget's spec says how many may go.
+    pods that an autoscaler, or the next apply, may make: there the budget's spec says how many may go.
     """
     found = await lab.once(maintained)
     expect(found.second).because(
@@ -159,7 +161,7 @@ async def holds_the_second(lab: Lab) -> None:
     )
     if others := await autoscaled(lab, found.labels):
         more = [said for many, said in others if many > 1]
-        asked = "1 pod may go, and no second one, with each number of pods that an autoscaler may make"
+        asked = "1 pod may go, and no second one, with each number that an autoscaler or the next apply may make"
         expect(holds(not more, asked, "; ".join(more[:1]), evidence=more[1:8])).because(
             "the budget is right for the pods that there are now. minAvailable as a number lets the more go the more "
             "there are, and a percentage lets two go where there are enough; maxUnavailable as a number stays"

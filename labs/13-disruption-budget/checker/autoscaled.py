@@ -34,6 +34,17 @@ async def asked_again(lab: Lab, pods: int) -> Observation:
     return holds(not 0 < asked < pods, wanted, f"replicas: {asked}")
 
 
+async def applied_again(lab: Lab) -> int:
+    """How many pods there are after the next apply of Deployment `model`; 0 where its manifest leaves them out.
+
+    No fewer than an autoscaler's minimum, and no more than it may make.
+    """
+    asked = replicas_asked(lab, await lab.objects.deployment("model").present())
+    for each in await autoscalers_of(lab) if asked else []:
+        asked = min(max(asked, each.least), each.most)
+    return asked
+
+
 def replicas(deployment: Object | None) -> int:
     """The pods that a Deployment asks for; none without one."""
     return int(deployment["spec"].get("replicas", 1)) if deployment else 0

@@ -13,7 +13,7 @@ from mlops_lab.kit.pod_shares import whole
 from mlops_lab.kit.pods import images, leaving, name, ready
 from mlops_lab.kube.client import Object
 
-from .autoscaled import replicas
+from .autoscaled import applied_again, replicas
 from .placement import matches
 
 # The last word of a label's name that says of which release a pod is, but for words that add nothing to it;
@@ -117,18 +117,24 @@ def let_go(spec: Mapping[str, Any], pods: int) -> int:
 
 
 async def autoscaled(lab: Lab, labels: dict[str, str]) -> list[tuple[int, str]]:
-    """What the budgets allow with each number of pods that an autoscaler may make: how many may go, and in words.
+    """What the budgets allow with each number of pods that an autoscaler, or the next apply of the manifest, may make:
+    how many may go, and in words.
 
-    One that never takes pods away leaves those that there are, however small its minimum. None where no autoscaler sets
-    the number: then the Eviction API itself says it of the pods that there are.
+    One that never takes pods away leaves those that there are, however small its minimum. None where nothing sets
+    another number: then the Eviction API itself says it of the pods that there are.
 
     Args:
         labels: of the pods (`labels_next`).
     """
     covering, found = await matching_budgets(lab, labels), []
+    there, again = replicas(await lab.objects.deployment("model").present()), await applied_again(lab)
+    if again not in (0, there):
+        found += [
+            (many, f"with {pods} pods, which the next apply of the manifest makes, {many} may go ({name(each)})")
+            for pods, each, many in _let_go_of_each(covering, [again])
+        ]
     for hpa in await autoscalers_of(lab):
-        now = 0 if hpa.scales_in else replicas(await lab.objects.deployment("model").present())
-        least = min(max(hpa.least, now), hpa.most)
+        least = min(max(hpa.least, 0 if hpa.scales_in else there), hpa.most)
         found += [
             (many, f"with {pods} pods, which HorizontalPodAutoscaler {hpa.name} may make, {many} may go ({name(each)})")
             for pods, each, many in _let_go_of_each(covering, _counts(least, hpa.most))
