@@ -130,6 +130,47 @@ def test_a_percentage_is_of_what_the_next_pod_requests_too(
     assert found.ok is not bool(seen) and seen in found.seen
 
 
+@pytest.mark.parametrize(
+    ("looks", "ok"), [((True, True, True), True), ((True, False, True), False), ((False, True, True), False)]
+)
+def test_a_request_that_a_pod_has_for_a_moment_is_seen(looks: tuple[bool, ...], ok: bool) -> None:
+    checker, left = loaded("10"), list(looks)
+
+    async def requested_again(lab: Any) -> Observation:
+        return Observation(left.pop(0) if left else True, "as the next pod", "")
+
+    async def load() -> Observation:
+        requests = checker.Requests(made_up_lab("10"))
+        async with requests.followed():
+            await asyncio.sleep(0.1)
+        found: Observation = requests.seen
+        return found
+
+    checker.EVERY, checker.requested_again = 0.01, requested_again
+    assert asyncio.run(load()).ok is ok
+
+
+@pytest.mark.parametrize("transient", [True, False])
+def test_trouble_in_looking_at_requests_is_not_the_learners(transient: bool) -> None:
+    checker, left = loaded("10"), [LabError("the API server is away", "wait", transient=transient)]
+
+    async def requested_again(lab: Any) -> Observation:
+        if looked and left:
+            raise left.pop()
+        looked.append(True)
+        return READY
+
+    async def load() -> None:
+        async with checker.Requests(made_up_lab("10")).followed():
+            await asyncio.sleep(0.1)
+
+    looked: list[bool] = []
+    checker.EVERY, checker.requested_again = 0.01, requested_again
+    with contextlib.nullcontext() if transient else pytest.raises(LabError, match="is away"):
+        asyncio.run(load())
+    assert (len(looked) > 1) is transient
+
+
 def seen_with(message: str, *names: str, active: str = "False", **more: Any) -> Autoscaler:
     """An autoscaler that goes by these resources in percent, and what its condition ScalingActive says."""
     metrics = [{"type": "Resource", "resource": {"name": name, "target": PERCENT}} for name in names]

@@ -18,7 +18,6 @@ from mlops_lab.kit.paid_for import ENDED_WITHIN, RUN_ON, ended, no_other_server
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.spares import none_is_left
 
-from .requested import requested_again
 from .scenario import IN_WITHIN, P99, surge
 from .served import must_be_a_given_one, values
 from .way_down import comes_down
@@ -76,7 +75,7 @@ async def scales_out_under_load(lab: Lab) -> None:
     """With 40 requests a second a second pod is ready within 90 s of the first request.
 
     It is an HPA that asks for it, by CPU; whoever else sets the number of pods meanwhile, or writes what the HPA is
-    told, is found out. Where its target is in percent, it is of what the Deployment's next pod requests as well.
+    told, is found out. Where its target is in percent, it is at all times of what the Deployment's next pod requests.
     """
     under_load = await lab.once(surge)
     expect(under_load.scaled).because(under_load.why)
@@ -85,7 +84,7 @@ async def scales_out_under_load(lab: Lab) -> None:
     seen = ", ".join(sorted(under_load.specs.by)) or "no HPA saw its target"
     asked = Observation("cpu" in under_load.specs.by, "an HPA saw its target of cpu, and asked for a second pod", seen)
     expect(asked).because(NO_CPU)
-    expect(await requested_again(lab)).because(RESIZED)
+    expect(under_load.requested).because(RESIZED)
 
 
 @check(points=1, needs=scales_out_under_load, domains=("cka/workloads-and-scheduling",), owns="model")

@@ -1,15 +1,64 @@
-"""Whether the CPU that an autoscaler's percentage is of is what the Deployment's next pod requests, too."""
+"""Whether the CPU that an autoscaler's percentage is of is what the Deployment's next pod requests, too, all along."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from decimal import Decimal
 
-from mlops_lab.checks import Lab, Observation, holds, quantity
+from mlops_lab.checks import Lab, LabError, Observation, holds, quantity
 from mlops_lab.kit.autoscalers import Autoscaler, autoscalers_of, metric_name, metric_source
 from mlops_lab.kit.deployments import owned_pods
 from mlops_lab.kit.next_pods import next_pod
 from mlops_lab.kit.pods import lasting, leaving, name
 from mlops_lab.kube.client import Object
+
+EVERY = 3.0  # s between two looks; an autoscaler leaves what it has computed for 15 s
+NOT_YET = Observation(True, "a look at what pods request", "none so far")
+
+
+class Requests:
+    """What pods request, as it is seen while `followed` runs: one may be given another request for a moment.
+
+    Attributes:
+        seen: as `requested_again`: the first look at which it is not so, else the last one.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.seen = NOT_YET
+
+    @contextlib.asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Look again and again while the block runs; what may be over in a moment costs a look, and nothing else.
+
+        Raises:
+            Failure: the Deployment is gone.
+            LabError: the cluster has other trouble, or some at the first look.
+        """
+        await self.look()
+        looking = asyncio.create_task(self._look_again())
+        try:
+            yield
+        finally:
+            looking.cancel()
+            ended = (await asyncio.gather(looking, return_exceptions=True))[0]
+        if isinstance(ended, Exception):
+            raise ended
+
+    async def look(self) -> None:
+        """Look once."""
+        self.seen = await requested_again(self._lab)
+
+    async def _look_again(self) -> None:
+        while self.seen.ok:
+            await asyncio.sleep(EVERY)
+            try:
+                await self.look()
+            except LabError as trouble:
+                if not trouble.transient:
+                    raise
 
 
 async def requested_again(lab: Lab) -> Observation:

@@ -14,6 +14,7 @@ from mlops_lab.kit.spares import Spares
 from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.report import LoadReport
 
+from .requested import Requests
 from .why import ACTS, cause
 
 RATE = 40  # requests a second, one flight each
@@ -31,6 +32,7 @@ class Surge:
         scaled: whether a second pod was ready in time; `why` not.
         hands: who has set the number of pods so far.
         specs: what the autoscalers were told, and by what they asked for more pods.
+        requested: whether pods requested what the Deployment's next one does, whenever that was looked at.
         most: pods at a time.
         others: whether the model's server ran in these alone, whenever that was looked at.
         ended: when the load did, on the monotonic clock.
@@ -40,6 +42,7 @@ class Surge:
     why: str
     hands: Hands
     specs: AutoscalerSpecs
+    requested: Observation
     most: int
     others: Observation
     report: LoadReport
@@ -49,14 +52,14 @@ class Surge:
 async def surge(lab: Lab) -> Surge:
     """Send the load, and follow the Deployment meanwhile."""
     whole, why, most, hands, specs = OUT_WITHIN + SHARED, "", 0, Hands(), AutoscalerSpecs(lab)
-    spares = Spares(lab)
+    spares, requests = Spares(lab), Requests(lab)
 
     def counted(item: Object | None) -> None:
         nonlocal most
         most = max(most, status_count(item, "replicas"))
         hands.take(item)
 
-    async with followed(lab, counted, within=whole + IN_WITHIN), specs.followed():
+    async with followed(lab, counted, within=whole + IN_WITHIN), specs.followed(), requests.followed():
         # Starting pods may hold up the load a little; a fifth of the objective still says something about the server.
         load = lab.traffic.load(
             "model", rate=RATE, body=lab.traffic.hidden_rows(1).body, duration=whole, late_at_most=P99 / 5
@@ -69,4 +72,4 @@ async def surge(lab: Lab) -> Surge:
                 why, conditions = await why_no_second_pod(lab, cause, ACTS)
                 scaled = replace(scaled, evidence=(*conditions, *scaled.evidence))
         ended = time.monotonic()
-    return Surge(scaled, why, hands, specs, most, spares.seen, sent.report, ended)
+    return Surge(scaled, why, hands, specs, requests.seen, most, spares.seen, sent.report, ended)
