@@ -29,6 +29,7 @@ from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from mlops_lab.labs.catalog import Exercise
 from mlops_lab.labs.variants import lay_out, wrongs
+from mlops_lab.measure.services.rest import RefusedRequest
 from tests.cut_off import cut_off
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, Room, made_up_lab
@@ -1358,6 +1359,7 @@ class Mlflow:
     def __init__(self, run: str) -> None:
         self.run, self.made, self.runs = run, {}, dict[str, str]()
         self.aliases = defaultdict[str, str](lambda: "3")  # `production`, by model
+        self.deleted = set[str]()
 
     async def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         if path == "model-versions/get":
@@ -1368,6 +1370,8 @@ class Mlflow:
             self.made = body
             return {"model_version": {"version": "4"}}
         if path == "registered-models/alias":
+            if body["version"] in self.deleted:
+                raise RefusedRequest("MLflow answered 404", 404, "RESOURCE_DOES_NOT_EXIST")
             self.aliases[body["name"]] = body["version"]
         if path == "experiments/get-by-name":
             return {"experiment": {"experiment_id": "1"}}
@@ -1400,6 +1404,25 @@ def test_an_alias_moves_to_a_version_that_is_read_by_its_source_no_more_than_by_
     assert not mlflow.runs
 
 
+def answered(lab28: Any, named: str, *, right: bool = True) -> Any:
+    """A stage that sees 100 answers of each model, from its second 101, in the name of a version."""
+
+    class Stage:
+        now, events = 100.0, list[Any]()
+
+        async def look(self) -> None:
+            self.events = [
+                event(lab28, 101.0 + number / 10, model, right, version=named)
+                for number in range(100)
+                for model in ("forecast", "recommend")
+            ]
+
+        def since(self, moment: float, kind: str) -> list[Any]:
+            return [each for each in self.events if each.kind == kind]
+
+    return Stage()
+
+
 @pytest.mark.parametrize(
     ("named", "right", "ok"),
     [
@@ -1416,31 +1439,32 @@ def test_the_version_before_answers_in_its_name_while_nobody_can_read_the_one_in
 ) -> None:
     release, mlflow, moved = loaded("28", "release"), Mlflow("a"), []
 
-    class Stage:
-        now, events = 100.0, list[Any]()
-
-        async def look(self) -> None:
-            self.events = [
-                event(lab28, 101.0 + number / 10, model, right, version=named)
-                for number in range(100)
-                for model in ("forecast", "recommend")
-            ]
-
-        def since(self, moment: float, kind: str) -> list[Any]:
-            return [each for each in self.events if each.kind == kind]
-
     async def pause(seconds: float) -> None:
         stage.now += seconds
         moved.append(mlflow.aliases["lab-28-recommend"])
         if seconds == release.AGAIN_EVERY:
             mlflow.aliases.clear()  # somebody puts them right
 
-    stage = Stage()
+    stage = answered(lab28, named, right=right)
     stage.lab = made_up_lab("28", platform=Room(mlflow=mlflow), time=Room(pause=pause))
     found = asyncio.run(release._unread(stage))
     assert [all(each.ok for each in seen) for seen in found.values()] == [ok, ok]
     assert (moved[1:-1], moved[-1]) == (["4"] * (len(moved) - 2), "3")
     assert set(mlflow.aliases.values()) == {"3"}
+
+
+def test_who_deletes_the_version_that_nobody_can_read_has_a_verdict(lab28: Any) -> None:
+    release, mlflow = loaded("28", "release"), Mlflow("a")
+
+    async def pause(seconds: float) -> None:
+        stage.now += seconds
+        mlflow.aliases.clear()
+        mlflow.deleted.add("4")
+
+    stage = answered(lab28, "3")
+    stage.lab = made_up_lab("28", platform=Room(mlflow=mlflow), time=Room(pause=pause))
+    found = asyncio.run(release._unread(stage))
+    assert [all(each.ok for each in seen) for seen in found.values()] == [True, True]
 
 
 def test_the_versions_that_answers_name_are_in_the_registry(lab28: Any) -> None:

@@ -387,7 +387,10 @@ async def kept_over_new_pods(lab: Lab) -> tuple[Observation, Observation, Observ
         return back, back, back, back
     _, shown = await board_of(lab)
     if shown.ok:  # a pod's limit can be changed while it runs
-        shown = await large_requests(lab, drawn(lab, "routes").choices(sorted(ROUTES), k=AT_ONCE))
+        routes = drawn(lab, "routes").choices(sorted(ROUTES), k=AT_ONCE)
+        shown = await forecast(lab, routes[:3])  # until the nodes know of the model's new pod
+        if shown.ok:
+            shown = await large_requests(lab, routes)
     answer = await lab.traffic.first_answer(
         lambda: lab.traffic.get("book", f"/reports?last={2 * KNOWN}"), within=NODES_KNOW_WITHIN
     )

@@ -262,7 +262,7 @@ async def _experiment(lab: Lab, model: str, version: str) -> str:
     try:
         found = (await mlflow.ask("GET", "experiments/get-by-name", experiment_name=mlflow.name))["experiment"]
     except LabError as refused:
-        if getattr(refused, "status", 0) != 404:
+        if not not_there(refused):
             raise
         found = await mlflow.ask("POST", "experiments/create", {"name": mlflow.name})
     return str(found["experiment_id"])
@@ -297,6 +297,11 @@ async def set_production(lab: Lab, what: str, version: str) -> None:
     await lab.platform.mlflow.ask("POST", "registered-models/alias", body)
 
 
+def not_there(refused: LabError) -> bool:
+    """Has MLflow answered that there is no such thing?"""
+    return getattr(refused, "status", 0) == 404
+
+
 async def versions(lab: Lab, what: str) -> list[str]:
     """The versions of a service's model that there are."""
     which = f"name='{registered(lab, what)}'"
@@ -309,7 +314,7 @@ async def production(lab: Lab, what: str) -> str:
     try:
         found = await lab.platform.mlflow.ask("GET", "registered-models/get", name=registered(lab, what))
     except LabError as refused:
-        if getattr(refused, "status", 0) == 404:
+        if not_there(refused):
             return ""
         raise
     aliases = found.get("registered_model", {}).get("aliases") or []

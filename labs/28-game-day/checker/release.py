@@ -6,11 +6,12 @@ import contextlib
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 
+from mlops_lab.base.errors import LabError
 from mlops_lab.checks import Lab, Observation, absent
 from mlops_lab.kit import jobs
 
 from .air import Strangers
-from .faults import Put, is_good, production, put, set_production, take_back, versions
+from .faults import Put, is_good, not_there, production, put, set_production, take_back, versions
 from .plan import Fault
 from .scenario import MODELS, NOT_YET, RELEASED_WITHIN, job_ended, judged, until_right, version_named
 from .stage import Event, Stage, staged
@@ -114,7 +115,11 @@ async def _unread(stage: Stage) -> dict[str, list[Observation]]:
             await lab.time.pause(AGAIN_EVERY)
             for each in moved:  # somebody may have put it right
                 if await production(lab, each.fault.where) != each.before["bad"]:
-                    await set_production(lab, each.fault.where, each.before["bad"])
+                    try:
+                        await set_production(lab, each.fault.where, each.before["bad"])
+                    except LabError as refused:  # or have deleted it as well
+                        if not not_there(refused):
+                            raise
     await lab.time.pause(AFTER)
     await stage.look()
     what = "while `production` means a version that nobody can read"

@@ -26,7 +26,7 @@ RUN_ON = (
 _IMAGES = ("flight-delay", "flight-delay-pytorch")
 # How the images start it, and other ways to; a command with none of these is another program.
 _STARTS = re.compile(
-    r"(?<![\w-])-[bBdEiIOPqsSuvx]*m\s*(?:server|network)(?![\w.])|\bserver\.app\b|\b(?:server|network)[./]__main__\b"
+    r"(?<![\w-])-[bBdEiIOPqsSuvx]*m['\"]?[\s,]*['\"]?(?:server|network)(?![\w.])|\bserver\.app\b|\b(?:server|network)[./]__main__\b"
     r"|\bpython[\d.]*\s+(?:-\w+\s+)*(?:/app/|\./)?(?:server|network)/?(?![\w./])"
     r"|\brun_(?:module|path)\(\s*['\"](?:/app/)?(?:server|network)/?['\"]"
 )

@@ -32,6 +32,8 @@ def of(name: str, container: dict[str, Any], phase: str = "Running", **more: Any
         {"image": IMAGE, "command": ["timeout", "50", "python3", "-mserver"]},
         {"image": IMAGE, "command": ["python3", "-um", "server"]},
         {"image": IMAGE, "command": ["python3", "-c", "from server.__main__ import main; main()"]},
+        {"image": IMAGE, "command": ["python3", "-c", "os.execvp('python3', ['python3', '-m', 'server'])"]},
+        {"image": IMAGE, "command": ["sh", "-c", "python3 -m 'server'"]},
         {"image": IMAGE, "command": ["sh", "-c", "exec python3 -m server >/dev/null"]},
         {"image": IMAGE, "command": ["uvicorn", "--factory", "server.app:create"]},
         {"image": IMAGE, "command": ["python3", "/app/server/__main__.py"]},
