@@ -321,6 +321,8 @@ def test_the_gateways_own_log_has_the_line_that_is_asked_for() -> None:
     came = json.dumps({"request_id": "a.b", "event": "received"})
     checks.compared(request, [line], [came, line, line.replace("a.b", "a.c")])
     assert (request.logged, request.of_gateway) == (True, 2)
+    checks.compared(request, [line], [line.replace("200", '"200"')])
+    assert not request.logged, "its status is a text"
 
 
 class World:

@@ -244,7 +244,8 @@ async def finds_a_request(lab: Lab) -> None:
         must(
             Observation(
                 request.logged,
-                f"a JSON object with request_id {request.id} and status {request.answered} in the gateway's log",
+                f"a JSON object with request_id {request.id} and status {request.answered} (a number) in the gateway's "
+                "log",
                 "no such line",
             ),
             "what ./trace makes JSON of, every other program has to take apart again: let the gateway log one JSON "

@@ -241,7 +241,7 @@ def compared(request: Request, printed: Sequence[str], log: Sequence[str]) -> No
     What else is printed and is no JSON may be of standard error.
     """
     own = [each for each in json_objects(log) if each.get("request_id") == request.id]
-    request.logged = any(str(each.get("status")) == str(request.answered) for each in own)
+    request.logged = any(each.get("status") == request.answered for each in own)
     request.of_gateway = max(1, len(own))
     # Threads that print at once may put two objects into one line.
     text = "\n".join(log)
