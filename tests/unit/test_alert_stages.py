@@ -190,27 +190,28 @@ def test_a_label_may_come_from_the_series_and_an_alert_that_fires_shows_it() -> 
     assert checks.unlabelled(groups, [{"service": "model"}], fired) == ["Slow fired with service other"]
 
 
-def test_what_fires_for_errors_too_may_bring_the_release_before() -> None:
+def test_what_fires_for_errors_and_for_another_fault_must_not_bring_the_release_before() -> None:
     found = {
-        "errors": [alert("Errors", "critical")],
-        "gone": [alert("Errors", "critical", 50), alert("Down", "critical"), alert("Down", "critical")],
+        "errors": [alert("Errors", "critical"), alert("Backs", "critical")],
+        "gone": [alert("Backs", "critical", 50), alert("Down", "critical"), alert("Down", "critical")],
         "slow": [alert("Slow", "warning", pod="a"), alert("Slow", "warning", pod="b"), alert("Errors", "critical")],
     }
-    labels = checks.no_reason_to_fall_back(TRIALS, found, GROUPS)
-    assert [(each["alertname"], each.get("pod")) for each in labels] == [("Slow", "a"), ("Slow", "b"), ("Down", None)]
+    labels = checks.no_reason_to_fall_back(TRIALS, found)
+    said = [("Slow", "a"), ("Slow", "b"), ("Backs", None), ("Down", None)]
+    assert [(each["alertname"], each.get("pod")) for each in labels] == said
 
 
 def test_what_tells_nobody_may_bring_it_in_no_other_case_than_errors() -> None:
-    groups = [*GROUPS, {"rules": [rule("Backs", "info"), rule("Starts", "none"), rule("Waits", "info")]}]
     found = {
         "normal": [alert("Starts", "none", pod="a"), alert("Starts", "none", pod="b"), alert("Slow", "warning")],
         "errors": [alert("Errors", "critical"), alert("Backs", "info")],
-        "gone": [alert("Backs", "info"), alert("Waits", "info"), alert("Old", "info", -300)],
+        "gone": [alert("Waits", "info"), alert("Old", "info", -300)],
     }
-    labels = checks.no_reason_to_fall_back(TRIALS, found, groups)
+    labels = checks.no_reason_to_fall_back(TRIALS, found)
     assert [(each["alertname"], each.get("pod")) for each in labels] == [("Waits", None), ("Starts", "a")]
-    found["normal"].append(alert("Backs", "info"))
-    assert "Backs" in [each["alertname"] for each in checks.no_reason_to_fall_back(TRIALS, found, groups)]
+    for place in ("normal", "gone"):
+        more = {**found, place: [*found[place], alert("Backs", "info")]}
+        assert "Backs" in [each["alertname"] for each in checks.no_reason_to_fall_back(TRIALS, more)]
 
 
 @pytest.mark.parametrize(("severity", "silent"), [("info", True), ("none", True), ("warning", False), ("", False)])

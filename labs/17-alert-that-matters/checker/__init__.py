@@ -357,7 +357,7 @@ async def falls_back_once(lab: Lab) -> None:
         "an expired certificate does not get better by an older model, nor do pods that are gone, nor a slow network; "
         "and what the normal day has, such as a few errors in a hundred, is no fault, whether somebody is told or not. "
         "Only the alert that a fallback helps against may reach the responder (a label of its own, or its whole name "
-        "as it is, in the route's matchers), or be acted upon there"
+        "as it is, in the route's matchers), or be acted upon there; one for several faults brings it in each of them"
     )  # fmt: skip
     expect(
         Observation(
@@ -403,7 +403,7 @@ async def posted(lab: Lab) -> Notifications:
     with contextlib.suppress(Exception):  # rules_are_loaded tells of it
         await runs(lab, "prometheus")
         trials, found = (await lab.once(replay.planned)).trials, await lab.once(replayed)
-        own = judge.no_reason_to_fall_back(trials, found, (await lab.once(loaded)).groups)
+        own = judge.no_reason_to_fall_back(trials, found)
         acted_on = judge.reasons_to_fall_back(trials, found)
     return await notified(lab, own, acted_on)
 

@@ -124,23 +124,14 @@ def reasons_to_fall_back(trials: Mapping[str, Trial], found: Mapping[str, Sequen
     return [*dict.fromkeys(each.labels.get("alertname", "") for each in fired if each.since > 0)]
 
 
-def no_reason_to_fall_back(
-    trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]], groups: Sequence[Object]
-) -> list[Labels]:
-    """The labels of the alerts that fired in other faults than errors, and whose rules did not fire in those.
+def no_reason_to_fall_back(trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]]) -> list[Labels]:
+    """The labels of the alerts that fired in other faults than errors; of a rule that fires in those, too, as well.
 
     Of those that are alerts to somebody, the right ones. Of the others also those of the normal day, on which nothing
     is to be acted on; of those that differ by the pod alone, one.
     """
-    of_errors = {rule for name in ERRORS for each in found.get(name, ()) for rule in _rules_of(each.labels, groups)}
     elsewhere = {
-        name: [
-            each
-            for each in found.get(name, ())
-            if each.since > 0 and not of_errors & _rules_of(each.labels, groups).keys()
-        ]
-        for name in trials
-        if name not in ERRORS
+        name: [each for each in found.get(name, ()) if each.since > 0] for name in trials if name not in ERRORS
     }
     labels = [each.labels for name, fired in elsewhere.items() for each in answers(trials[name], fired)]
     silent = [each for fired in elsewhere.values() for each in untold(fired)] + untold(found.get("normal", ()))
