@@ -356,6 +356,21 @@ class World:
         return self.image
 
 
+class Elsewhere(World):
+    """What is about the model and of one severity goes to the responder, by a receiver of its own."""
+
+    severity = ""
+
+    async def post(self, lab: Any, alerts: list[Any]) -> None:
+        await super().post(lab, [each for each in alerts if not self.takes(each["labels"])])
+
+    def takes(self, labels: dict[str, str]) -> bool:
+        return labels["service"] == "model" and labels["severity"] == self.severity
+
+    async def inbox(self, lab: Any, place: str, after: int = -1) -> tuple[list[Any], int]:
+        return [{**each, "receiver": place} for each in self.boxes[place]], 0
+
+
 OWN = [{"alertname": name, "severity": severity, "service": "model"}
        for name, severity in (("Slow", "warning"), ("Down", "critical"), ("Few", "info"))]  # fmt: skip
 
@@ -366,14 +381,16 @@ def notified(
     own: Any = None,
     one_group: bool = False,
     acted_on: tuple[str, ...] = (),
+    world: type[World] = World,
+    **rooms: Any,
 ) -> Any:
     async def nothing(*given: Any, **more: Any) -> None: ...
 
-    world = World(acts_on, one_group=one_group)
+    made = world(acts_on, one_group=one_group)
     for name in ("post", "inbox", "release"):
-        monkeypatch.setattr(notifications, name, getattr(world, name))
+        monkeypatch.setattr(notifications, name, getattr(made, name))
     monkeypatch.setattr(notifications, "in_service", nothing)
-    return asyncio.run(notifications.notified(made_up_lab("17"), own, acted_on))
+    return asyncio.run(notifications.notified(made_up_lab("17", **rooms), own, acted_on))
 
 
 @pytest.mark.parametrize("own", [None, [], OWN])
@@ -384,6 +401,31 @@ def test_three_pods_are_one_message_however_else_alerts_are_grouped(
     story = notified(monkeypatch, own=own, one_group=one_group)
     assert (len(story.pages), story.pods, story.changed) == (1, [3], "")
     assert (len(story.notes) > 0, {*story.noted}, story.woken, story.doubled) == (True, {3}, 0, 0)
+
+
+@pytest.mark.parametrize("own", [None, OWN])
+@pytest.mark.parametrize(
+    ("severity", "receiver", "said"),
+    [
+        ("warning", "responder", "a warning about service model"),
+        ("critical", "responder", "a critical alert about service model"),
+        ("warning", "chat", ""),
+        ("critical", "pager", ""),
+        ("none", "responder", ""),
+    ],
+)
+def test_other_teams_alerts_about_the_model_are_heard_of(
+    monkeypatch: pytest.MonkeyPatch, own: Any, severity: str, receiver: str, said: str
+) -> None:
+    async def get(service: str, path: str, *, port: int) -> Any:
+        assert re.search("filter=alertname%3D%22[A-Za-z]+-[0-9a-f]{6}%22$", path)
+        return SimpleNamespace(text=json.dumps([{"receivers": [{"name": receiver}]}]))
+
+    monkeypatch.setattr(Elsewhere, "severity", severity)
+    for limit in ("WITHIN", "MORE_WITHIN"):
+        monkeypatch.setattr(notifications, limit, 0.1)
+    story = notified(monkeypatch, own=own, world=Elsewhere, traffic=NoTraffic(get=get))
+    assert story.unheard.startswith(said) and bool(story.unheard) is bool(said)
 
 
 @pytest.mark.parametrize("label", checks.OF_A_POD)

@@ -105,7 +105,8 @@ async def routes_and_groups(lab: Lab) -> None:
 
     Three pods with the same critical alert: one message, at the pager, within 60 s. A warning about that service: no
     message while the critical one lasts; three pods with one about another service: a message about all in the chat.
-    The pager rings at any hour: no route of its receiver has time intervals.
+    Other teams' alerts about the model go there, too. The pager rings at any hour: no route of its receiver has time
+    intervals.
     """
     await runs(lab, "alertmanager")
     story = await lab.once(posted)
@@ -126,6 +127,15 @@ async def routes_and_groups(lab: Lab) -> None:
             "root's receiver where none does. It is told group_wait after the first of its group came (30 s by "
             "default). amtool config routes test --config.file=alertmanager.yml severity=critical shows where it ends"
         )
+    must(
+        holds(
+            not story.unheard, "alerts about service model at the pager and in the chat, as all others", story.unheard
+        ),
+        "they go by their severity, whatever the service: an alert ends at the first child route that matches, so one "
+        "that is for the responder, and takes more than the alert that it acts on, takes these from whom they are for. "
+        "continue: true lets them go on; amtool config routes test --config.file=alertmanager.yml severity=warning "
+        "service=model shows where one ends",
+    )
     times = await notifications.asleep(lab, {str(page.get("receiver")) for page in story.pages_all})
     must(
         holds(not times, "the pager rings at any hour", f"its route has time intervals: {', '.join(times[:3])}"),

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import yaml
 
@@ -61,6 +62,7 @@ class Notifications:
         critical: the name of the critical alert about another service of next week that is soon over.
         over: when it was, by the monotonic clock; None if that could not be posted.
         told: the number of the pager's last message by then.
+        unheard: what about the service `model` of others did not come where it should, in words.
     """
 
     pages: list[Object] = field(default_factory=list)
@@ -78,6 +80,7 @@ class Notifications:
     critical: str = ""
     over: float | None = None
     told: int = -1
+    unheard: str = ""
 
     def elsewhere(self, severity: str) -> str:
         """Where the alert of a severity went that did not go where it should."""
@@ -89,25 +92,28 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
     """Post critical alerts of three pods of one service, a warning about it, and warnings of three pods of another.
 
     With them one about a third service, which is soon over: the news of that has to wait for as long as a group's news
-    ever does, as its group has just been told of.
-    And alerts of the learner's, none of which is that too many requests fail: warnings and what tells nobody with the
-    others, and critical ones afterwards, as those silence the warnings. Whoever acts on one of them has time to.
+    ever does, as its group has just been told of. And another team's warning about the model; a critical alert about it
+    comes afterwards, as that silences warnings. And alerts of the learner's, none of which is that too many requests
+    fail: warnings and what tells nobody with the others, and critical ones afterwards. Whoever acts on one has time to.
 
     Args:
-        own: the labels of such alerts of the learner's; None if none about the model is posted.
+        own: the labels of such alerts of the learner's; None if none is posted, and no response is waited for.
         acted_on: the names of the learner's alerts that too many requests fail. Alerts are posted whose names have
             such a one or its parts in them, or its letters in the other case, and are others.
     """
     await in_service(lab)
     chance, key = drawn(lab, "alerts"), uuid.uuid4().hex[:6]
     tickets, baggage, fuel = (f"{word}-{key}" for word in chance.sample(SERVICES, 3))
-    name, of_model, slow, short = (f"{word}-{key}" for word in chance.sample(ALERTS, 4))
+    name, of_model, slow, short, mild = (f"{word}-{key}" for word in chance.sample(ALERTS, 5))
     since = {place: (await inbox(lab, place))[1] for place in ("pager", "chat")}
     critical, noted = (
         [alert(key, labelled(*labels) | of_pod(labels[-1], number)) for number in range(PODS)]
         for labels in ((name, "critical", tickets), (slow, "warning", baggage))
     )
-    warnings = [alert(key, labelled(slow, "warning", tickets)), *noted]
+    warnings = [
+        alert(key, labels) for labels in (labelled(slow, "warning", tickets), labelled(mild, "warning", "model"))
+    ]
+    warnings += noted
     mine = {each: [labels for labels in own or () if labels["severity"] == each] for each in ("warning", "critical")}
     silent = [labels for labels in own or () if labels["severity"] not in mine][:SILENT_AT_MOST]
     about_model = [alert(key, labels) for labels in (*mine["warning"][:OWN_AT_MOST], *silent)]
@@ -162,6 +168,12 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
             await seen(lambda: all(about(story.notes_all, alertname=each) for each in names), MORE_WITHIN)
             await lab.time.pause(MORE_WITHIN)
             await look()
+            if (
+                not about(story.notes_all, alertname=mild)
+                and await led_away(lab, mild, story.notes)
+                and not await seen(lambda: bool(about(story.notes_all, alertname=mild)), WITHIN)
+            ):
+                story.unheard = "a warning about service model does not come to the chat"
         story.inhibited = not story.notes and await is_inhibited(lab, baggage)
         story.woken = len(about(story.pages_all, severity="warning"))
         story.doubled = len(about(story.notes_all, service=tickets, severity="warning"))
@@ -169,12 +181,14 @@ async def notified(lab: Lab, own: Sequence[Labels] | None = None, acted_on: Sequ
         with contextlib.suppress(Exception):
             await end(soon_over)
             story.over = time.monotonic()
-        if heard and own is not None and not await changed(ACTS_WITHIN):
-            others = (text for each in acted_on[:NAMES] for text in near(chance, each))
+        if heard and not await changed(ACTS_WITHIN if own is not None else 0):
+            others = (text for each in acted_on[:NAMES] for text in near(chance, each) if own is not None)
             more = [*mine["critical"], *(labelled(each, "critical", "model") for each in others)]
             await put([alert(key, labels) for labels in (labelled(of_model, "critical", "model"), *more)])
-            await seen(lambda: bool(about(story.pages_all, alertname=of_model)), WITHIN)
-            await changed(ACTS_WITHIN)
+            paged = await seen(lambda: bool(about(story.pages_all, alertname=of_model)), WITHIN)
+            if not paged and await led_away(lab, of_model, story.pages):
+                story.unheard = story.unheard or "a critical alert about service model does not come to the pager"
+            await changed(ACTS_WITHIN if own is not None else 0)
         await changed()
     finally:
         with contextlib.suppress(Exception):
@@ -303,6 +317,19 @@ async def is_inhibited(lab: Lab, service: str) -> bool:
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
         found = [each for each in json.loads(known) if each["labels"].get("service") == service]
         return any(each["status"]["inhibitedBy"] for each in found)
+    return False
+
+
+async def led_away(lab: Lab, name: str, messages: Sequence[Object]) -> bool:
+    """Does Alertmanager say that an alert goes to none of the receivers by which these messages came?
+
+    One that goes there may be told of later: its group may have been told of others just now.
+    """
+    only = quote(f'alertname="{name}"')
+    known = (await lab.traffic.get("alertmanager", f"/api/v2/alerts?filter={only}", port=9093)).text
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        receivers = {str(one["name"]) for each in json.loads(known) for one in each["receivers"]}
+        return bool(receivers) and not receivers & {str(each["receiver"]) for each in messages}
     return False
 
 
