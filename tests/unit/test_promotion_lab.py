@@ -72,6 +72,24 @@ def test_where_no_version_more_was_made_a_hand_moves_the_alias_to_the_first() ->
     assert asyncio.run(prepared.another_version(lab_with(registry), "1", known - {"9", "11"})) == "11"
 
 
+@pytest.mark.parametrize(
+    ("there", "removed"),
+    [
+        ([1, 12, 14, 15, 16], ""),
+        ([1, 12, 14], ""),
+        ([1, 14, 15], "removed: 12"),
+        ([12, 14], "removed: 1"),
+        ([1, 12, 14, 16, 18], "removed: 15, 17"),
+    ],
+)
+def test_a_version_that_is_removed_is_missed_also_one_that_was_made_meanwhile(there: list[int], removed: str) -> None:
+    """Version 14 was promoted; 2 to 11 and 13 had been removed before."""
+    registry = Registry(1)
+    registry.numbers = there
+    seen = asyncio.run(prepared.all_there(lab_with(registry), ["1", "12"], "14"))
+    assert (seen.ok, seen.seen if removed else "") == (not removed, removed)
+
+
 @pytest.mark.parametrize(("code", "means"), [(1, "12"), (0, "13")])
 def test_a_refusal_goes_back_to_what_was_in_production_and_no_further(code: int, means: str) -> None:
     """Version 13 serves, and 12 did before it."""

@@ -212,13 +212,15 @@ async def rolls_back(lab: Lab) -> None:
     )
     expect(step.same).because(
         "the registry is a history: that version 2 served, then 4, then 2 again is what happened. A new version of the "
-        "same model hides it, and whoever looks for answers of version 2 finds half of them"
+        "same model hides it, and whoever looks for answers of version 2 finds half of them. Of one that is removed "
+        "nobody learns any more what it was made of, nor can a hand bring it back"
     )
     expect(step.unharmed).because("" if step.unharmed.ok else await why_lost(lab, step.statuses))
     expect(step.next_time).because(
         "the version before is the one that the alias meant when the promotion began, whoever had moved it there: a "
         "promotion, a rollback, or a hand. What a program notes of its own promotions alone is another history; at a "
-        "promotion it has to write down what it replaces"
+        "promotion it has to write down what it replaces. And a hand may move the alias to any version, also to one "
+        "that was refused, so none is removed"
     )
     expect(step.everywhere).because(
         "one of the pods can't get the version, and answers its share of the requests with the old one: not every pod "

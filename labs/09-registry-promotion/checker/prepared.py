@@ -35,15 +35,17 @@ async def more_versions(lab: Lab, first: str) -> None:
             number = int(made["model_version"]["version"])
 
 
-async def all_there(lab: Lab, known: Collection[str]) -> Observation:
-    """Whether no version has been removed.
+async def all_there(lab: Lab, known: Collection[str], promoted: str) -> Observation:
+    """Whether no version has been removed. One that was made since, and is gone, has left a gap: no number comes twice.
 
     Args:
-        known: the versions that were there before.
+        known: the versions that were there before the first promotion.
+        promoted: the version that it made.
     """
-    gone = set(known) - {str(each["version"]) for each in await lab.platform.mlflow.versions()}
-    expected = "versions that were registered before, registered still after a promotion and a rollback"
-    return holds(not gone, expected, f"removed: {', '.join(sorted(gone, key=int))}")
+    there = {int(each["version"]) for each in await lab.platform.mlflow.versions()}
+    gone = {*map(int, known), *range(int(promoted), max(there, default=0) + 1)} - there
+    expected = "versions that were registered before, registered still after a promotion, a refusal and a rollback"
+    return holds(not gone, expected, f"removed: {', '.join(map(str, sorted(gone)))}")
 
 
 async def another_version(lab: Lab, first: str, known: Collection[str]) -> str:

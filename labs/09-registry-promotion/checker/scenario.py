@@ -36,7 +36,10 @@ NOT_CUT_OFF = "not tried: this cluster's network does not cut a pod off"
 
 @dataclass(frozen=True)
 class Promotion:
-    """What the promotion of the next run brought about; `version` is what the alias means then."""
+    """What the promotion of the next run brought about; `version` is what the alias means then.
+
+    `before` are the versions that there were when it began.
+    """
 
     run: Run
     exited: Observation
@@ -46,6 +49,7 @@ class Promotion:
     unharmed: Observation
     statuses: Mapping[int, int]
     version: Object
+    before: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ async def promoted(lab: Lab) -> Promotion:
         await more_versions(lab, was.first)
         async with one_more_pod(lab, was.deployment):
             run = (await lab.once(candidates)).next
+        before = await registered(lab)
         call = await under_load(lab, "promote", run.run_id)
         version = await in_production(lab)
         number = str(version.get("version"))
@@ -135,12 +140,17 @@ async def promoted(lab: Lab) -> Promotion:
         well = ended.ok and served.ok and own.ok
         step = Promotion(
             run, ended, served, own, await moved_to(lab, was.first) if well else NOT_MOVED,
-            none_lost(call.report), call.report.statuses, version,
+            none_lost(call.report), call.report.statuses, version, before,
         )  # fmt: skip
         return step
     finally:
         if not (step and well and step.follows.ok and step.unharmed.ok):
             await back_as_found(lab)
+
+
+async def registered(lab: Lab) -> frozenset[str]:
+    """The versions that there are."""
+    return frozenset(str(each["version"]) for each in await lab.platform.mlflow.versions())
 
 
 async def moved_to(lab: Lab, version: str) -> Observation:
@@ -203,7 +213,7 @@ async def unmoved(lab: Lab, ended: Observation, version: str) -> Observation:
 
 async def rolled_back(lab: Lab) -> Rollback:
     """Let one more run be promoted, the broken one refused again, then roll back under load; put all back."""
-    models, mlflow = await lab.once(candidates), lab.platform.mlflow
+    models = await lab.once(candidates)
     first, more = models.next, models.more
     good = str((await lab.once(promoted)).version["version"])
     await lab.once(refused)
@@ -220,11 +230,12 @@ async def rolled_back(lab: Lab) -> Rollback:
         )
         if not once_more.ok:
             return Rollback(once_more)
-        versions = len(await mlflow.versions())
+        versions = await registered(lab)
         now = str((await in_production(lab)).get("version"))
         call = await under_load(lab, "rollback")
         number = str((await in_production(lab)).get("version"))
-        made = max(0, len(await mlflow.versions()) - versions)
+        there = await registered(lab)
+        made, removed = len(there - versions), sorted(versions - there, key=int)
         after = call.after()
         # A copy of the model has another number, and its values: then `same` tells, not `served`.
         copied = made > 0 and after == {number} and right(await answers(lab), number, first.values).ok
@@ -234,9 +245,10 @@ async def rolled_back(lab: Lab) -> Rollback:
             f"of version {', '.join(sorted(after)) or 'none'}; {more.name} is version {now}, the alias means {number}",
         )
         same = Observation(
-            number == good and made == 0,
-            f"the alias {PRODUCTION} means version {good}, and no version is made",
-            f"it means {number if number != 'None' else 'none'}; versions made: {made}",
+            number == good and there == versions,
+            f"the alias {PRODUCTION} means version {good}, and no version is made or removed",
+            f"it means {number if number != 'None' else 'none'}; versions made: {made}, "
+            f"removed: {', '.join(removed) or 'none'}",
         )
         ended, unharmed = exited(call.command, "./rollback"), none_lost(call.report)
         well = ended.ok and served.ok and same.ok and unharmed.ok
@@ -251,8 +263,8 @@ async def rolled_back(lab: Lab) -> Rollback:
 
 async def next_time(lab: Lab, models: Candidates) -> Observation:
     """Move the alias by hand, let the last run be promoted, and roll back to where the hand had put it."""
-    last, was = models.last, await lab.once(found)
-    if not (there := await all_there(lab, was.versions)).ok:
+    last, was, step = models.last, await lab.once(found), await lab.once(promoted)
+    if not (there := await all_there(lab, step.before, str(step.version["version"]))).ok:
         return there
     other = await another_version(lab, was.first, was.versions)
     moved = await moved_to(lab, other)
