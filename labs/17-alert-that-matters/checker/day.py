@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .plan import ENDS_WITHIN, FAULT, HOUR, LEAD, STEP, TURN, Moment, Plan
+from .plan import ENDS_WITHIN, HOUR, LEAD, STEP, TURN, Moment, Plan
 
 Labels = dict[str, str]
 Counter = tuple[str, str]  # name, labels
@@ -65,7 +65,7 @@ def replays(
     questions = [each for hour in range(hours) for each in _questions("normal", hour * HOUR, (hour + 1) * HOUR)]
     tests = [_test("normal", 0, day, others, hours * HOUR, questions)]
     for name, trial in plan.trials.items():
-        over = LEAD + FAULT
+        over = LEAD + trial.lasts
         lasts = over + ENDS_WITHIN
         series, end, born = [], lasts // STEP + 1, trial.begins - BEFORE
         turn = LEAD // STEP + 1 if trial.replaced else end

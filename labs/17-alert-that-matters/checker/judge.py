@@ -9,7 +9,7 @@ from mlops_lab.kube.client import Object
 
 from .day import OF_A_POD, Fired, Labels
 from .fault import FIRES_WITHIN
-from .plan import ENDS_WITHIN, FAULT, STEP, Trial
+from .plan import ENDS_WITHIN, STEP, Trial
 from .why import BARE, PAGES_TOO, missed
 
 LABELS = {"severity": ("critical", "warning"), "service": ("model",)}  # of each alert, and what they may say
@@ -64,7 +64,8 @@ def lingering(trials: Mapping[str, Trial], found: Mapping[str, Sequence[Fired]])
     for name, trial in trials.items():
         right = answers(trial, found.get(name, ())) if trial.severity == "critical" else []
         in_time = {each.labels.get("alertname", "") for each in right if 0 < each.since <= FIRES_WITHIN}
-        late = {each.labels.get("alertname", "") for each in right if each.since + each.lasted > FAULT + ENDS_WITHIN}
+        over = trial.lasts + ENDS_WITHIN
+        late = {each.labels.get("alertname", "") for each in right if each.since + each.lasted > over}
         if in_time and in_time <= late:
             said.append(f"{trial.what}: {', '.join(sorted(in_time))} fires on")
     return said

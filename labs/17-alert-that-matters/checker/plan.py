@@ -18,6 +18,7 @@ WORKING = (0, 1, 4, 5, 6)
 NIGHT, EVENING = 5 * HOUR, 20 * HOUR  # until when nearly nobody asks, and from when on fewer and fewer do
 RARE = 2 * MINUTE  # from one request to the next at night
 LEAD, FAULT = 20 * MINUTE, 6 * MINUTE  # before a fault, and how long it lasts
+LONG = 70 * MINUTE  # that answers are slow by day: what is critical once that has lasted for a while fires by then
 RESOLVED_WITHIN = 90  # s from the end of a fault, or of an alert, to the message about it
 ENDS_WITHIN = (
     150  # s from the end of a replayed fault: these are larger, and take longer to leave a window of two minutes
@@ -81,6 +82,7 @@ class Trial:
     Attributes:
         worse: what is seen once its alert has to fire; None where it stays as it is.
         replaced: whether it comes with new pods, which have counted nothing yet.
+        lasts: for how long.
     """
 
     severity: str
@@ -90,10 +92,11 @@ class Trial:
     during: Moment
     worse: Moment | None = None
     replaced: bool = False
+    lasts: int = FAULT
 
     def moment(self, at: int) -> Moment:
         """A moment of its replay; what is seen afterwards is what was seen before."""
-        if not LEAD < at <= LEAD + FAULT:
+        if not LEAD < at <= LEAD + self.lasts:
             return self.before
         if self.worse and at > LEAD + FIRST:
             return self.worse
@@ -299,8 +302,10 @@ def _trials(chance: random.Random) -> dict[str, Trial]:
                             "requests a second", by_day(), calm,
                             Moment(10, errors=1, slow=0, refused=0, status=whole), replaced=True),
         "slow": Trial("warning", f"{slow:.1%} of the answers take 0.8 s, two minutes later {most:.0%} take {crawl:g} s"
-                      ", while one of the three pods can't be scraped, as before", by_day(), Moment(10, lost=(lost,)),
-                      Moment(10, slow=slow, takes=0.8, lost=(lost,)), Moment(10, slow=most, takes=crawl, lost=(lost,))),
+                      " for more than an hour, while one of the three pods can't be scraped, as before", by_day(),
+                      Moment(10, lost=(lost,)),
+                      Moment(10, slow=slow, takes=0.8, lost=(lost,)), Moment(10, slow=most, takes=crawl, lost=(lost,)),
+                      lasts=LONG),
         "slow-few": Trial("warning", f"{slow_few:.1%} of the answers take 0.8 s, at one request a second, at night",
                           at_night(), quiet, Moment(1, errors=0, slow=slow_few, takes=0.8, cpu=0.03)),
         "gone": Trial("critical", "all pods are gone, and their targets with them, at night", at_night(), quiet,

@@ -130,7 +130,8 @@ def missed(name: str, soonest: int | None, other: bool, before: bool) -> str:
 
 PAGES_TOO = (
     "whoever is woken because answers are slow will put the pager in a drawer again: by the task's table that is a "
-    "warning, which can wait for the morning, however many are slow. And a critical alert silences the warning about it"
+    "warning, which can wait for the morning, however many are slow, and for how long. And a critical alert silences "
+    "the warning about it"
 )
 BARE = (
     "each alert has a summary and a runbook_url, the warning as well: who reads it in the morning has to know what is "
