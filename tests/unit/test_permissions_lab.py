@@ -222,6 +222,14 @@ def test_whoever_is_bound_here_is_asked_for(monkeypatch: pytest.MonkeyPatch, sub
         (([""], ["configmaps"], ["get"], ["kube-root-ca.crt"]), ""),  # nothing of the table, nor what leads to it
         (([""], ["pods"], ["get", "list"], None), ""),
         (([""], ["pods/log"], ["get"], None), ""),
+        (([""], ["pods/eviction"], ["create"], None), ""),
+        ((["apps"], ["deployments/status"], ["get"], None), "look may get deployments/status"),
+        ((["batch"], ["cronjobs/status"], ["get"], ["train"]), "look may get cronjobs/status train"),
+        ((["batch"], ["jobs/status"], ["update"], None), "look may update jobs/status"),
+        (
+            (["authentication.k8s.io"], ["serviceaccounts"], ["impersonate:serviceaccount"], ["trainer"]),
+            "look may impersonate:serviceaccount serviceaccounts trainer",
+        ),
         (([""], ["pods/ephemeralcontainers"], ["patch"], None), "look may patch pods/ephemeralcontainers"),
         ((["apps"], ["replicasets"], ["update"], None), "look may update replicasets"),
         ((["rbac.authorization.k8s.io"], ["clusterroles"], ["bind"], ["edit"]), "look may bind clusterroles edit"),

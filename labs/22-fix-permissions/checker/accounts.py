@@ -12,7 +12,7 @@ from mlops_lab.kube.client import Object
 ACCOUNTS = {"nightly": "conductor", "prepare": "preparer", "train": "trainer", "release": "releaser"}
 STEPS = ("prepare", "train", "release")
 BEFORE = "flights-pipelines"  # the namespace that the pipeline came from
-_APPS, _BATCH, _RBAC = "apps", "batch", "rbac.authorization.k8s.io"
+_APPS, _BATCH, _RBAC, _AUTHENTICATION = "apps", "batch", "rbac.authorization.k8s.io", "authentication.k8s.io"
 NEEDED: Mapping[str, tuple[Right, ...]] = {
     "conductor": (
         *(Right("get", "cronjobs", step, _BATCH) for step in STEPS),
@@ -55,14 +55,16 @@ _SPECIAL = (
     Right("bind", "roles", group=_RBAC),
     Right("impersonate", "serviceaccounts"),
     *(Right("impersonate", "serviceaccounts", account) for account in ACCOUNTS.values()),
+    # Since Kubernetes 1.36 one may act as somebody for some verbs alone, and this is the right to begin with.
+    *(Right("impersonate:serviceaccount", "serviceaccounts", name, _AUTHENTICATION) for name in ACCOUNTS.values()),
     *(Right("create", "serviceaccounts", account, subresource="token") for account in ACCOUNTS.values()),
-    *(Right("create", "pods", subresource=name) for name in ("exec", "attach", "eviction")),
+    *(Right("create", "pods", subresource=name) for name in ("exec", "attach")),
     *(Right(verb, "pods", subresource=name) for verb in ("patch", "update") for name in ("", "ephemeralcontainers")),
     *(Right(verb, "deployments", "model", _APPS, "scale") for verb in ("patch", "update")),
     Right("patch", "deployments", "model", _APPS, "status"),
 )
-# No step does it; whoever else reads what pods have said, is led by that to nothing that a step does.
-_LOGS = Right("get", "pods", subresource="log")
+# No step does it; whoever else reads what pods have said, or ends them, is led by that to nothing that a step does.
+_OF_PODS = Right("get", "pods", subresource="log"), Right("create", "pods", subresource="eviction")
 _ELSEWHERE = (Right("get", "configmaps"), Right("get", "secrets"), Right("list", "pods"), Right("create", "pods"))
 _OF_THE_CLUSTER = (
     Right("list", "secrets", namespace=EVERYWHERE),
@@ -77,6 +79,7 @@ _MAKERS = (
 )  # fmt: skip
 # Verbs by which an object is read, changed or deleted. A list may be of one name, and a rule may allow no other.
 _BY_VERBS = "get", "list", "watch", "patch", "update", "delete", "deletecollection"
+_BY_STATUS = "get", "patch", "update"  # who gets an object's status, gets all of the object
 
 
 @dataclass(frozen=True)
@@ -169,11 +172,13 @@ def _gives_more(right: Right) -> bool:
 
 def _alike(needed: Iterable[Right]) -> list[Right]:
     """What else is done to the same objects: to that of the name, and to all of the kind."""
+    ways = [*((verb, "") for verb in _BY_VERBS), *((verb, "status") for verb in _BY_STATUS)]
     return [
-        Right(verb, each.resource, name, each.group)
+        Right(verb, each.resource, name, each.group, subresource)
         for each in needed
-        for verb in _BY_VERBS
+        for verb, subresource in ways
         for name in ("", each.name)
+        if each.group or not subresource  # ConfigMaps and Secrets have no status
     ]
 
 
@@ -185,7 +190,7 @@ def _starts_pods() -> list[Right]:
 
 def _own(drawn: Others) -> list[Right]:
     """Everything that is asked about in the lab's own namespace."""
-    found = [*_SPECIAL, _LOGS]
+    found = [*_SPECIAL, *_OF_PODS]
     for (group, resource), names in KINDS.items():
         found += [Right(verb, resource, name, group) for name in (*names, drawn.item) for verb in _OF_ONE]
         found += [Right(verb, resource, group=group) for verb in _OF_ALL]
