@@ -8,7 +8,7 @@ from __future__ import annotations
 from mlops_lab.checks import Lab, at_least, check, equal_to, expect, holds, observe
 from mlops_lab.kit.answering import must_answer
 from mlops_lab.kit.autoscalers import autoscaled_below
-from mlops_lab.kit.deployments import all_its_own, exists
+from mlops_lab.kit.deployments import all_its_own, exists, old_pods_gone
 from mlops_lab.kit.predictions import predicted
 from mlops_lab.kit.prerequisites import must
 from mlops_lab.kit.rollouts import rollout_over
@@ -28,6 +28,7 @@ from .scenario import (
 from .why import ONE_REPLICA
 
 ROLLED_OUT_WITHIN = 120  # s, one pod after the other
+GONE_WITHIN = 40  # s, for pods of the template before to end; by default they have 30
 ANSWER_WITHIN = 30  # s, for a model that still loads in a pod that says it is ready
 LARGE = (
     f"the task is a large model: the container's environment has MODEL_LOAD_SECONDS={LOAD_SECONDS}, as in the "
@@ -50,10 +51,10 @@ async def answers_right(lab: Lab) -> None:
     """POST /predict on port 80 of Service `model` gives the probabilities of model v1 within 1e-6, and only v1 answers.
 
     The checker waits up to 90 s until every pod that the Service selects is ready, and up to 120 s until a rollout that
-    is under way has ended. All pods are Deployment `model`'s, and run `flight-delay:v1` in their first container, which
-    answers; a client may come to any of them. The labels that the Service selects are in the Deployment's template, and
-    nothing else makes pods with them. Then it sends 40 flights that you don't see, and 100 requests more to learn who
-    answers them. The model must have taken its 8 s to load.
+    is under way has ended, and its old pods have. All pods are Deployment `model`'s, and run `flight-delay:v1` in their
+    first container, which answers; a client may come to any of them. The labels that the Service selects are in the
+    Deployment's template, and nothing else makes pods with them. Then it sends 40 flights that you don't see, and 100
+    requests more to learn who answers them. The model must have taken its 8 s to load.
     """
     deployment = await exists(lab, apply="kubectl apply -f .")
     expect(await pods_ready(lab)).because(SELECTED_AND_READY)
@@ -62,6 +63,7 @@ async def answers_right(lab: Lab) -> None:
         "as long as a rollout is under way pods of the template before answer as well. kubectl rollout status "
         "deployment/model says what it waits for; one that was paused goes on after kubectl rollout resume",
     )
+    await old_pods_gone(lab, within=GONE_WITHIN)  # until then they may answer, or be taken for one of those of now
     must(await pods_ready(lab), SELECTED_AND_READY)
     expect(await all_its_own(lab, deployment, "model", image=lab.platform.image("v1"))).because(
         "the task is a Deployment named model, and a Service that leads to its pods and to no others. Who made a pod: "
