@@ -71,7 +71,8 @@ class Well:
     async def now(self) -> Any:
         about = self.given["spec"]["template"]["metadata"] if self.given else {}
         template: Any = {"metadata": about, "spec": {"containers": [{}]}}
-        return {"metadata": {"name": "model", "uid": "model"}, "spec": {"replicas": 3, "template": template}}
+        spec = {"replicas": 3, "selector": {"matchLabels": about.get("labels", {})}, "template": template}
+        return {"metadata": {"name": "model", "uid": "model"}, "spec": spec}
 
     async def becomes(self, **wanted: Any) -> Observation:
         return Observation(True, "ready", "ready")

@@ -1109,7 +1109,8 @@ def test_a_rollback_goes_back_to_where_a_hand_had_moved_the_alias(
         {"version": str(each), "source": "models:/m-1" if each < 9 else f"models:/m-{each}"} for each in range(1, 12)
     ]
     was = SimpleNamespace(first="1", versions={"1", "2"})
-    lab = told("09", mlflow(versions=numbered), found=was, first_values=[0.25])
+    step = SimpleNamespace(before=frozenset({"1", "2"}), version={"version": "3"})
+    lab = told("09", mlflow(versions=numbered), found=was, first_values=[0.25], promoted=step)
     seen = asyncio.run(lab09.next_time(lab, SimpleNamespace(last=SimpleNamespace(name="may-100", run_id="r"))))
     assert seen.ok is right and seen.seen
     assert moved == ["8"]  # the highest of those that the checker has made of the first one's model
