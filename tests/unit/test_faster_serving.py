@@ -140,6 +140,10 @@ def test_an_answer_is_judged_by_its_values_and_their_version() -> None:
     for strange in ([], {"probabilities": [True]}, {"probabilities": "0.2"}, {"probabilities": [10**400]}):
         assert "no probabilities" in judged(strange, [0.2])
     assert judged({}, [0.2], 503).startswith("status 503")
+    more = judged({"model_version": "v1", "probabilities": [0.2], "warnings": []}, [0.2])
+    assert more == "more than the members of the contract: warnings"
+    assert "two members" in checks.why_unusual(f"weather null: {more}")
+    assert "two members" in checks.why_wrong_in_a_crowd(seen(wrong=2, mixed=1, problems=[more]))
 
 
 @pytest.mark.parametrize(
@@ -152,14 +156,15 @@ def test_values_are_the_models_own_only_if_all_of_them_are(given: Any, right: bo
     assert own_values(answer, [0.1, 0.2], "2 flights", within=checks.SAME).ok is right
 
 
-def answered_with(**more: Any) -> None:
-    """Have `answers_right` look at right answers that also have these members."""
+def answered_with(said: str = "application/json", **more: Any) -> None:
+    """Have `answers_right` look at right answers with this Content-Type that also have these members."""
+    headers = {"content-type": said} if said else {}
     rows = [{"hour": number % 24, "distance": 90.0 + number} for number in range(60)]
     own = {row["distance"]: row["distance"] / 1000 for row in rows}
 
     async def post(service: str, path: str, body: Any, within: float) -> Answer:
-        said = {"model_version": "v1", "probabilities": [own[row["distance"]] for row in body["rows"]], **more}
-        return Answer(200, {}, json.dumps(said).encode(), 0.01, "", "")
+        given = {"model_version": "v1", "probabilities": [own[row["distance"]] for row in body["rows"]], **more}
+        return Answer(200, headers, json.dumps(given).encode(), 0.01, "", "")
 
     async def first_answer(ask: Any, test: Any, within: float) -> Answer:
         return cast(Answer, await ask())
@@ -174,6 +179,14 @@ def test_an_answer_has_the_members_of_the_contract_and_no_others() -> None:
     for more in ({"batch": 12}, {"cached": False}, {"seconds": None}):
         with pytest.raises(Failure, match=f"also {next(iter(more))}") as failed:
             answered_with(**more)
+        assert failed.value.timed is False
+
+
+def test_an_answer_says_that_it_is_json() -> None:
+    answered_with("Application/JSON; charset=utf-8")
+    for other in ("text/plain; charset=utf-8", "text/html", ""):
+        with pytest.raises(Failure, match=other or "none") as failed:
+            answered_with(other)
         assert failed.value.timed is False
 
 

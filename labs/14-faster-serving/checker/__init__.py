@@ -17,14 +17,25 @@ from mlops_lab.kit.deployments import exists, rolled_out
 from mlops_lab.kit.pods import lasting, leaving
 from mlops_lab.kit.probabilities import answer_about, own_values
 from mlops_lab.kube.client import Object
+from mlops_lab.measure.traffic.http import Answer
 
 from .cost import GATE, milliseconds
+from .crowd import MEMBERS
 from .scenario import Measured, crowd_seen, measure, median
 from .stage import ANSWER_WITHIN, SAME
-from .why import telling, too_late, why_no_answer, why_not_yet, why_other_values, why_unusual, why_wrong_in_a_crowd
+from .why import (
+    TWO_MEMBERS,
+    telling,
+    too_late,
+    why_no_answer,
+    why_not_yet,
+    why_other_values,
+    why_unusual,
+    why_wrong_in_a_crowd,
+)
 
 IMAGES = ("workbench:1", "tensorflow:1", "pytorch:1")
-MEMBERS = ("model_version", "probabilities")  # of an answer
+JSON = "application/json"
 LIMIT = "1Gi"
 ROLLED_OUT_WITHIN = 90  # s, for pods that were applied just before
 FIRST_ANSWER_WITHIN = 20  # s, until the nodes know a new pod
@@ -91,7 +102,7 @@ async def is_up(lab: Lab) -> None:
 async def answers_right(lab: Lab) -> None:
     """POST /predict gives v1's own probabilities within 1e-5, for 60 flights at once and for one, in their order.
 
-    The answer has `model_version` and `probabilities`, and nothing else.
+    The answer has `model_version` and `probabilities`, and nothing else; its Content-Type is application/json.
     """
     flights = lab.traffic.hidden_rows(60)
     rows, own, others = list(flights.rows), flights.probabilities("v1"), flights.probabilities("v2")
@@ -104,9 +115,10 @@ async def answers_right(lab: Lab) -> None:
         expect(right).because(
             "" if right.ok else why_other_values(right.value, values, [others[number] for number in picked])
         )
-        expect(nothing_else(answer.fields(), what)).because(
-            "clients were promised these two members, and some refuse what they do not know. How an answer was made "
-            "(its batch, its time, whether it was remembered) belongs into logs and metrics"
+        expect(nothing_else(answer.fields(), what)).because(TWO_MEMBERS)
+        expect(calls_itself_json(answer, what)).because(
+            "clients go by the Content-Type, and take no JSON from what calls itself something else, or nothing. "
+            "FastAPI's JSONResponse and Flask's jsonify say application/json; a text that was made by hand does not"
         )
 
 
@@ -242,6 +254,13 @@ def nothing_else(said: Object, what: str) -> Observation:
     expected = f"for {what}: {' and '.join(MEMBERS)}, and nothing else"
     more = [name for name in said if name not in MEMBERS]
     return Observation(not more, expected, f"also {', '.join(more)[:80]}" if more else "these two", timed=False)
+
+
+def calls_itself_json(answer: Answer, what: str) -> Observation:
+    """Does an answer say in its headers that it is JSON?"""
+    said = answer.headers.get("content-type", "")
+    right = said.partition(";")[0].strip().lower() == JSON
+    return Observation(right, f"for {what}: Content-Type {JSON}", said[:80] or "none", timed=False)
 
 
 def helping(pods: Sequence[Object], serving: Sequence[Object]) -> list[Object]:

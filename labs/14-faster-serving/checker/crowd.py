@@ -21,6 +21,8 @@ from .client import Client
 from .flights import MOST_ROWS, NEAR, Bad, Flights, Object, meant, on_splits, one_field_apart, strange, with_fractions
 from .modelling import make
 
+MEMBERS = ("model_version", "probabilities")  # of an answer
+MORE = "more than the members of the contract"
 SHOWN = 6  # answers that are told in words
 IN_CHUNKS = {"a body in chunks": 2, f"{MOST_ROWS} rows in chunks": MOST_ROWS}  # how many rows each has
 LATE = "not sent any more: those before took"
@@ -92,6 +94,8 @@ def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -
         return f"up to {max(far):.2g} away from the model's own", numbers
     if said.get("model_version") != version:
         return f"model_version {str(said.get('model_version'))[:40]}, not {version}", numbers
+    if more := [name for name in said if name not in MEMBERS]:
+        return f"{MORE}: {', '.join(more)[:80]}", numbers
     return "", numbers
 
 

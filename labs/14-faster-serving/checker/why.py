@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from mlops_lab.kit.probabilities import Likeness, likeness, near
 
 from .client import NOTHING_WHOLE
-from .crowd import LATE, Crowd
+from .crowd import LATE, MORE, Crowd
 from .stage import ANSWER_WITHIN, SAME
 
 OTHER_VALUES: Mapping[Likeness, str] = {
@@ -41,6 +41,10 @@ READY_TOO_EARLY = (
     "GET /readyz says 200 once the pod can answer, and clients are sent to it from then on: whoever listens before the "
     "model is there answers 503 at /readyz meanwhile, or loads it before it listens"
 )
+TWO_MEMBERS = (
+    "clients were promised these two members, and some refuse what they do not know. How an answer was made (its "
+    "batch, its time, whether it was remembered, which codes are new) belongs into logs and metrics"
+)
 REMEMBERED = (
     "what remembers answers must know a flight by all that a model may read of it, the weather too, each value as it "
     "came: two flights that differ in one field are two flights"
@@ -66,6 +70,8 @@ def telling(wrong: Sequence[str]) -> str:
 
 def why_unusual(wrong: str) -> str:
     """The likely reason for a strange body that was answered wrong, which these words tell."""
+    if MORE in wrong:
+        return TWO_MEMBERS
     if "that differ" in wrong:
         return REMEMBERED
     if "in chunks" in wrong:
@@ -154,6 +160,8 @@ def why_wrong_in_a_crowd(seen: Crowd) -> str:
     """The likely reason for what a crowd saw."""
     if seen.get("restarted", 0) > 0:
         return "kubectl describe pod says why a container ended; OOMKilled is more memory than its limit"
+    if any(MORE in each for each in seen["problems"]):
+        return TWO_MEMBERS
     if seen["mixed"]:
         return (
             f"{seen['mixed']} clients got the right values for somebody else's flights. In a batch each request has "
