@@ -27,12 +27,14 @@ TOO_LARGE = "temp 1e999"  # JSON, which is read as infinity
 DIGITS = 401
 HUGE = 10 ** (DIGITS - 1)  # a whole number that JSON can say and that no float holds: float() raises for it
 NO_ROWS: tuple[Any, ...] = (None, 7, "UA", [])  # each in the place of a row
+NO_LISTS: tuple[Any, ...] = (None, 7, "UA")  # each in the place of rows
 NO_OBJECTS: tuple[Any, ...] = (None, 7, "rows")  # each in the place of the whole body
 BODIES = (
     "no row", "no field rows", f"{MOST_ROWS + 1} rows", "a field beside rows", "rows that are one flight, not a list",
     "a list, not an object", "a body that ends early", *(f"{each!r} in the place of a row" for each in NO_ROWS),
     *(f"{each!r} in the place of the whole body" for each in NO_OBJECTS), "a null beside rows",
-    "null in the place of rows", "an empty body", "a body in Latin-1, which is no UTF-8", TOO_LARGE,
+    *(f"{each!r} in the place of rows" for each in NO_LISTS), "an empty body", "a body in Latin-1, which is no UTF-8",
+    TOO_LARGE,
 )  # fmt: skip
 
 
@@ -120,7 +122,8 @@ class Flights:
         bodies: list[Any] = [
             {"rows": []}, {}, {"rows": [short] * (MOST_ROWS + 1)}, {"rows": rows, "gate": "B7"}, {"rows": rows[0]},
             list(rows), json.dumps({"rows": rows})[:-2], *({"rows": instead(each)} for each in NO_ROWS),
-            *(json.dumps(each) for each in NO_OBJECTS), {"rows": rows, "gate": None}, {"rows": None}, b"",
+            *(json.dumps(each) for each in NO_OBJECTS), {"rows": rows, "gate": None},
+            *({"rows": each} for each in NO_LISTS), b"",
             json.dumps({"rows": instead(rows[at] | {"dest": "ÉUA"})}, ensure_ascii=False).encode("latin-1"),
             json.dumps({"rows": instead(rows[at] | {"temp": 1e99})}).replace("1e+99", "1e999"),
         ]  # fmt: skip
