@@ -9,7 +9,9 @@ import itertools
 import json
 import math
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -237,6 +239,43 @@ def test_what_has_no_weather_or_has_fields_that_nobody_knows_is_a_flight() -> No
     assert ["temp" in row for row in body["rows"]] == [True, True, False] * 2
     assert len({row["distance"] for row in body["rows"]} - {FLIGHT["distance"]}) == 6
     assert len(GIVEN["Question"].model_validate(body).rows) == 6
+
+
+@pytest.mark.parametrize(
+    ("version", "values", "right"),
+    [
+        ("v2", [0.25, 0.5000005], True),
+        ("v2", [0.25, 0.51], False),
+        ("v2", [0.25], False),
+        ("v2", [math.nan, 0.5], False),
+        ("v1", [0.25, 0.5], False),
+        ("v7", [0.25, 0.5], False),
+        ("v7", [], False),
+    ],
+)
+def test_strange_flights_get_the_models_own_values(
+    version: str, values: list[float], right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Known:
+        def __init__(self, folder: Path) -> None:
+            self.own = [0.25, 0.5] if folder == Path("/model/v2") else [0.1, 0.2]
+
+        def start_loading(self) -> Any:
+            return SimpleNamespace(join=lambda: None)
+
+        def probabilities(self, rows: list[Any]) -> list[float]:
+            return self.own[: len(rows)]
+
+    monkeypatch.setitem(sys.modules, "flight_delay", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "flight_delay.model", SimpleNamespace(Model=Known))
+    said = {"model_version": version, "probabilities": values, "lines": ["07:00 UA ORD"] * 2}
+    sender, _ = sender_to(lambda *words: (200, {}, json.dumps(said).encode(), 0.01, ""), monkeypatch)
+    for kind in ("predict", "odd"):
+        sender.send(kind, rows=2)
+    traffic.hold_against_the_model(sender.odd)
+    seen = checks.Seen([], {"answers": json.loads(json.dumps(sender.answers))})
+    assert ["apart" in each for each in seen.answers] == [False, True]
+    assert checks.strange_are_right(seen).ok is right
 
 
 def test_a_pod_has_met_each_class_of_sizes_before_others_come(monkeypatch: pytest.MonkeyPatch) -> None:

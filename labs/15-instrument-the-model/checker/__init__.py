@@ -16,6 +16,7 @@ from .answers import (
     own_pods_answer,
     right,
     served,
+    strange_are_right,
 )
 from .histograms import (
     LATENCY,
@@ -47,11 +48,11 @@ async def shows_metrics(lab: Lab) -> None:
     """Service `model` answers as before, and each of its pods answers GET /metrics in Prometheus' text format.
 
     Its pods are those of Deployment `model` alone. As before: the model's own values for flights that you don't see,
-    and the lines that a display shows, as JSON and with no field more, also where a flight has no weather, or fields
-    that nobody knows; 422 to a row with a field out of its range, of another type, null or left out, to what is no row,
-    and to no rows or too many; 404 to an unknown path, 405 to wrong methods, 500 to hour 24. The metrics are looked
-    for where the pod's annotations say, then on the port that it serves on, from namespace mlops-lab-system. The
-    checker waits up to 90 s for the Deployment.
+    and the lines that a display shows, as JSON and with no field more, also where a flight has no weather, codes that
+    are new, or fields that nobody knows; 422 to a row with a field out of its range, of another type, null or left out,
+    to what is no row, and to no rows or too many; 404 to an unknown path, 405 to wrong methods, 500 to hour 24. The
+    metrics are looked for where the pod's annotations say, then on the port that it serves on, from namespace
+    mlops-lab-system. The checker waits up to 90 s for the Deployment.
     """
     seen = await lab.once(measured)
     served(seen)
@@ -64,6 +65,10 @@ async def shows_metrics(lab: Lab) -> None:
         expect(right(lab, first)).because(
             "what a server tells of itself must not change what it answers: kubectl logs deployment/model"
         )
+    expect(strange_are_right(seen)).because(
+        "weather that is null or left out goes to the model as None, and codes as they came: MODEL knows what stands "
+        "for what is missing or new, and a 0 is another flight"
+    )
     expect(each_has_its_line(seen)).because(
         "displays show what is in `lines` and do not know how it is made: the answer's fields are theirs, as they "
         "were. What is new, such as an id, goes into a header"

@@ -94,6 +94,18 @@ def right(lab: Lab, first: Object) -> Observation:
     )
 
 
+def strange_are_right(seen: Seen) -> Observation:
+    """The model's own values also where weather is null or left out, and where codes are new."""
+    odd = [each for each in seen.answers if each["kind"] == "odd" and each["status"] == 200]
+    wrong = [each.get("apart") for each in odd if each.get("apart") is None or each["apart"] > WITHIN]
+    first = "no such values" if wrong and wrong[0] is None else f"{wrong[0]:.1e} away" if wrong else ""
+    return Observation(
+        not wrong,
+        f"the model's own values within 1e-6 in {len(odd)} answers about flights without weather and with new codes",
+        f"{len(wrong)} are not: {first}" if wrong else "all are",
+    )
+
+
 def ids_are_made(answers: Sequence[Object]) -> Observation:
     """Each answer to a request without an id has a new one."""
     without = [each for each in answers if not each["given"]]

@@ -46,6 +46,7 @@ PLACES, FURTHEST = 14, 120  # bodies of two kinds to each pod, each with its fau
 FIELDS = {"model_version", "probabilities", "lines"}  # of an answer
 METHODS = "GET", "PUT", "PATCH", "DELETE"  # that /predict does not know
 BEFORE = 2  # flights before one that ends in an exception
+VERSIONS = "v1", "v2"  # of the model that this image has
 LOST_AT_MOST = 3  # requests without an answer after which no more are sent
 
 
@@ -62,6 +63,7 @@ class Sender:
         self.depths, self.places = list(DEPTHS), [2, 3]
         self.faults, self.methods = itertools.count(), itertools.count()
         self.question: Plain = {}  # what one display asks again and again
+        self.odd: list[tuple[Plain, list[Plain]]] = []  # answers about strange flights, and those
 
     def made(self, kind: str, first: int = 0, count: int = 1) -> tuple[str, str, Plain | str | None, bool]:
         """A request of a kind about some flights: method, path, body, and whether it brings an id."""
@@ -126,6 +128,7 @@ class Sender:
         if status == 200 and isinstance(body, dict) and kind != "refused":
             answer |= said(text)
             answer["lines"] = misread(text, body["rows"])
+            self.odd += [(answer, body["rows"])] if kind == "odd" else []
         self.answers.append(answer)
         return answer
 
@@ -195,6 +198,23 @@ def misread(text: bytes, rows: Sequence[Plain]) -> str:
     if lines != wanted:
         return f"{str(lines)[:100]} and not {str(wanted)[:100]}"
     return f"a field more, {more[0][:40]}" if more else ""
+
+
+def hold_against_the_model(odd: Sequence[tuple[Plain, list[Plain]]]) -> None:
+    """Put into answers about strange flights how far they are from the model's own values, `apart`.
+
+    It is None where that is no number: another count, another version, or NaN.
+    """
+    from flight_delay.model import Model
+
+    models = {version: Model(Path("/model") / version) for version in VERSIONS}
+    for model in models.values():
+        model.start_loading().join()
+    for answer, rows in odd:
+        given, model = answer.get("probabilities", []), models.get(answer.get("version", ""))
+        own = model.probabilities(rows) if model else []
+        apart = [abs(one - other) for one, other in zip(given, own, strict=False)]
+        answer["apart"] = max(apart) if own and len(given) == len(own) and all(map(math.isfinite, apart)) else None
 
 
 def salvo(sender: Sender, kinds: Sequence[str], pod: Plain | None = None) -> None:
@@ -297,7 +317,7 @@ def done(plan: Plain, found: Plain) -> None:
     address = own_address(pods)
     found["telling"] = {name: telling(each, address) for name, each in at_last.items()}
     found["fell"] = sorted(fell)
-    found["whole"] = True
+    found["odd"], found["whole"] = sender.odd, True
 
 
 def main() -> None:
@@ -314,6 +334,8 @@ def main() -> None:
         found["trouble"] = f"not done with {len(found['answers'])} requests within {WHOLE} s"
     elif not found["whole"] and not found["trouble"]:
         sys.exit(1)  # the exception has been printed
+    if "odd" in found:
+        hold_against_the_model(found.pop("odd"))
     print(json.dumps(dict(found)), flush=True)
     os._exit(0)
 
