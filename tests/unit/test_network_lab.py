@@ -143,7 +143,7 @@ class World:
             self.pods[f"10.0.0.{number}"] = somebody(f"10.0.0.{number}", **labels)
         lab = made_up_lab("21")
         lab.seed = SEED_OF_THE_RUN
-        self.who = lab21.Visitors.draw(lab)
+        self.who = lab21.Visitors.draw(lab, self.pods["10.0.0.2"]["labels"])
         visitors = {each: f"10.0.3.{number}" for number, each in enumerate(self.who.said, 1)}
         for each, address in visitors.items():
             self.pods[address] = somebody(address, **each.labels)
@@ -154,7 +154,10 @@ class World:
         self.pods[AWAY] = somebody(AWAY, "mlops-lab-system", **self.who.guests[-1].labels)
         self.pods[API] = somebody(API, "default")
         self.pods[DNS] = somebody(DNS, "kube-system", **{"k8s-app": "kube-dns"})
-        place = {name: lab21.Place(f"{name}-1", f"10.0.0.{number}", "server") for number, name in enumerate(FOUR, 1)}
+        place = {
+            name: lab21.Place(f"{name}-1", address := f"10.0.0.{number}", "server", self.pods[address]["labels"])
+            for number, name in enumerate(FOUR, 1)
+        }
         of = lab21.Others(hosts, AWAY, API, DNS, visitors)
         self.at = {each.name: address for each, address in (visitors | hosts).items()}
         self.at[self.who.guests[-1].name] = AWAY
@@ -246,7 +249,8 @@ def test_at_first_each_step_fails_and_only_the_port_of_a_service_is_open(lab21: 
     assert failing(world) == [*STEPS, "the_rest_goes_on", "others_stay_out"]  # not looked at before the steps pass
     too_much = [way.said for way in (*world.shut, *world.away) if world.is_open(way)]
     assert too_much == ["a pod with app=features to port 80 of a pod with app=store, by TCP"]
-    assert all(world.lets(way.probe.labels, API, 443) == (way.probe != world.who.model) for way in world.shut)
+    models = (world.who.model.name, "model-1")
+    assert all(world.lets(way.probe.labels, API, 443) == (way.probe.name not in models) for way in world.shut)
 
 
 @pytest.mark.parametrize("variant", solutions(LAB), ids=lambda each: each.name)
@@ -642,7 +646,8 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         number = FOUR.index(deployment) + 1
         ready = {"conditions": [{"type": "Ready", "status": "True"}], "podIP": f"10.0.0.{number}"}
         spec = {"containers": [{"name": "server"}, {"name": "debug"}]}
-        return [{"metadata": {"name": f"{deployment}-1"}, "spec": spec, "status": ready}]
+        labels = {**space.world.pods[ready["podIP"]]["labels"], "pod-template-hash": "abc"}
+        return [{"metadata": {"name": f"{deployment}-1", "labels": labels}, "spec": spec, "status": ready}]
 
     async def get(name: str, path: str, **more: Any) -> Any:
         return SimpleNamespace(status=status)
@@ -753,6 +758,14 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         (
             "wrong/others_stay_out--answers-of-the-model",
             ["others_stay_out: open: a pod with app=model that is let out to all to port 8080 of gateway"],
+        ),
+        (
+            "wrong/others_stay_out--a-release-asks-whom-it-likes",
+            ["others_stay_out: open: a pod of model to the API server"],
+        ),
+        (
+            "wrong/others_stay_out--a-release-is-let-into-the-store",
+            ["others_stay_out: open: a pod with app=model that is let out to all to port 7000 of store"],
         ),
         (
             "wrong/others_stay_out--out-to-the-store",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from mlops_lab.checks import Lab, absent, expect
 from mlops_lab.kit.deployments import owned_pods
@@ -12,15 +13,17 @@ from mlops_lab.kube.client import Object
 PORTS = {"gateway": 8080, "model": 8080, "features": 8080, "store": 7000}  # the pods' own; Services have port 80
 METRICS = 9100
 OF_SERVICES = 80  # on which no pod of the four listens
+_HASH = "pod-template-hash"  # a label that is its ReplicaSet's own
 
 
 @dataclass(frozen=True)
 class Place:
-    """A ready pod of one of the four, by name, its address, and its first container."""
+    """A ready pod of one of the four, by name, its address, its first container, and the labels of its template."""
 
     pod: str
     address: str
     container: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 async def pods_at_work(lab: Lab, deployment: str) -> list[Object]:
@@ -46,5 +49,6 @@ async def places(lab: Lab) -> dict[str, Place]:
             expect(absent(f"a ready pod of Deployment {deployment}", "there is none any more")).because(
                 "what is checked must stay until the check ends"
             )
-        found[deployment] = Place(name(pods[0]), str(pods[0]["status"]["podIP"]), first_of(pods[0]))
+        labels = {key: value for key, value in (pods[0]["metadata"].get("labels") or {}).items() if key != _HASH}
+        found[deployment] = Place(name(pods[0]), str(pods[0]["status"]["podIP"]), first_of(pods[0]), labels)
     return found

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_lab.checks import Failure, Lab, LabError
+from mlops_lab.checks.rooms.objects import Objects
 from mlops_lab.kit.probes import Probe, Way, standing_probes
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
@@ -75,7 +76,8 @@ async def asked(lab: Lab) -> Asked:
         Failure: one of the four, or its Service, is gone.
         LabError: the checker's own pods do not run.
     """
-    to, who = await places(lab), Visitors.draw(lab)
+    to = await places(lab)
+    who = Visitors.draw(lab, to["model"].labels)
     askers = (who.client, who.loader, who.monitor)
     first = [each for each in who.said if each not in askers]
     hosts, features_away = tuple(who.hosts), who.guests[-1]
@@ -103,10 +105,7 @@ async def asked(lab: Lab) -> Asked:
 def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
     """What is on the list, by labels and Services and not in the chain's own pods; and ways that nobody restricts."""
     objects, unrestricted = who.stranger.objects, [name for name in PORTS if name != "model"]
-    own = [
-        (Sender(objects, to[name].pod, {"app": name}, container=to[name].container), f"a pod of {name}")
-        for name in unrestricted
-    ]
+    own = [(_own(objects, to[name]), f"a pod of {name}") for name in unrestricted]
     let_out = [*((each, who.said[each]) for each in (who.stranger, who.client, who.loader, who.monitor)), *own]
     anybody = {
         f"{kind}:{of.hosts[who.host]}:{who.port}": f"to one that lets in all, by {kind.upper()}" for kind in _KINDS
@@ -139,10 +138,10 @@ def open_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
 def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
     """What is not on the list.
 
-    The model asks twice: whom it is let out to, those say that let in all; and who lets it in, a pod of its label finds
-    that is let out to all.
+    The model asks twice: whom it is let out to, those say that let in all, to a new pod and to one of its own, which
+    may have more labels; and who lets it in, a pod of its labels finds that is let out to all.
     """
-    asks = "a pod with app=model to"
+    models = (who.model, "a pod with app=model to"), (_own(who.model.objects, to["model"]), "a pod of model to")
     askers = who.said | {who.model_host: "a pod with app=model that is let out to all"}
     return [
         *(
@@ -157,17 +156,32 @@ def shut_ways(who: Visitors, to: Mapping[str, Place], of: Others) -> list[Way]:
             for asker, said in askers.items()
             for target, where in _new_pods(who, of, asker).items()
         ),
-        Way(who.model, f"tcp:{of.api}:443", False, f"{asks} the API server"),
-        Way(who.model, f"tcp:{of.dns}:{_DNS_METRICS}", False, f"{asks} the metrics of the DNS"),
-        Way(who.model, f"tcp:{of.away}:{WEB}", False, f"{asks} a pod with app=features of another namespace"),
         *(
-            Way(who.model, f"{kind}:{of.hosts[each]}:{port}", False, f"{asks} port {port} of {whom}, by {kind.upper()}")
-            for each, said in who.hosts.items()
-            for kind, port in who.knocks
-            if each != who.features_host or port != PORTS["features"]
-            for whom in (_NOT_THE_DNS if (each, port) == (who.host, DNS) else f"{said} that lets in all",)
+            Way(model, target, False, f"{asks} {where}")
+            for model, asks in models
+            for target, where in _not_the_models(who, of).items()
         ),
-    ]  # fmt: skip
+    ]
+
+
+def _own(objects: Objects, place: Place) -> Sender:
+    """A pod of one of the four as it asks, with its labels."""
+    return Sender(objects, place.pod, place.labels, container=place.container)
+
+
+def _not_the_models(who: Visitors, of: Others) -> dict[str, str]:
+    """Whom the model is not let out to: the targets, and in words."""
+    return {
+        f"tcp:{of.api}:443": "the API server",
+        f"tcp:{of.dns}:{_DNS_METRICS}": "the metrics of the DNS",
+        f"tcp:{of.away}:{WEB}": "a pod with app=features of another namespace",
+    } | {
+        f"{kind}:{of.hosts[each]}:{port}": f"port {port} of {whom}, by {kind.upper()}"
+        for each, said in who.hosts.items()
+        for kind, port in who.knocks
+        if each != who.features_host or port != PORTS["features"]
+        for whom in (_NOT_THE_DNS if (each, port) == (who.host, DNS) else f"{said} that lets in all",)
+    }
 
 
 def on_the_list(who: Visitors, asker: Listener, name: str, port: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -165,7 +166,7 @@ class Visitors:
     Attributes:
         host, features_host: let in all; the second one has the features' label.
         gateway_host, store_host, monitor_host, model_host: let in all, with the other labels of the list; that of the
-            model is let out to all as well.
+            model has those of the model's own pods, too, and is let out to all as well.
         guests: of another namespace.
         dns: of the namespace of the DNS, with its label.
         port: a port that is on no list; each that is here listens on it, on those of the list and the next ones, and
@@ -192,8 +193,12 @@ class Visitors:
     port: int
 
     @classmethod
-    def draw(cls, lab: Lab) -> Visitors:
-        """Draw them for this run."""
+    def draw(cls, lab: Lab, of_the_model: Mapping[str, str] | None = None) -> Visitors:
+        """Draw them for this run.
+
+        Args:
+            of_the_model: labels of the model's own pods.
+        """
         random = drawn(lab, "visitors")
         port = random.randrange(*_PORTS)
         listed = {*PORTS.values(), METRICS}
@@ -228,7 +233,7 @@ class Visitors:
             gateway_host=Host(lab.objects, next(left), {"role": "client", **labels("app", "gateway")}, ports),
             store_host=Host(lab.objects, next(left), {"role": "loader", **labels("app", "store")}, ports),
             monitor_host=Host(lab.objects, next(left), labels("app", "monitor"), ports),
-            model_host=FreeHost(lab.objects, next(left), labels("app", "model"), ports),
+            model_host=FreeHost(lab.objects, next(left), {**(of_the_model or {}), **labels("app", "model")}, ports),
             guests=tuple(Guest(away, next(left), each, (WEB,)) for each in of_the_list),
             dns=Guest(
                 Objects(kube, DNS_NAMESPACE), next(left), {"k8s-app": "kube-dns", "app": "monitor", "role": "client"},
