@@ -143,7 +143,8 @@ class World:
             self.pods[f"10.0.0.{number}"] = somebody(f"10.0.0.{number}", **labels)
         lab = made_up_lab("21")
         lab.seed = SEED_OF_THE_RUN
-        self.who = lab21.Visitors.draw(lab, self.pods["10.0.0.2"]["labels"])
+        named = lab21.named_ports(self.policies, lab21.TRIED)
+        self.who = lab21.Visitors.draw(lab, self.pods["10.0.0.2"]["labels"], named)
         visitors = {each: f"10.0.3.{number}" for number, each in enumerate(self.who.said, 1)}
         for each, address in visitors.items():
             self.pods[address] = somebody(address, **each.labels)
@@ -349,6 +350,28 @@ def test_policies_name_no_labels_that_are_on_no_list(lab21: Any, selector: Objec
         f"NetworkPolicy p lets the model out to pods with {each}" for each in said
     ]
     assert named("gateway", "egress", "to") == []
+
+
+def test_ports_that_policies_name_are_tried_by_tcp_and_udp(lab21: Any) -> None:
+    def policy(direction: str, *ports: Object) -> Object:
+        return {"spec": {direction: [{"ports": [*ports]}, {}]}}
+
+    policies = [
+        policy("ingress", {"port": 8000, "endPort": 8080}, {"port": "data"}, {"protocol": "UDP"}),
+        policy("egress", {"port": 853}, {"port": 7000}),
+        {"spec": {}},
+    ]
+    named = lab21.named_ports(policies, lab21.TRIED)
+    assert named == [853, 8000]
+    many = policy("ingress", *({"port": each} for each in range(1, 40)))
+    assert len(lab21.named_ports([many], lab21.TRIED)) == 10
+    lab = made_up_lab("21")
+    lab.seed = SEED_OF_THE_RUN
+    who = lab21.Visitors.draw(lab, named=named)
+    assert {("tcp", 853), ("udp", 853), ("tcp", 8000), ("udp", 8000)} < {*who.knocks}
+    assert who.listener.ports[-2:] == (853, 8000)
+    once = lab21.Visitors.draw(lab, named=[who.port])
+    assert once.named == () and len(set(once.knocks)) == len(once.knocks)
 
 
 def test_no_name_and_no_meaningless_label_is_twice_the_same(lab21: Any) -> None:
@@ -722,6 +745,10 @@ def asked(lab21: Any, monkeypatch: pytest.MonkeyPatch, space: Space, status: int
         (
             "wrong/others_stay_out--a-range-of-ports",
             ["others_stay_out: open: a pod with role=client to port 8081 of a pod with app=gateway, by TCP"],
+        ),
+        (
+            "wrong/others_stay_out--a-port-for-later",
+            ["others_stay_out: open: a pod with role=client to port 8443 of a pod with app=gateway, by TCP"],
         ),
         (
             "wrong/others_stay_out--from-the-nodes",

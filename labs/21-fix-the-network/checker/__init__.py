@@ -2,7 +2,7 @@
 
 Asked is from inside pods: by the chain's own programs in their own pods, and by pods of the checker's whose names and
 labels are drawn. No file of the learner's is read, and policies only for namespaces, addresses and labels that they
-name.
+name, and for ports to try.
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ async def others_stay_out(lab: Lab) -> None:
     New pods with drawn names try what is not on the list: strangers, pods with the labels of the chain, of clients, of
     the loader and of monitoring where they have no business, and pods of another namespace, and of that of the DNS,
     with such labels. They try the four, and each other, on the ports of the list, those next to them, those of the DNS
-    and of Services, and a drawn one, by TCP and UDP. So does a pod with the model's labels that is let out to all; and
-    the model, in its own pod and in a new one, tries pods with labels of the list that let in all. All four programs
-    must be at work meanwhile on both ports, by what they say in their own pods. And no policy names another namespace,
-    addresses, or labels that are on no list, but for the model's way to the DNS.
+    and of Services, a drawn one, and those that policies name, by TCP and UDP. So does a pod with the model's labels
+    that is let out to all; and the model, in its own pod and in a new one, tries pods with labels of the list that let
+    in all. All four programs must be at work meanwhile on both ports, by what they say in their own pods. And no policy
+    names another namespace, addresses, or labels that are on no list, but for the model's way to the DNS.
     """
     seen = await lab.once(asked)
     must(

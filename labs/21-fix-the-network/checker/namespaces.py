@@ -1,8 +1,8 @@
-"""Which namespaces, addresses and labels policies name: not in each of them a pod of the checker's can stand."""
+"""Which namespaces, addresses, labels and ports policies name: not in all of them a pod of the checker's stands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from itertools import islice, product
 
@@ -19,6 +19,7 @@ _OF_THE_DNS = "k8s-app", "kube-dns"
 # Labels of the list, which the checker's pods have, too: who has one where it is for nobody, knocks.
 _OF_THE_LIST = frozenset({("role", "client"), ("role", "loader"), *(("app", each) for each in (*PORTS, "monitor"))})
 _MANY = 500  # sets of labels of one selector that are looked at
+_TRIED = 10  # ports beside those that are tried anyway
 _OF_NAMES = (DNS, "dns", "dns-tcp")  # the names are those that the pods of the DNS give it
 
 
@@ -31,6 +32,14 @@ async def named_by_policies(lab: Lab) -> list[str]:
     space: Object = await lab.objects.named("Namespace", here).now() or {"metadata": {}}
     labels = {**(space["metadata"].get("labels") or {}), _NAME: here}
     return [each for policy in await lab.objects.all("NetworkPolicy") for each in others_of(policy, labels)]
+
+
+def named_ports(policies: Iterable[Object], known: Collection[int]) -> list[int]:
+    """Numbers of ports that policies name beside those that are known, with both ends of ranges, a few of them."""
+    rules = [rule for each in policies for way in ("ingress", "egress") for rule in each["spec"].get(way) or []]
+    items = [item for rule in rules for item in rule.get("ports") or []]
+    named = {item.get(end) for item in items for end in ("port", "endPort")}
+    return sorted(each for each in named - {*known} if isinstance(each, int))[:_TRIED]
 
 
 def others_of(policy: Object, here: Mapping[str, str]) -> Iterator[str]:

@@ -12,9 +12,9 @@ from mlops_lab.kit.probes import Probe, Way, standing_probes
 from mlops_lab.kit.side_by_side import together
 from mlops_lab.kit.standing import standing
 
-from .namespaces import named_by_policies
+from .namespaces import named_by_policies, named_ports
 from .places import METRICS, PORTS, Place, places
-from .visitors import DNS, WEB, Guest, Host, Listener, Sender, Visitors
+from .visitors import DNS, TRIED, WEB, Guest, Host, Listener, Sender, Visitors
 
 _SETTLED_AFTER = 3.0  # s until the nodes know new pods
 _OPEN_WITHIN = 20.0  # s
@@ -77,7 +77,7 @@ async def asked(lab: Lab) -> Asked:
         LabError: the checker's own pods do not run.
     """
     to = await places(lab)
-    who = Visitors.draw(lab, to["model"].labels)
+    who = Visitors.draw(lab, to["model"].labels, named_ports(await lab.objects.all("NetworkPolicy"), TRIED))
     askers = (who.client, who.loader, who.monitor)
     first = [each for each in who.said if each not in askers]
     hosts, features_away = tuple(who.hosts), who.guests[-1]

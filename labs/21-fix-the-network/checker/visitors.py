@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -21,6 +21,8 @@ _LETTERS = "bcdfghjklmnpqrstvwxz"
 WEB, DNS = 8080, 53
 DNS_NAMESPACE = "kube-system"
 _PORTS = 20000, 30000  # of these is the port that is on no list
+_LISTED = {*PORTS.values(), METRICS}
+TRIED = *sorted({*_LISTED, *(each + 1 for each in _LISTED)}), OF_SERVICES, DNS  # beside it
 _FOR_ALL = {"sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]}  # also ports 53 and 80
 _GUEST_LIVES = 600  # s, also if a check that was cut off has left it
 # Prints a JSON object: for each `tcp:HOST:PORT` and `udp:HOST:PORT` whether somebody has answered.
@@ -171,6 +173,7 @@ class Visitors:
         dns: of the namespace of the DNS, with its label.
         port: a port that is on no list; each that is here listens on it, on those of the list and the next ones, and
             on those of Services and of the DNS.
+        named: ports that policies name beside these, on which it listens as well.
     """
 
     client: Listener
@@ -191,18 +194,19 @@ class Visitors:
     guests: tuple[Guest, ...]
     dns: Guest
     port: int
+    named: tuple[int, ...]
 
     @classmethod
-    def draw(cls, lab: Lab, of_the_model: Mapping[str, str] | None = None) -> Visitors:
+    def draw(cls, lab: Lab, of_the_model: Mapping[str, str] | None = None, named: Collection[int] = ()) -> Visitors:
         """Draw them for this run.
 
         Args:
             of_the_model: labels of the model's own pods.
+            named: ports that policies name, beside those that are tried anyway.
         """
         random = drawn(lab, "visitors")
         port = random.randrange(*_PORTS)
-        listed = {*PORTS.values(), METRICS}
-        ports = port, *sorted({*listed, *(each + 1 for each in listed)}), OF_SERVICES, DNS
+        ports = port, *TRIED, *(each for each in named if each != port)
         names = [f"{word(random)}-{number}" for number in range(20)]
         left = iter(names)
 
@@ -240,12 +244,13 @@ class Visitors:
                 (WEB,), f"namespace {DNS_NAMESPACE}",
             ),
             port=port,
+            named=ports[len(TRIED) + 1 :],
         )  # fmt: skip
 
     @property
     def knocks(self) -> list[tuple[str, int]]:
         """How each that listens here is tried, by protocol and port."""
-        udp = dict.fromkeys((*PORTS.values(), METRICS, self.port, DNS))
+        udp = dict.fromkeys((*PORTS.values(), METRICS, self.port, DNS, *self.named))
         return [*(("tcp", each) for each in self.listener.ports), *(("udp", each) for each in udp)]
 
     @property
