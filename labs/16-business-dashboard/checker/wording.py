@@ -123,9 +123,10 @@ def _wording(raw: dict[str, Any]) -> Wording:
     )
     shown = [each for each in _dicts(raw.get("targets")) if each.get("expr") and not each.get("hide")]
     legends = [str(each.get("legendFormat") or "") for each in shown if each.get("format") != "table"]
-    shared = [each for each in _dicts(config.get("overrides")) if _of_several(each.get("matcher"))]
+    named = [str(defaults.get("displayName") or "")]
+    shared = [each for each in _dicts(config.get("overrides")) if _of_several(each.get("matcher"), named + legends)]
     given = [str(each.get("value") or "") for each in _inner(shared, "properties") if each.get("id") == "displayName"]
-    names = _names(given, [str(defaults.get("displayName") or "")], legends)
+    names = _names(given, named, legends)
     if raw.get("type") in TABULAR and not legends:
         names = []
     valued = "textMode value" if raw.get("type") == "stat" and options.get("textMode") == "value" else ""
@@ -163,16 +164,16 @@ def _names(*given: list[str]) -> list[str]:
     return found
 
 
-def _of_several(matcher: Any) -> bool:
-    """Whether an override may be of several series; a pattern with a letter or a digit in it means one of them."""
+def _of_several(matcher: Any, names: list[str]) -> bool:
+    """Whether an override may be of several series; a pattern with more than what all names have means one of them."""
     kind, options = _dict(matcher).get("id"), _dict(matcher).get("options")
     if kind == "byName" or options in TIME:
         return False
     if kind == "byNames":
-        names = _dict(options).get("names")
-        return _dict(options).get("mode") == "exclude" or not isinstance(names, list) or len(names) > 1
+        meant = _dict(options).get("names")
+        return _dict(options).get("mode") == "exclude" or not isinstance(meant, list) or len(meant) > 1
     if kind == "byRegexp":
-        return not re.search(r"[^\W_]", _literal(options))
+        return not re.search(r"[^\W_]", _without(_literal(options), names))
     return True
 
 
@@ -182,13 +183,18 @@ def _literal(pattern: Any) -> str:
     return re.sub(r"\\.|\[[^]]*\]|\{[^}]*\}|\(\?<\w+>", "", bare)
 
 
+def _without(pattern: str, names: list[str]) -> str:
+    """What is left of a pattern without the words that all names have, whatever a label says."""
+    common = re.findall(r"\w+", re.sub(r"\{\{.*?\}\}|\$\{.*?\}", " ", " ".join(names)[:1000]))
+    for each in sorted(dict.fromkeys(common), key=len, reverse=True):
+        pattern = pattern.replace(each, "")
+    return pattern
+
+
 def _chosen(reducing: dict[str, Any], names: list[str]) -> list[str]:
     """What leaves out series; a pattern of fields may have what all names have, or the column of a table."""
     fields, most = re.sub(r"Value( #\w+)?", "", _literal(reducing.get("fields") or "")), reducing.get("limit")
-    common = re.findall(r"\w+", re.sub(r"\{\{.*?\}\}|\$\{.*?\}", " ", " ".join(names)[:1000]))
-    for each in sorted(dict.fromkeys(common), key=len, reverse=True):
-        fields = fields.replace(each, "")
-    found = [f"Fields {reducing['fields']}"] if re.search(r"[^\W_]", fields) else []
+    found = [f"Fields {reducing['fields']}"] if re.search(r"[^\W_]", _without(fields, names)) else []
     return found + ([f"Limit {most}"] if reducing.get("values") and most in (1, 2) else [])
 
 
