@@ -262,6 +262,12 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
             {"title": each, "fieldConfig": {"overrides": [hiding(viz, of)]}}
             for each, viz, of in (("Hidden", True, "a"), ("Shown", False, "a"), ("Untimed", True, "Time"))
         ),
+        *(
+            {"title": f"Table {number}", "type": "table", **without_column(kind, options)}
+            for number, (kind, options) in enumerate(
+                [("byName", "Value"), ("byName", "Value #A"), ("byType", "number"), ("byName", "Time")]
+            )
+        ),
         {"title": "Empty", "fieldConfig": {"defaults": {"custom": {"hideFrom": {"viz": True}}}}},
     ]
     found = wording.wordings(json.dumps({"dashboard": {"panels": panels}}))
@@ -271,6 +277,7 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
         "Typed": ("type text",), "Named": ("textMode name",), "Bars": ("valueMode hidden",),
         "Clicked": ("a pie without values",), "Away": ("a pie without values",), "Counted": ("type histogram",),
         **dict.fromkeys(("Shares", "In part", "Bar by bar"), ("series stacked to 100 %",)),
+        **dict.fromkeys(("Table 0", "Table 1", "Table 2"), ("a hidden column of values",)),
         "Hidden": ("an override that hides series",), "Empty": ("fieldConfig.defaults that hides series",),
     }  # fmt: skip
 
@@ -373,6 +380,17 @@ def overridden(kind: str, options: Any, name: str) -> dict[str, Any]:
     return {"fieldConfig": {"overrides": [{"matcher": {"id": kind, "options": options}, "properties": properties}]}}
 
 
+def unlisted(on: bool) -> dict[str, Any]:
+    """A panel's part that may take its series out of the legend."""
+    return {"fieldConfig": {"defaults": {"custom": {"hideFrom": {"legend": on, "tooltip": False, "viz": False}}}}}
+
+
+def without_column(kind: str, options: Any, *, of: bool = True) -> dict[str, Any]:
+    """A table's part that may hide the columns that a matcher finds."""
+    hidden = {"id": "custom.hidden", "value": of}
+    return {"fieldConfig": {"overrides": [{"matcher": {"id": kind, "options": options}, "properties": [hidden]}]}}
+
+
 @pytest.mark.parametrize(
     ("more", "target", "said"),
     [
@@ -415,6 +433,18 @@ def overridden(kind: str, options: Any, name: str) -> dict[str, Any]:
         ({"type": "timeseries", "options": {"legend": {"showLegend": False}}}, {"legendFormat": "{{dest}}"}, True),
         ({"type": "timeseries", "options": {"legend": {"displayMode": "hidden"}}}, {"legendFormat": "{{dest}}"}, True),
         ({"type": "timeseries", "options": {"legend": {"displayMode": "list"}}}, {"legendFormat": "{{dest}}"}, False),
+        ({"type": "barchart", "options": {"legend": {"showLegend": False}}}, {}, True),
+        ({"type": "barchart", "options": {"legend": {"showLegend": False}}}, {"format": "table"}, False),
+        ({"type": "timeseries", **unlisted(True)}, {}, True),
+        ({"type": "timeseries", **unlisted(False)}, {}, False),
+        ({"type": "bargauge", **unlisted(True)}, {}, False),
+        ({"type": "table", **without_column("byName", "dest")}, {"format": "table"}, True),
+        ({"type": "table", **without_column("byType", "string")}, {"format": "table"}, True),
+        ({"type": "table", **without_column("byNames", {"names": ["dest"]})}, {"format": "table"}, True),
+        ({"type": "table", **without_column("byName", "Time")}, {"format": "table"}, False),
+        ({"type": "table", **without_column("byName", "namespace")}, {"format": "table"}, False),
+        ({"type": "table", **without_column("byName", "dest", of=False)}, {"format": "table"}, False),
+        ({"type": "stat", **without_column("byName", "dest")}, {}, False),
         ({"type": "piechart", "options": {"legend": {"showLegend": False}}}, {}, True),
         ({"type": "piechart", "options": {"legend": {"showLegend": False}, "displayLabels": ["name"]}}, {}, False),
     ],

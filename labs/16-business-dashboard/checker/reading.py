@@ -45,8 +45,8 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
         "timeFrom and timeShift give a panel a time of its own, whatever the reader chooses; an expression of "
         "Grafana's is a transformation by another name; a panel of text, a stat whose textMode shows a name, a bar "
         "gauge whose valueMode is hidden and a pie without values show no value at all; series that are stacked to "
-        "100 % show shares of their sum; and what hideFrom takes out of a panel, or the options Fields and Limit leave "
-        "out, nobody sees",
+        "100 % show shares of their sum; and what hideFrom takes out of a panel, custom.hidden out of a table, or the "
+        "options Fields and Limit leave out, nobody sees",
     )
     ends = [each for each in written.least if each >= 0] if wanted is BUDGET and panel.kind in PLOTS else []
     must(
@@ -74,7 +74,8 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
             f"it has {nameless[0]}" if nameless else "it is to be seen",
         ),
         f"three lines of one name are nobody's. A legend of your own has the label in it, {{{{{wanted.by}}}}}; without "
-        "one Grafana writes the labels that the query has left. What options.legend hides is not on the page",
+        "one Grafana writes the labels that the query has left. What options.legend hides, hideFrom takes out of the "
+        "legend, or custom.hidden out of a table, is not on the page",
     )
     must(
         Observation(scale is not None, f"{wanted.title}: a unit that fits ({', '.join(fit)}, ...)", unit),

@@ -20,7 +20,9 @@ UNNAMED = ("", "__auto")  # legends with which Grafana writes the labels itself
 OF_A_SERIES = r"(?:\$\{?|\[\[)__(?:field|series|cell|data)"  # for what Grafana writes a text of each series' own
 OF_A_LABEL = r"__field\.labels[.\[\"']+(\w+)"
 LEADS_BACK = r"__field\.(?:displayName|name)|__series"  # to the name that it would have otherwise
-HIDING = "custom.hideFrom"  # the property that takes series out of a panel
+HIDING = "custom.hideFrom"  # the property that takes series out of a panel, or out of its legend
+HIDDEN_COLUMN = "custom.hidden"  # the property that takes a column out of a table
+OF_VALUES = r"number|Value( #\w+)?"  # what an override means by the column of the values: their type, or its name
 STACKING = "custom.stacking"  # the property by which a time series stands on another, or is a share of all
 TIME = ("Time", "time")  # what an override says that is of no series, but of when they were
 LEGENDED = ("timeseries", "piechart")  # panels that name their series in the legend; a pie may do so in its slices, too
@@ -44,6 +46,7 @@ class Wording:
         repeated: for each value of which variable it, or the row that it is in, is drawn; empty for none.
         names: that it gives its series, by legends and display names of its own.
         valued: by which option it writes values alone, without the series' names; empty for none.
+        columns: that a table leaves out, by their names, or by their type.
         every_value: whether it shows all values that its queries returned, one beside the other.
         chosen: by which options it shows some of its series alone.
         least: where its axis ends below, by the defaults and by overrides.
@@ -59,6 +62,7 @@ class Wording:
     repeated: str = ""
     names: tuple[str, ...] = ()
     valued: str = ""
+    columns: tuple[str, ...] = ()
     every_value: bool = False
     chosen: tuple[str, ...] = ()
     least: tuple[float, ...] = ()
@@ -66,7 +70,8 @@ class Wording:
     def nameless(self, label: str) -> list[str]:
         """What keeps a reader from seeing which series is of which value of a label."""
         found = [each for each in self.names if not _tells(each, label)]
-        return [f"the name {each[:60]!r} for each" for each in found] + ([self.valued] if self.valued else [])
+        found = [f"the name {each[:60]!r} for each" for each in found] + ([self.valued] if self.valued else [])
+        return found + [f"a hidden column, {each}" for each in self.columns if each in (label, "string")]
 
     @property
     def claims(self) -> list[str]:
@@ -116,6 +121,8 @@ def _wording(raw: dict[str, Any]) -> Wording:
     seen = [each for each in _dicts(config.get("overrides")) if _dict(each.get("matcher")).get("options") not in TIME]
     hiding += [("an override", each.get("value")) for each in _inner(seen, "properties") if each.get("id") == HIDING]
     mute += [f"{where} that hides series" for where, value in hiding if _dict(value).get("viz")]
+    columns = _hidden_columns(defaults, seen) if raw.get("type") == "table" else []
+    mute += ["a hidden column of values"] if any(re.fullmatch(OF_VALUES, each) for each in columns) else []
     computed = tuple(
         f"target {each.get('refId')}, of type {each.get('type')}"
         for each in _dicts(raw.get("targets"))
@@ -133,16 +140,28 @@ def _wording(raw: dict[str, Any]) -> Wording:
     if bars and options.get("namePlacement") == "hidden" and not legend.get("showLegend"):
         valued = "namePlacement hidden"
     in_slices = "'name'" in str(options.get("displayLabels"))
-    if raw.get("type") in LEGENDED and unseen and not in_slices:
-        valued = "a hidden legend"
+    if (raw.get("type") in LEGENDED or (raw.get("type") == "barchart" and legends)) and not in_slices:
+        unlisted = any(_dict(value).get("legend") for _, value in hiding)
+        valued = "a hidden legend" if unseen else "series that the legend does not have" if unlisted else valued
     chosen = _chosen(_dict(options.get("reduceOptions")), names) if raw.get("type") in REDUCING else []
     least = [value for name, value in [("min", defaults.get("min")), *overriding] if name == "min"]
     return Wording(
         str(defaults.get("unit") or ""), units, tuple(empty), tuple(words), moved, tuple(mute), computed,
         names=tuple(names), valued=valued, every_value=bool(_dict(options.get("reduceOptions")).get("values")),
-        chosen=tuple(chosen),
+        columns=tuple(columns), chosen=tuple(chosen),
         least=tuple(each for each in least if isinstance(each, int | float)),
     )  # fmt: skip
+
+
+def _hidden_columns(defaults: dict[str, Any], overrides: list[dict[str, Any]]) -> list[str]:
+    """The columns that a table leaves out, by the names or the type by which overrides mean them."""
+    found = ["number"] if _dict(defaults.get("custom")).get("hidden") is True else []
+    for each in overrides:
+        if any(one.get("id") == HIDDEN_COLUMN and one.get("value") is True for one in _dicts(each.get("properties"))):
+            meant = _dict(each.get("matcher")).get("options")
+            meant = meant.get("names") if isinstance(meant, dict) else [meant]
+            found += map(str, meant if isinstance(meant, list) else [])
+    return found
 
 
 def _tells(name: str, label: str) -> bool:
