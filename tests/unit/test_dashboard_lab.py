@@ -229,6 +229,12 @@ def test_a_mapping_that_writes_a_word_hides_a_number_and_one_that_colours_does_n
     found = written({"unit": "none"}, [{"matcher": {}, "properties": properties}])
     assert (found.words, found.unit, found.overriding) == (("fine",), "none", ("bytes",))
     assert written().unit == ""
+    iso = [{"id": "unit", "value": "dateTimeAsIso"}]  # of the time, in a table: it is no value
+    for kind, options in (("byName", "Time"), ("byType", "time")):
+        assert (
+            written({"unit": "none"}, [{"matcher": {"id": kind, "options": options}, "properties": iso}]).overriding
+            == ()
+        )
 
 
 def hiding(viz: bool, of: str) -> dict[str, Any]:

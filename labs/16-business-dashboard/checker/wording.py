@@ -105,7 +105,6 @@ def _wording(raw: dict[str, Any]) -> Wording:
     for name, value in said:
         for missing, word in _mapped(value) if name == "mappings" else ():
             (empty if missing else words).append(word)
-    units = tuple(str(value) for name, value in overriding if name == "unit" and value)
     moved = tuple(f"{name} {raw[name]}" for name in ("timeFrom", "timeShift") if raw.get(name))
     mute = [f"type {raw['type']}"] if raw.get("type") in MUTE else []
     mute += [f"textMode {options['textMode']}"] if options.get("textMode") in ("name", "none") else []
@@ -119,6 +118,9 @@ def _wording(raw: dict[str, Any]) -> Wording:
     mute += ["series stacked to 100 %"] if "percent" in modes.get(str(raw.get("type")), ()) else []
     hiding = [("fieldConfig.defaults", _dict(defaults.get("custom")).get("hideFrom"))]
     seen = [each for each in _dicts(config.get("overrides")) if _dict(each.get("matcher")).get("options") not in TIME]
+    units = tuple(
+        str(each["value"]) for each in _inner(seen, "properties") if each.get("id") == "unit" and each.get("value")
+    )
     hiding += [("an override", each.get("value")) for each in _inner(seen, "properties") if each.get("id") == HIDING]
     mute += [f"{where} that hides series" for where, value in hiding if _dict(value).get("viz")]
     columns = _hidden_columns(defaults, seen) if raw.get("type") == "table" else []
