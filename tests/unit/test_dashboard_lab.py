@@ -247,6 +247,15 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
     computed = {"refId": "B", "type": "math", "expression": "$A * 2"}
     of_100, on = {"mode": "percent", "group": "A"}, {"mode": "normal", "group": "A"}
     stacking = {"id": "custom.stacking", "value": of_100}
+    unseen = {"defaults": {"custom": {"axisPlacement": "hidden"}}}
+    left = {"properties": [{"id": "custom.axisPlacement", "value": "left"}]}
+    axes: list[dict[str, Any]] = [
+        {"fieldConfig": unseen},
+        {"fieldConfig": unseen, "options": {"legend": {"calcs": ["lastNotNull"], "showLegend": False}}},
+        {"fieldConfig": unseen, "options": {"legend": {"calcs": ["lastNotNull"]}}},
+        {"fieldConfig": {**unseen, "overrides": [left]}},
+        {"fieldConfig": {"defaults": {"custom": {"axisPlacement": "auto"}}}},
+    ]
     panels = [
         {"title": "Late", "timeShift": "1d", "targets": [{"refId": "A", "expr": "up"}]},
         {"title": "Typed", "type": "text"},
@@ -263,6 +272,7 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
         {"title": "In part", "type": "timeseries", "fieldConfig": {"overrides": [{"properties": [stacking]}]}},
         {"title": "Bar by bar", "type": "barchart", "options": {"stacking": "percent"}},
         {"title": "One on another", "type": "timeseries", "fieldConfig": {"defaults": {"custom": {"stacking": on}}}},
+        *({"title": f"Axis {number}", "type": "timeseries", **more} for number, more in enumerate(axes)),
         {"title": "Was a line", "type": "stat", "fieldConfig": {"defaults": {"custom": {"stacking": of_100}}}},
         *(
             {"title": each, "fieldConfig": {"overrides": [hiding(viz, of)]}}
@@ -283,6 +293,7 @@ def test_what_keeps_a_reader_from_the_values_is_seen() -> None:
         "Typed": ("type text",), "Named": ("textMode name",), "Bars": ("valueMode hidden",),
         "Clicked": ("a pie without values",), "Away": ("a pie without values",), "Counted": ("type histogram",),
         **dict.fromkeys(("Shares", "In part", "Bar by bar"), ("series stacked to 100 %",)),
+        "Axis 0": ("a hidden axis",), "Axis 1": ("a hidden axis",),
         **dict.fromkeys(("Table 0", "Table 1", "Table 2"), ("a hidden column of values",)),
         "Hidden": ("an override that hides series",), "Empty": ("fieldConfig.defaults that hides series",),
     }  # fmt: skip

@@ -44,9 +44,9 @@ def plainly(wanted: Wanted, panel: Panel, written: Wording) -> float:
         ),
         "timeFrom and timeShift give a panel a time of its own, whatever the reader chooses; an expression of "
         "Grafana's is a transformation by another name; a panel of text, a stat whose textMode shows a name, a bar "
-        "gauge whose valueMode is hidden and a pie without values show no value at all; series that are stacked to "
-        "100 % show shares of their sum; and what hideFrom takes out of a panel, custom.hidden out of a table, or the "
-        "options Fields and Limit leave out, nobody sees",
+        "gauge whose valueMode is hidden, a pie without values and lines without an axis show no value at all; series "
+        "that are stacked to 100 % show shares of their sum; and what hideFrom takes out of a panel, custom.hidden out "
+        "of a table, or the options Fields and Limit leave out, nobody sees",
     )
     ends = [each for each in written.least if each >= 0] if wanted is BUDGET and panel.kind in PLOTS else []
     must(

@@ -23,6 +23,7 @@ LEADS_BACK = r"__field\.(?:displayName|name)|__series"  # to the name that it wo
 HIDING = "custom.hideFrom"  # the property that takes series out of a panel, or out of its legend
 HIDDEN_COLUMN = "custom.hidden"  # the property that takes a column out of a table
 OF_VALUES = r"number|Value( #\w+)?"  # what an override means by the column of the values: their type, or its name
+AXIS = "custom.axisPlacement"  # the property that puts a time series' axis to a side, or hides it
 STACKING = "custom.stacking"  # the property by which a time series stands on another, or is a share of all
 TIME = ("Time", "time")  # what an override says that is of no series, but of when they were
 LEGENDED = ("timeseries", "piechart")  # panels that name their series in the legend; a pie may do so in its slices, too
@@ -116,6 +117,10 @@ def _wording(raw: dict[str, Any]) -> Wording:
     stacked = [_dict(defaults.get("custom")).get("stacking"), *(own for name, own in overriding if name == STACKING)]
     modes = {"timeseries": [_dict(each).get("mode") for each in stacked], "barchart": [options.get("stacking")]}
     mute += ["series stacked to 100 %"] if "percent" in modes.get(str(raw.get("type")), ()) else []
+    unseen_axis = _dict(defaults.get("custom")).get("axisPlacement") == "hidden"
+    unseen_axis = unseen_axis and all(name != AXIS for name, _ in overriding)
+    in_legend = legend.get("calcs") and not unseen
+    mute += ["a hidden axis"] if raw.get("type") == "timeseries" and unseen_axis and not in_legend else []
     hiding = [("fieldConfig.defaults", _dict(defaults.get("custom")).get("hideFrom"))]
     seen = [each for each in _dicts(config.get("overrides")) if _dict(each.get("matcher")).get("options") not in TIME]
     units = tuple(
