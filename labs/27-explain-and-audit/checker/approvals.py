@@ -39,14 +39,15 @@ async def told(lab: Lab) -> Observation:
     outsider = draw.choice(staff("privacy"))
     before = await credit.trail()
 
-    await handed_in(credit, second, developer, third)
+    await handed_in(credit, second, developer, third, other)
     await decides(credit, first, [second], draw, "handed in and not approved")
     for who, status in (("", 401), (NOBODY, 401), (developer.token, 403), (outsider.token, 403)):
         answer = await credit.approve(second, who)
         is_status(answer, status, f"approval by {whose(who)}", AUTHORISED)
     await decides(credit, first, [second], draw, "refused by all who may not approve")
     forged = {"by": one.name, "name": one.name, "approved_by": one.name}
-    succeeds(await credit.approve(second, other.token, forged), "approval by a risk officer")
+    answer = await credit.approve(second, other.token, forged)
+    succeeds(answer, "approval by a risk officer, who has sent the same file after the developer")
     await decides(credit, second, [first], draw, "approved")
 
     succeeds(await credit.hand_in(third, one.token), "PUT of a model by a risk officer")
@@ -70,8 +71,12 @@ async def told(lab: Lab) -> Observation:
     return recorded((await credit.trail(before.first)), before, expected)
 
 
-async def handed_in(credit: Credit, model: Model, developer: Member, other: Model) -> None:
+async def handed_in(credit: Credit, model: Model, developer: Member, other: Model, officer: Member) -> None:
     """A version gets its file, keeps it, and nobody without a token has a say.
+
+    Args:
+        other: whose file may not have that version.
+        officer: who sends the same file once more, and so has not handed it in.
 
     Raises:
         Failure: something else happens.
@@ -86,6 +91,7 @@ async def handed_in(credit: Credit, model: Model, developer: Member, other: Mode
         spaced, 409, "PUT of the same model, written with other spaces, same version", f"{why}; sha256 is of bytes"
     )
     succeeds(await credit.hand_in(model, developer.token), "PUT of the same file once more")
+    succeeds(await credit.hand_in(model, officer.token), "PUT of the same file once more, by a risk officer")
 
 
 async def decides(credit: Credit, model: Model, others: list[Model], draw: Random, when: str) -> None:
