@@ -456,6 +456,32 @@ def test_a_strange_decision_is_wrong_in_words(said: dict[str, Any]) -> None:
     assert not checker.wrong_moment(checker.now(), time.time())
 
 
+@pytest.mark.parametrize(
+    ("change", "right"),
+    [(str, True), (str.capitalize, True), (lambda text: f"We saw that {text}.", True), (lambda text: text[1:], False)],
+)
+def test_a_reason_may_begin_with_a_capital_letter(change: Callable[[str], str], right: bool) -> None:
+    checker, draw = loaded("27"), Random(4)
+    model = checker.trained(draw, "v")
+    one = checker.picked(draw, model, 2, AT)[0]
+    wanted = checker.right(model, one, AT)
+    says = "lowers" if wanted.approved else "raises"
+    texts = [(name, change(model.content["words"][name][says])) for name in wanted.reasons]
+    assert texts
+    said = {"reasons": [{"feature": name, "text": text} for name, text in texts]}
+    assert bool(checker.unreasonable(said, model, wanted)) is not right
+
+
+@pytest.mark.parametrize(
+    ("decision", "right"),
+    [("D-00000007", True), ("2026.7", True), ("7" * 80, True), ("7" * 81, False), ("loan_7", False), ("loan~7", False)],
+)
+def test_an_id_has_letters_digits_hyphens_and_dots(decision: str, right: bool) -> None:
+    answer = Answer(200, {}, json.dumps({"decision": decision, "at": AT}).encode(), 0.1, "", "http://credit")
+    with contextlib.nullcontext() if right else pytest.raises(Failure):
+        assert loaded("27").decided(answer).id == decision
+
+
 @pytest.mark.parametrize("at", ["now", "2026-13-77T99:99:99Z"])
 def test_a_decision_whose_time_is_none_is_wrong_in_words(at: str) -> None:
     checker = loaded("27")

@@ -126,13 +126,18 @@ def unreasonable(said: Object, model: Model, wanted: Right) -> str:
     words = model.content["words"]
     for each in given:
         text = each.get("text")
-        if not isinstance(text, str) or words[each["feature"]][says] not in text:
+        if not isinstance(text, str) or not _holds(text, words[each["feature"]][says]):
             return f"text {_shown(text)} of {each['feature']}, without “{words[each['feature']][says]}”"
         others = [phrase for name in FEATURES for side, phrase in words[name].items()
-                  if (name, side) != (each["feature"], says) and phrase in text]  # fmt: skip
+                  if (name, side) != (each["feature"], says) and _holds(text, phrase)]  # fmt: skip
         if others:
             return f"text {_shown(text)} of {each['feature']} also says “{others[0]}”"
     return ""
+
+
+def _holds(text: str, phrase: str) -> bool:
+    """Does a text say that? A sentence may begin with it, in a capital letter."""
+    return phrase.casefold() in text.casefold()
 
 
 def near(value: object, wanted: float, within: float) -> bool:
