@@ -23,7 +23,7 @@ READ = 1000  # lines of a long trail, its last ones
 NOTHING = "0" * 64  # what the first line names as the one before it
 LARGEST = 64 << 10  # bytes that are read of an answer
 EVENTS = ("model", "approval", "decision", "erasure")
-_ID = re.compile(r"[A-Za-z0-9._~-]{1,80}")
+_ID = re.compile(r"[A-Za-z0-9.-]{1,80}")
 NO_ANSWER = "kubectl logs deployment/credit shows the exception behind a 500, and whether the request arrived at all"
 REFUSED = "the README's table says which status each request is answered with, and when it is refused"
 BEYOND = "from=N lies beyond the trail's end: 200 and no lines"
@@ -255,7 +255,7 @@ def decided(answer: Answer) -> Decided:
     seen = f"decision {str(said.get('decision'))[:60]}, at {str(said.get('at'))[:60]}"
     must(
         Observation(right and isinstance(said.get("at"), str), "a decision with its id and its time", seen),
-        "whoever asks about a decision later has nothing but its id: at most 80 letters, digits and hyphens",
+        "whoever asks about a decision later has nothing but its id: at most 80 letters, digits, hyphens and dots",
     )
     return Decided(answer.body, said)
 
