@@ -377,6 +377,15 @@ def test_of_several_fits_of_what_draws_at_random_the_best_counts(again: list[dic
     asyncio.run(checker["metric_is_true"](lab)) if right else refuses(checker["metric_is_true"](lab))
 
 
+def test_a_run_within_another_one_is_not_the_newest() -> None:
+    runs = [
+        {"info": {"run_id": name}, "data": {"tags": [{"key": "mlflow.parentRunId", "value": "own"}] if within else []}}
+        for name, within in (("child", True), ("own", False), ("older", False))
+    ]
+    lab = told("01", mlflow=mlflow(runs=runs))
+    assert asyncio.run(lab_globals("01")["newest"](lab)) == runs[1]
+
+
 RISING = [0.1, 0.2, 0.3, 0.4, 0.5]
 
 

@@ -8,7 +8,7 @@ from mlops_lab.kit.presence import exists
 from mlops_lab.kube.client import Object
 
 from .parameters import parameters
-from .recorded import before_or_after, context, same, size, started_beside, text_values
+from .recorded import before_or_after, context, size, started_beside, text_values
 from .scenario import ABOVE, FARTHEST, NAME, answered, newest, scored, unable
 from .why import SUSPECTS, described, why_apart, why_refused
 
@@ -30,9 +30,9 @@ DOMAINS = ("ckad/observability-and-maintenance",)
 async def finishes_a_run(lab: Lab) -> None:
     """Job `train` completes, and the newest run of the lab's MLflow experiment has the status FINISHED.
 
-    The checker waits up to 180 s for the Job. The experiment is the one that MLFLOW_EXPERIMENT_NAME names. The run has
-    to begin while the Job runs, and until then no other pod may start, from the Job's start on, that is told where
-    MLflow is.
+    The checker waits up to 180 s for the Job. The experiment is the one that MLFLOW_EXPERIMENT_NAME names. Nested runs
+    do not count. The run has to begin while the Job runs, and until then no other pod may start, from the Job's start
+    on, that is told where MLflow is.
     """
     await exists(
         lab, "Job", "train", "kubectl replace --force -k . makes the ConfigMap of train.py and the Job that runs it"
@@ -279,7 +279,8 @@ async def params_are_true(lab: Lab) -> None:
     """The run has every parameter that you set on the classifier, and each one logged is what the model really has.
 
     A name may stand alone (`max_iter`) or with its step (`classifier__max_iter`). Of an estimator that holds another,
-    both count. Other params are your own business.
+    both count, also where the inner one is frozen. Other params are your own business: those of other steps and of a
+    search too, or by names that no classifier in the model has.
     """
     made, found = (await lab.once(scored))["params"], await lab.once(newest) or {}
     model = parameters(made)
@@ -290,11 +291,7 @@ async def params_are_true(lab: Lab) -> None:
     )
     assert model is not None
     logged = text_values(found["data"].get("params", []))
-    false = [
-        f"{name} is {value}, the model has {' or '.join(has)}"
-        for name, value in logged.items()
-        if (has := model.values(name)) and not any(same(value, one) for one in has)
-    ]
+    false = model.false(logged)
     expect(holds(not false, "logged parameters are those of the model", "; ".join(false))).because(
         "a number that is typed twice, into the estimator and into log_param, will differ one day. Keep it once: a "
         "dict that goes to both, or model.get_params(), or mlflow.sklearn.autolog()"

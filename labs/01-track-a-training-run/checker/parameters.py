@@ -8,9 +8,16 @@ from typing import Any
 
 from mlops_lab.kube.client import Object
 
-from .recorded import same
+from .recorded import parts, same
 
 Texts = Mapping[str, str]
+# What a search, or a cross-validation, is made with beside an estimator; the first ones tell that there was one.
+TELLS = ("cv", "n_iter", "param_distributions", "param_grid", "pre_dispatch", "refit", "return_train_score")
+SEARCHES = (*TELLS, "error_score", "factor", "n_jobs", "random_state", "scoring", "verbose")
+WITHIN = ("base_estimator", "estimator", "final_estimator")  # which names an estimator, and none of its numbers
+COLUMNS = {
+    "month", "day", "weekday", "hour", "carrier", "origin", "dest", "distance", "temp", "wind_speed", "precip", "visib",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,27 +39,51 @@ class Parameters:
     search: Texts
 
     def values(self, logged: str) -> list[str]:
-        """What a logged name may mean: a full name, or the end of one of a classifier's; a search logs `best_`."""
+        """What a logged name may mean: a full name, or the end of one; a search logs `best_`."""
         name = logged.removeprefix("best_")
         if name in self.whole and "__" in name:
             return [self.whole[name]]
         found = {value for full, value in self.own.items() if name in ends(full)}
-        return sorted(found | {each[name] for each in (self.whole, self.search) if name in each})
+        if not found and name not in self.search and name not in self.whole:
+            return []  # of a step alone that prepares columns
+        found |= {value for full, value in self.whole.items() if name in ends(full)}
+        return sorted(found | ({self.search[name]} if name in self.search else set()))
+
+    def false(self, logged: Texts) -> list[str]:
+        """What is logged by a name that the model has, and with another value, in words.
+
+        Of a search whose best estimator is the model nothing is known. A list of columns is no parameter's value.
+        """
+        searched = any(name.startswith("best_") or (name in TELLS and not self.values(name)) for name in logged)
+        beside = {*WITHIN, *(SEARCHES if searched else ())}
+        return [
+            f"{name} is {value}, the model has {' or '.join(has)}"
+            for name, value in logged.items()
+            if (has := self.values(name)) and not any(same(value, one) for one in has)
+            if name not in beside and not of_columns(value)
+        ]
 
     def missing(self, logged: Texts) -> list[str]:
-        """What was set and is not logged by any of its names with its value."""
+        """What was set and is not logged by any of its names with its value; a search has them as its `estimator`'s."""
         known = {name.removeprefix("best_"): value for name, value in logged.items()}
+        outer = "estimator__" if self.search else ""
         return [
             f"{full.rpartition('__')[2]}={value}"
             for full, value in self.chosen.items()
-            if not any(name in known and same(known[name], value) for name in ends(full))
+            if not any(name in known and same(known[name], value) for name in (*ends(full), outer + full))
         ]
+
+
+def of_columns(value: str) -> bool:
+    """Is it a list of the flights' columns?"""
+    names = set(parts(value))
+    return bool(names) and names <= COLUMNS
 
 
 def ends(full: str) -> list[str]:
     """The names that may stand for a full one: `a__b__c`, `b__c` and `c`."""
-    parts = full.split("__")
-    return ["__".join(parts[place:]) for place in range(len(parts))]
+    names = full.split("__")
+    return ["__".join(names[place:]) for place in range(len(names))]
 
 
 def parameters(said: Object) -> Parameters | None:

@@ -42,10 +42,10 @@ def same(one: str, other: str) -> bool:
     try:
         return one == other or float(one) == float(other)
     except ValueError:
-        return bool(_AROUND.search(one) and _AROUND.search(other)) and _parts(one) == _parts(other)
+        return bool(_AROUND.search(one) and _AROUND.search(other)) and parts(one) == parts(other)
 
 
-def _parts(text: str) -> list[str]:
+def parts(text: str) -> list[str]:
     """What a list, a tuple or a dict holds, however it is written."""
     return _AROUND.sub(" ", text.replace(",", " ").replace(":", " ").replace("'", " ").replace('"', " ")).split()
 

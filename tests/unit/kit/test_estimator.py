@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import BaggingClassifier, VotingClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import BaggingClassifier, HistGradientBoostingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, TargetEncoder
 
 from mlops_lab.kit.sandbox import estimator
 from tests.lab_programs import loaded
@@ -53,6 +56,59 @@ def test_a_search_that_is_a_step_tells_what_it_found_and_need_not_be_logged() ->
         assert "0.5" in made.values(name)
     assert made.missing({"max_iter": "400", "C": "0.5"}) == []
     assert made.missing({"C": "0.5"}) == ["max_iter=400"]
+
+
+def of_lab_01(model: Any) -> Any:
+    """What lab 01 knows of a model's parameters."""
+    return loaded("01", "parameters").parameters(loaded("01", "driver").parameters(model))
+
+
+def test_a_frozen_classifier_tells_its_parameters_in_lab_01() -> None:
+    inner = LogisticRegression(C=0.3).fit(ROWS, LABELS)
+    for model in (
+        make_pipeline(StandardScaler(), CalibratedClassifierCV(FrozenEstimator(inner), method="isotonic")),
+        CalibratedClassifierCV(FrozenEstimator(make_pipeline(StandardScaler(), FrozenEstimator(inner)))),
+        VotingClassifier([("lines", FrozenEstimator(inner))]),
+    ):
+        made = of_lab_01(model)
+        assert "C=0.3" in made.missing({"method": "isotonic"}) and not made.missing({"C": "0.3", "method": "isotonic"})
+        assert made.false({"C": "1.0"}) and not made.false({"C": "0.3"})
+
+
+BOOSTED = make_pipeline(
+    ColumnTransformer([("codes", TargetEncoder(random_state=7), ["a"])]), HistGradientBoostingClassifier(max_iter=60)
+)
+
+
+@pytest.mark.parametrize(
+    ("logged", "right"),
+    [
+        ({"max_iter": "60"}, True),
+        ({"max_iter": "100"}, False),
+        ({"learning_rate": "0.3"}, False),
+        ({"random_state": "7", "cv": "5"}, True),  # of the encoder
+        ({"random_state": "8"}, False),
+        ({"scoring": "roc_auc"}, False),
+        ({"scoring": "roc_auc", "n_iter": "4", "n_jobs": "-1", "random_state": "8"}, True),  # of a search
+        ({"scoring": "roc_auc", "best_histgradientboostingclassifier__max_iter": "60"}, True),
+        ({"learning_rate": "0.3", "param_grid": "{}"}, False),
+        ({"categorical_features": "['carrier', 'dest']", "numeric_features": "['hour']"}, True),
+        ({"categorical_features": "[0, 1]"}, False),
+        ({"strategy": "mean", "verbose": "0", "features": "12"}, True),
+    ],
+)
+def test_what_is_logged_beside_a_classifiers_parameters_is_ones_own_in_lab_01(
+    logged: dict[str, str], right: bool
+) -> None:
+    assert (of_lab_01(BOOSTED).false(logged) == []) is right
+
+
+def test_a_search_may_be_logged_by_all_that_it_tells_in_lab_01() -> None:
+    search = GridSearchCV(make_pipeline(LogisticRegression(max_iter=400)), {"logisticregression__C": [0.5]}, cv=2)
+    made = of_lab_01(search.fit(ROWS, LABELS))
+    logged = {name: str(value) for name, value in search.get_params().items()}
+    assert made.false(logged) == [] and made.missing(logged) == ["C=0.5"]
+    assert made.missing(logged | {"best_logisticregression__C": "0.5"}) == []
 
 
 def test_what_has_no_parameters_is_said() -> None:
@@ -101,4 +157,4 @@ def test_lists_tuples_dicts_and_numpys_numbers_are_parameters_too() -> None:
     ],
 )
 def test_a_value_is_the_same_however_it_is_written(one: str, other: str, same: bool) -> None:
-    assert loaded("01").same(one, other) is same
+    assert loaded("01", "recorded").same(one, other) is same
