@@ -325,6 +325,7 @@ def seeded(model: Any) -> bool:
 
 
 TREE, FOREST = DecisionTreeClassifier(random_state=8), RandomForestClassifier(random_state=8)
+LINES = LogisticRegression(random_state=8)
 OTHER_FOREST, UNSEEDED = ExtraTreesClassifier(random_state=8), ExtraTreesClassifier()
 
 
@@ -333,7 +334,7 @@ OTHER_FOREST, UNSEEDED = ExtraTreesClassifier(random_state=8), ExtraTreesClassif
     [
         FOREST,
         make_pipeline(StandardScaler(), FOREST),
-        LogisticRegression(random_state=8),
+        LINES,
         BaggingClassifier(DecisionTreeClassifier(), random_state=8),
         BaggingClassifier(DecisionTreeClassifier(random_state=42), random_state=8),
         BaggingClassifier(VotingClassifier([("a", UNSEEDED), ("b", TREE)]), random_state=8),
@@ -342,7 +343,8 @@ OTHER_FOREST, UNSEEDED = ExtraTreesClassifier(random_state=8), ExtraTreesClassif
         VotingClassifier([("a", make_pipeline(StandardScaler(), FOREST)), ("b", KNeighborsClassifier())]),
         VotingClassifier([("a", FOREST), ("b", BaggingClassifier(UNSEEDED, random_state=8))]),
         StackingClassifier([("a", FOREST), ("b", OTHER_FOREST)]),
-        StackingClassifier([("a", FOREST), ("b", LogisticRegression())], final_estimator=LogisticRegression()),
+        StackingClassifier([("a", FOREST), ("b", LINES)], final_estimator=LINES),
+        VotingClassifier([("a", LINES), ("b", KNeighborsClassifier())], voting="soft"),
         CalibratedClassifierCV(FOREST),
         CalibratedClassifierCV(make_pipeline(StandardScaler(), FOREST)),
         GradientBoostingClassifier(init=FOREST, random_state=8),
@@ -368,6 +370,8 @@ def test_a_classifier_that_is_made_of_others_has_the_seed(model: Any) -> None:
         VotingClassifier([("a", FOREST), ("b", ExtraTreesClassifier(random_state=0))]),
         VotingClassifier([("a", BaggingClassifier(TREE)), ("b", FOREST)]),
         StackingClassifier([("a", FOREST), ("b", UNSEEDED)]),
+        VotingClassifier([("a", FOREST), ("b", LogisticRegression())], voting="soft"),
+        StackingClassifier([("a", FOREST)], final_estimator=LogisticRegression()),
         StackingClassifier([("a", FOREST)], final_estimator=LogisticRegression(solver="saga")),
         StackingClassifier([("a", UNSEEDED)], final_estimator=LogisticRegression(random_state=8)),
         CalibratedClassifierCV(BaggingClassifier(TREE)),

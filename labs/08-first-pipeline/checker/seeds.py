@@ -10,20 +10,10 @@ from .run import Plain, Run
 HAND_ON = ("AdaBoostClassifier", "BaggingClassifier")
 # Whose random_state draws candidates or a split, and is not that of the classifier in them.
 SEARCHES = ("HalvingGridSearchCV", "HalvingRandomSearchCV", "RandomizedSearchCV", "TunedThresholdClassifierCV")
-# Which draw with these values of a parameter alone; with others it does not matter what their random_state is.
-DRAW_ONLY_WITH: dict[str, tuple[str, tuple[str, ...]]] = {
-    "DummyClassifier": ("strategy", ("stratified", "uniform")),
-    "LinearSVC": ("dual", ("True",)),
-    "LogisticRegression": ("solver", ("liblinear", "sag", "saga")),
-    "LogisticRegressionCV": ("solver", ("liblinear", "sag", "saga")),
-    "NuSVC": ("probability", ("True",)),
-    "RidgeClassifier": ("solver", ("sag", "saga")),
-    "SVC": ("probability", ("True",)),
-}
 
 
 def has_seed(made: Plain, run: Run) -> Observation:
-    """The run's seed is the `random_state` of its Model's classifier; of one made of several, of each that draws.
+    """The run's seed is the `random_state` of its Model's classifier; of one made of several, of each that has one.
 
     One to which another hands on a `random_state` of its own is not looked at.
 
@@ -36,11 +26,10 @@ def has_seed(made: Plain, run: Run) -> Observation:
         each for path, each in found.items() if not any(path.startswith(giver) and path != giver for giver in givers)
     ]
     right = [each for each in own if _state(each) == wanted]
-    others = [each for each in own if each not in right and _may_draw(each)]
     seen = ", ".join(f"{path}random_state"[-100:] + f" {_state(each)}" for path, each in found.items())
     seen = (seen or str(made.get("error", "a classifier without one")))[:300]
     expected = f"random_state {wanted}, the run's seed, in the classifier, or in each that it is made of"
-    return Observation(bool(right) and not others, expected, seen)
+    return Observation(bool(right) and len(right) == len(own), expected, seen)
 
 
 def with_random_state(made: Plain) -> dict[str, Plain]:
@@ -60,8 +49,3 @@ def with_random_state(made: Plain) -> dict[str, Plain]:
 
 def _state(classifier: Plain) -> str:
     return str(classifier["params"]["random_state"])
-
-
-def _may_draw(classifier: Plain) -> bool:
-    name, only = DRAW_ONLY_WITH.get(str(classifier.get("kind")), ("", ()))
-    return not name or str(classifier["params"].get(name)) in only
