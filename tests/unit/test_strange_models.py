@@ -887,7 +887,7 @@ def test_a_model_is_scored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     assert scored(pickle.dumps(Model(0.3)), monkeypatch, tmp_path) == {"rows": 2, "auc": 0.5}
 
 
-ASKED = {"said": {"values": [0.5]}, "some": {"values": [0.5]}}  # of what lab 08's Model answers for held_out
+ASKED = {name: {"values": [0.5]} for name in ("said", "some", "one")}  # of what lab 08's Model answers for held_out
 
 
 @pytest.mark.parametrize(
@@ -936,14 +936,26 @@ def test_a_model_that_has_learnt_nothing_of_its_rows_fails(rows: dict[str, Any])
 @pytest.mark.parametrize(("number", "right"), [(0.75, True), (10**400, False), (float("nan"), False), (True, False),
                                                ("0.75", False)])  # fmt: skip
 def test_a_logged_number_of_any_form(number: Any, right: bool) -> None:
+    check = metric_is_true(number)
+    asyncio.run(check) if right else refuses(check)
+
+
+@pytest.mark.parametrize(("one", "right"), [({"values": [0.5]}, True), ({"values": [0.6]}, False),
+                                            ({"values": []}, False), ({"error": "a text"}, False)])  # fmt: skip
+def test_one_flight_alone_has_its_probability(one: dict[str, Any], right: bool) -> None:
+    check = metric_is_true(0.75, one=one)
+    asyncio.run(check) if right else refuses(check)
+
+
+def metric_is_true(number: Any, **answers: Any) -> Any:
+    """Lab 08's check of a run that logged this, whose Model has an AUC of 0.75, with some of its answers replaced."""
     whole = lab_globals("08")
     made = {"m": Artifact("metrics", "system.Metrics", "", {"auc": number})}
     left = Record({"evaluate": Step("evaluate", "SUCCEEDED", outputs={"metrics": ["m"]})}, made)
     run = whole["Run"]({}, Observation(True, "", ""), left)
-    data = {"held_out": {"score": {"auc": 0.75}, **ASKED}, "rows": {"score": {"auc": 1.0}}}
+    data = {"held_out": {"score": {"auc": 0.75}, **ASKED, **answers}, "rows": {"score": {"auc": 1.0}}}
     later = whole["Run"]({}, Observation(False, "", ""), left)
-    check = whole["metric_is_true"](told("08", first=run, first_content=data, other_days=later))
-    asyncio.run(check) if right else refuses(check)
+    return whole["metric_is_true"](told("08", first=run, first_content=data, other_days=later))
 
 
 @pytest.mark.parametrize(

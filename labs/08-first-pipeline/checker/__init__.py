@@ -126,10 +126,11 @@ async def metric_is_true(lab: Lab) -> None:
     """`evaluate` logs `auc` to a Metrics artifact: the AUC of that run's Model on its `held_out`, within 1e-6.
 
     The checker loads the Model with joblib, gives its predict_proba the rows of `held_out` without `late`, and computes
-    roc_auc_score itself. A few of those flights, asked about by themselves, must have the same probabilities. On
-    `rows`, which it was fitted to, the AUC must be 0.55 at least: a coin has 0.5. The run with other days, of which
-    some held-out flights have gaps in their weather, logs what its Model is worth on all of them. That Model answers
-    for rows with gaps as they are; asked about by themselves, those flights have the same probabilities, too.
+    roc_auc_score itself. A few of those flights, asked about by themselves, must have the same probabilities, and so
+    must one alone. On `rows`, which it was fitted to, the AUC must be 0.55 at least: a coin has 0.5. The run with other
+    days, of which some held-out flights have gaps in their weather, logs what its Model is worth on all of them. That
+    Model answers for rows with gaps as they are; asked about by themselves, those flights have the same probabilities,
+    too.
     """
     run, data = await lab.once(first), await lab.once(first_content)
     number = logged(run)
@@ -146,7 +147,12 @@ async def metric_is_true(lab: Lab) -> None:
         "joblib.dump(model, model.path) of an estimator whose predict_proba takes the rows as the files have them. "
         "Encoding belongs into it (make_pipeline), and functions of your own can't be loaded elsewhere"
     )
-    expect(by_themselves(data["held_out"]["said"], data["held_out"]["some"])).because(ALONE)
+    said = data["held_out"]["said"]
+    expect(by_themselves(said, data["held_out"]["some"])).because(ALONE)
+    expect(by_themselves(said, data["held_out"]["one"], [0])).because(
+        "a table of one row is a table: squeeze() makes a single value of it, which the next step does not take. "
+        f"Besides, {ALONE}"
+    )
     own, other = score["auc"], data["rows"]["score"].get("auc", -1.0)
     expect(true(number.value, own)).because(
         "that is its AUC on `rows`, which it was fitted on: how well it remembers. evaluate has to read `held_out`"

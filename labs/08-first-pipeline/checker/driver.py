@@ -37,7 +37,7 @@ def renamed(made: Any) -> list[str]:
 
 
 def answer(question: Sequence[str]) -> Said:
-    """`load` it, its `probabilities` for rows, or alone for one of so many or for those with `gaps`, its `params`."""
+    """`load` it, its `probabilities` for rows, or alone for `one`, for one of so many or for `gaps`; its `params`."""
     what, *names = question
     try:
         if what == "load":
@@ -47,7 +47,10 @@ def answer(question: Sequence[str]) -> Said:
             return params(model()) | {"renamed": renamed(model())}
         name, each = (*names, "1")[:2]
         whole = rows(name)
-        some = whole[whole.isna().any(axis=1)] if each == "gaps" else whole[:: int(each)]
+        if each == "one":
+            some = whole.head(1)
+        else:
+            some = whole[whole.isna().any(axis=1)] if each == "gaps" else whole[:: int(each)]
         return probabilities(model(), some.reset_index(drop=True))
     except Exception as trouble:
         return {"error": said(trouble)}

@@ -35,8 +35,8 @@ RUN_WITHIN, CACHED_WITHIN = 240, 120  # s for a run, and for one of which no ste
 SCORED_WITHIN = 180  # s for the checker's own pod
 ANSWERED_WITHIN = 30  # s of its own that the Model may take for one answer
 LOAD, HELD_OUT = ("load",), ("probabilities", "held_out")
-SOME, WITH_GAPS = (*HELD_OUT, str(EACH)), (*HELD_OUT, "gaps")
-QUESTIONS = (LOAD, HELD_OUT, SOME, ("probabilities", "rows"), ("params",))
+SOME, ONE, WITH_GAPS = (*HELD_OUT, str(EACH)), (*HELD_OUT, "one"), (*HELD_OUT, "gaps")
+QUESTIONS = (LOAD, HELD_OUT, SOME, ONE, ("probabilities", "rows"), ("params",))
 
 
 async def compiled(lab: Lab, zone: str = ZONE) -> Plain:
@@ -152,6 +152,7 @@ async def contents(lab: Lab, run: Run, *, questions: Sequence[Sequence[str]] = (
             found[name]["said"] = said
             some = [each for each in questions if tuple(each[:2]) == ("probabilities", name) and len(each) > 2]
             found[name]["some"] = answers[" ".join(some[0])] if some else None
+            found[name]["one"] = answers.get(f"probabilities {name} one")
     return found | {"params": {"error": trouble} if trouble else answers.get("params", {})}
 
 
