@@ -25,6 +25,7 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, TunedThresholdClassifierCV
 from sklearn.neighbors import KNeighborsClassifier
@@ -347,6 +348,7 @@ OTHER_FOREST, UNSEEDED = ExtraTreesClassifier(random_state=8), ExtraTreesClassif
         VotingClassifier([("a", LINES), ("b", KNeighborsClassifier())], voting="soft"),
         CalibratedClassifierCV(FOREST),
         CalibratedClassifierCV(make_pipeline(StandardScaler(), FOREST)),
+        CalibratedClassifierCV(FrozenEstimator(FOREST)),
         GradientBoostingClassifier(init=FOREST, random_state=8),
         make_pipeline(StandardScaler(), GridSearchCV(FOREST, {"max_depth": [3]})),
         make_pipeline(StandardScaler(), RandomizedSearchCV(FOREST, {"max_depth": [3]}, random_state=1)),
@@ -375,6 +377,7 @@ def test_a_classifier_that_is_made_of_others_has_the_seed(model: Any) -> None:
         StackingClassifier([("a", FOREST)], final_estimator=LogisticRegression(solver="saga")),
         StackingClassifier([("a", UNSEEDED)], final_estimator=LogisticRegression(random_state=8)),
         CalibratedClassifierCV(BaggingClassifier(TREE)),
+        CalibratedClassifierCV(FrozenEstimator(UNSEEDED)),
         GradientBoostingClassifier(init=UNSEEDED, random_state=8),
         make_pipeline(StandardScaler(), RandomizedSearchCV(UNSEEDED, {"max_depth": [3]}, random_state=8)),
         TunedThresholdClassifierCV(UNSEEDED, random_state=8),

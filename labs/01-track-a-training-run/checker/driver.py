@@ -84,16 +84,10 @@ def answer(question: Sequence[str]) -> Said:
 
 
 def parameters(made: Any) -> Said:
-    """Those of the model; where a search is a step of it, what that has found counts too, and its own need not.
-
-    A frozen estimator does not tell those of what is in it, so they are asked of one that is not frozen.
-    """
+    """Those of the model; where a search is a step of it, what that has found counts too, and its own need not."""
     found = params(made)
     if "error" in found:
         return found
-    if parts(opened(made), FrozenEstimator):
-        with contextlib.suppress(Exception):  # as where a class of the learner's can't be cloned
-            found |= {name: each for name, each in params(thawed(made)).items() if name in ("params", "classifiers")}
     searches = {
         name: each
         for name, each in getattr(made, "best_estimator_", made).get_params(deep=True).items()
@@ -215,14 +209,6 @@ def unfitted(made: Any, cv: Any = WHOLE) -> Any:
     for each in (bare, *bare.get_params().values()):
         if takes_fitted(each):
             each.set_params(**{name: value for name, value in fits.items() if name in vars(each)})
-    return bare
-
-
-def thawed(made: Any) -> Any:
-    """The same estimator before any fit, with nothing frozen in it, and no other parameter changed."""
-    bare = clone(opened(made))
-    if frozen := parts(bare, FrozenEstimator):
-        bare.set_params(**{name: thawed(each) for name, each in frozen.items()})
     return bare
 
 

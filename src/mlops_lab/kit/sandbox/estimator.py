@@ -51,7 +51,7 @@ def params(model: Any) -> Said:
     """
     try:
         made = getattr(model, "best_estimator_", model)
-        whole = {name: str(value) for name, value in made.get_params(deep=True).items() if _is_plain(value)}
+        whole = {name: str(value) for name, value in _whole(made) if _is_plain(value)}
         found = [
             {"path": path, "kind": type(each).__name__, "params": _plain(each), "set": _set(each)}
             for path, each in _classifiers(made, "")
@@ -62,12 +62,21 @@ def params(model: Any) -> Said:
         return {"error": said(trouble)}
 
 
+def _whole(made: Any) -> Iterator[tuple[str, Any]]:
+    """Its parameters by their full names, with those of what is frozen in it: by the names without the freezing."""
+    for name, value in _thawed(made).get_params(deep=True).items():
+        yield name, value
+        if _thawed(value) is not value:
+            yield from ((f"{name}__{inner}", each) for inner, each in _whole(value))
+
+
 def _classifiers(made: Any, path: str) -> Iterator[tuple[str, Any]]:
     """Whatever predicts in it, outer before inner, with the beginning of the names of its parameters.
 
     Of a pipeline it is the last step; what an estimator such as CalibratedClassifierCV or StackingClassifier is made of
-    comes after itself.
+    comes after itself. One that is frozen has the names that it would have if it were not.
     """
+    made = _thawed(made)
     if steps := getattr(made, "steps", None):  # a Pipeline
         name, last = steps[-1]
         yield from _classifiers(last, f"{path}{name}__")
@@ -82,9 +91,17 @@ def _classifiers(made: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 def _predicts(value: Any) -> bool:
     """Is it an estimator that predicts, and no class of such?"""
+    value = _thawed(value)
     if isinstance(value, type) or not hasattr(value, "get_params"):
         return False
     return hasattr(type(value), "predict") or hasattr(value, "steps")
+
+
+def _thawed(value: Any) -> Any:
+    """What is in a FrozenEstimator, which tells nothing of it by itself; anything else as it is."""
+    while type(value).__name__ == "FrozenEstimator":
+        value = value.estimator
+    return value
 
 
 def _plain(each: Any) -> dict[str, str]:
