@@ -8,6 +8,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
@@ -653,6 +654,40 @@ def test_rights_in_other_namespaces_are_asked_for() -> None:
         assert {f"{each} in namespace default", f"{each} in namespace kube-system"} <= rights
     assert {"get secrets model-key", "get secrets delivery-key", "get pods/exec"} <= rights
     assert {f"{each} of the whole cluster" for each in ("list nodes", "get namespaces", "watch configmaps")} <= rights
+
+
+def test_who_may_change_what_others_may_has_a_right_too_many() -> None:
+    forbidden = loaded("29").forbidden()
+    here = {str(each) for each in forbidden if not each.namespace and each.group == "rbac.authorization.k8s.io"}
+    assert here == {"patch roles", "update roles", "create rolebindings", "patch rolebindings", "update rolebindings"}
+    rights = {str(each) for each in forbidden}
+    assert {"impersonate serviceaccounts", "create serviceaccounts/token"} <= rights
+    assert {f"impersonate {each} of the whole cluster" for each in ("users", "groups")} <= rights
+
+
+def too_many(rules: list[Any]) -> list[str]:
+    """Rights in the namespace that a Role gives, and none is to have."""
+    return [
+        str(right)
+        for right in loaded("29").forbidden()
+        if not right.namespace
+        for rule in rules
+        if right.group in rule["apiGroups"] and right.verb in rule["verbs"]
+        if f"{right.resource}/{right.subresource}".rstrip("/") in rule["resources"]
+    ]
+
+
+@pytest.mark.parametrize("manifest", ["controller/delivery.yaml", "live-branch/rights.yaml"])
+def test_the_roles_of_a_solution_give_no_right_too_many(manifest: str) -> None:
+    objects = list(yaml.safe_load_all((LAB / "solution" / manifest).read_text()))
+    rules = [rule for each in objects if each["kind"] == "Role" for rule in each["rules"]]
+    assert rules
+    assert too_many(rules) == []
+
+
+def test_who_may_update_roles_is_found_by_that_alone() -> None:
+    mistake = tomllib.loads((LAB / "wrong" / "has_few_rights--changes-its-own-role" / "variant.toml").read_text())
+    assert too_many(yaml.safe_load(mistake["change"][0]["new"])) == ["update roles"]
 
 
 def pod(app: str, kind: str = "", owner: str = "", account: str = "") -> Any:

@@ -27,10 +27,12 @@ def forbidden(secrets: Iterable[str] = ()) -> tuple[Right, ...]:
         *(Right(verb, "secrets") for verb in ("get", "list", "watch")),
         *(Right("get", "secrets", name=each) for each in sorted({"delivery-key", *secrets})),
         *(Right(verb, "pods", subresource="exec") for verb in ("create", "get")),
-        Right("create", "rolebindings", group=_RBAC),
-        Right("patch", "roles", group=_RBAC),
+        *(Right(verb, "rolebindings", group=_RBAC) for verb in ("create", "patch", "update")),
+        *(Right(verb, "roles", group=_RBAC) for verb in ("patch", "update")),
         Right("create", "serviceaccounts", subresource="token"),
         Right("impersonate", "serviceaccounts"),
+        # These are in no namespace: whoever may act as one has it from a ClusterRoleBinding.
+        *(Right("impersonate", each, namespace=EVERYWHERE) for each in ("users", "groups")),
         *(
             Right(verb, resource, group=group, namespace=each)
             for each in ELSEWHERE
