@@ -856,9 +856,10 @@ def test_a_verdict_outlives_the_pods(
     assert (seen.ok, done) == (ok, ["replaced"])
 
 
-@pytest.mark.parametrize(("state", "ok"), [("running", True), ("taken back", False)])
+@pytest.mark.parametrize("verdict", ["promoted", "taken back"])
+@pytest.mark.parametrize("begins", [True, False])
 def test_a_canary_with_the_names_of_one_that_is_over_begins(
-    state: str, ok: bool, monkeypatch: pytest.MonkeyPatch
+    verdict: str, begins: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canaries, sent = loaded("25", "canaries"), list[Any]()
 
@@ -866,13 +867,47 @@ def test_a_canary_with_the_names_of_one_that_is_over_begins(
         sent.append((stable, candidate))
 
     async def says_everywhere(lab: Any, stage: Any, wanted: str, when: str) -> Any:
-        return canaries.Observation(state == wanted, f"{wanted}{when}", state)
+        return canaries.Observation(begins, f"{wanted}{when}", wanted if begins else verdict)
 
     for name, what in {"put": put, "says_everywhere": says_everywhere}.items():
         monkeypatch.setattr(canaries, name, what)
     stage = SimpleNamespace(names={"stable": "a", "candidate": "b"})
-    seen = asyncio.run(canaries.begins_again(made_up_lab("25"), stage))
-    assert (seen.ok, sent) == (ok, [("a", "b")])
+    seen = asyncio.run(canaries.begins_again(made_up_lab("25"), stage, verdict))
+    assert (seen.ok, sent) == (begins, [("a", "b")])
+    assert seen.expected == f"running after the PUT of a candidate that was {verdict}"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "stays", "tried"),
+    [("promoted", True, ["promoted"]), ("promoted", False, []), ("taken back", True, []), ("running", True, [])],
+)
+def test_a_good_canary_is_sent_once_more_when_its_end_has_outlived_the_pods(
+    verdict: str, stays: bool, tried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canaries, lab, found = loaded("25", "canaries"), made_up_lab("25"), list[str]()
+
+    @contextlib.asynccontextmanager
+    async def staged(*given: Any) -> AsyncIterator[None]:
+        yield None
+
+    async def one(lab: Any, stage: Any, kind: str, *given: Any) -> Any:
+        return [canaries.Canary(kind, verdict=verdict, after={"candidate": 9, "stable": 0})]
+
+    async def outlives(*given: Any) -> Any:
+        return canaries.Observation(stays, "", "")
+
+    async def begins_again(lab: Any, stage: Any, verdict: str) -> Any:
+        found.append(verdict)
+        return canaries.Observation(True, "", "")
+
+    async def once(story: Any) -> Any:
+        return {}
+
+    for name, what in {"staged": staged, "_tried": one, "outlives": outlives, "begins_again": begins_again}.items():
+        monkeypatch.setattr(canaries, name, what)
+    lab.once = once  # type: ignore[method-assign,assignment]
+    (seen,) = asyncio.run(canaries.good(lab))
+    assert (found, seen.again.ok) == (tried, bool(tried))
 
 
 def test_the_good_candidate_has_no_place_of_its_own(lab25: Any) -> None:
@@ -941,14 +976,15 @@ def test_a_bad_candidate_gets_its_share_and_no_more(lab25: Any) -> None:
         assert lab25.harm(lab25.Canary("errors", sent=1000, harmed=harmed)).ok is ok
 
 
-def promotes(lab25: Any, good: str, *bad: str) -> str:
+def promotes(lab25: Any, good: str, *bad: str, again: bool = True) -> str:
     """What `promotes_a_good_one` expects and does not see, where the canaries have these ends."""
     lab = made_up_lab("25")
-    own = lab25.Observation(True, "as the models said", "they are")
+    own, begins = lab25.Observation(True, "as the models said", "they are"), lab25.Observation(again, "it begins", "")
+    after = {"candidate": 9, "stable": 0}
 
     async def once(story: Any) -> Any:
         if story.__name__ == "good":
-            return [lab25.Canary("good", verdict=good, after={"candidate": 9, "stable": 0}, own=own, stays=own)]
+            return [lab25.Canary("good", verdict=good, after=after, own=own, stays=own, again=begins)]
         return {str(number): [lab25.Canary("bad", verdict=verdict)] for number, verdict in enumerate(bad)}
 
     lab.once = once  # type: ignore[method-assign,assignment]
@@ -963,6 +999,7 @@ def test_who_promotes_whatever_comes_has_promoted_no_good_one(lab25: Any) -> Non
     assert promotes(lab25, "promoted", "promoted", "taken back", "promoted") == ""
     assert "one at least" in promotes(lab25, "promoted", "promoted", "promoted", "promoted")
     assert promotes(lab25, "taken back", "taken back") == "promoted (good)"
+    assert promotes(lab25, "promoted", "taken back", again=False) == "it begins"
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,11 @@ async def keeps_to_its_users(lab: Lab) -> None:
 async def promotes_a_good_one(lab: Lab) -> None:
     """With 150 requests a second a candidate that is as good is promoted within 180 s; 10 s later it answers all.
 
-    It does so, too, after all pods were replaced. It takes the place of a canary that is running, and the checker asks
-    for its state only when all requests come to one model. Before it and after it come bad ones, in an order that is
-    drawn; with a judge that takes more than a minute and a half, one at most before it. A judge may err once: then a
-    second canary begins. One that promotes whatever comes, of the bad ones too, decides nothing.
+    It does so, too, after all pods were replaced; then its `PUT` once more begins a canary. It takes the place of a
+    canary that is running, and the checker asks for its state only when all requests come to one model. Before it and
+    after it come bad ones, in an order that is drawn; with a judge that takes more than a minute and a half, one at
+    most before it. A judge may err once: then a second canary begins. One that promotes whatever comes, of the bad
+    ones too, decides nothing.
     """
     last = (await lab.once(good))[-1]
     expect(heard(last)).because(OUTCOMES)
@@ -111,6 +112,7 @@ async def promotes_a_good_one(lab: Lab) -> None:
     expect(over(last, "stable")).because(STAYS)
     expect(last.own).because(LOST)
     expect(last.stays).because(FORGOT)
+    expect(last.again).because(BEGINS_AGAIN)
 
 
 @check(points=2, needs=promotes_a_good_one, owns="model", domains=WATCHES)

@@ -81,8 +81,11 @@ async def good(lab: Lab) -> list[Canary]:
     stable, candidate = as_good(drawn(lab, "good").uniform(0.072, 0.08))
     async with staged(lab, "good") as stage:
         found = await _tried(lab, stage, "good", stable, candidate, "promoted")
-        if found[-1].verdict == "promoted" and over(found[-1], "stable").ok:
-            found[-1].stays = await outlives(lab, stage, "promoted")
+        last = found[-1]
+        if last.verdict == "promoted" and over(last, "stable").ok:
+            last.stays = await outlives(lab, stage, "promoted")
+            if last.stays.ok:
+                last.again = await begins_again(lab, stage, "promoted")
         return found
 
 
@@ -108,10 +111,10 @@ async def outlives(lab: Lab, stage: Stage, verdict: str) -> Observation:
     )  # fmt: skip
 
 
-async def begins_again(lab: Lab, stage: Stage) -> Observation:
+async def begins_again(lab: Lab, stage: Stage, verdict: str) -> Observation:
     """Whether a canary begins that has the names of the one before, which is over; nobody asks for a prediction."""
     await put(lab, stage.names["stable"], stage.names["candidate"])
-    return await says_everywhere(lab, stage, "running", " for a candidate that was taken back,")
+    return await says_everywhere(lab, stage, "running", f" after the PUT of a candidate that was {verdict}")
 
 
 async def some_bad(lab: Lab) -> dict[str, list[Canary]]:
@@ -175,7 +178,7 @@ async def _bad_ones(
             if kind == remembered(lab) and last.verdict == "taken back" and over(last, "candidate").ok:
                 last.stays = await outlives(lab, stage, "taken back")
                 if last.stays.ok:
-                    last.again = await begins_again(lab, stage)
+                    last.again = await begins_again(lab, stage, "taken back")
     return found
 
 

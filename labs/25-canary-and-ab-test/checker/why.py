@@ -56,8 +56,9 @@ FORGOT_BAD = (
     "goes on when all pods were deleted and made anew, and a tenth of the users get the bad model again"
 )
 BEGINS_AGAIN = (
-    "a model that was taken back is mended, and tried once more: each PUT /canary with a candidate begins a canary, "
-    "with a Judge() of its own, also where the names are those of one that is over"
+    "a model that was taken back is mended, and tried once more, and behind the name of one that was promoted a newer "
+    "one comes: each PUT /canary with a candidate begins a canary, with a Judge() of its own, also where the names are "
+    "those of one that is over"
 )
 SHARE = (
     "one user in ten, by the name in X-User: a hash of it that is spread evenly, and the tenth of its range. Each "
