@@ -25,6 +25,8 @@ import pytest
 from mlops_lab.base.errors import Failure
 from mlops_lab.base.paths import project
 from mlops_lab.kit import sandbox
+from mlops_lab.labs.catalog import Exercise
+from mlops_lab.labs.variants import lay_out, wrongs
 from mlops_lab.measure.traffic.http import Answer
 from tests.lab_programs import loaded
 from tests.made_up import NothingThere, NoTraffic, Room, made_up_lab
@@ -73,6 +75,47 @@ def test_what_says_the_same_always_earns_nothing(lab25: Any, verdict: str) -> No
         kinds, lab25.EACH, lambda _, number: ("promote", "take back")[number % 2] if verdict == "coin" else verdict
     )
     assert not lab25.looked_at_all(found).ok
+
+
+@pytest.mark.parametrize("verdict", ["promote", "take back", ""])
+def test_what_has_no_outcomes_is_never_promoted(lab25: Any, verdict: str) -> None:
+    found = [("same", "promote", 9), *[("no outcomes", "", 36)] * 9, ("no outcomes", verdict, 35)]
+    seen = lab25.none_unknown(found)
+    assert seen.ok is (verdict != "promote")
+    assert "of 10 candidates" in seen.expected
+    assert seen.ok or seen.seen == "1 are, at look 35 the first"
+
+
+def test_what_has_no_outcomes_is_neither_good_nor_bad(lab25: Any) -> None:
+    kinds = lab25.GOOD | lab25.BAD
+    right = said(kinds, lab25.EACH, lambda kind, _: "promote" if kind in lab25.GOOD else "take back")
+    for found in (right, [*right, *[("no outcomes", "promote", 35)] * 10]):
+        assert lab25.looked_at_all(found).ok
+        assert lab25.errs_seldom(found, lab25.BAD, "take back").ok
+
+
+def test_each_canary_is_played_as_often_as_is_said(lab25: Any) -> None:
+    played = Counter(loaded("25", "play").order(lab25.EACH, np.random.default_rng(1)))
+    assert played == lab25.EACH
+    assert played.total() == 320, "README says so"
+
+
+def test_a_trouble_says_whether_outcomes_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts = loaded("25", "verdicts")
+    monkeypatch.setattr(verdicts, "must_be_there", lambda *given: None)
+    for kind, where in (
+        ("no outcomes", "in canary 2, whose outcomes never come: it broke"),
+        ("same", "in canary 2: it"),
+    ):
+
+        async def once(story: Any, kind: str = kind) -> Any:
+            return {"verdicts": [["same", "promote", 9]], "trouble": "it broke", "kind": kind, "lines": []}
+
+        lab = made_up_lab("25")
+        lab.once = once  # type: ignore[method-assign,assignment]
+        with pytest.raises(Failure) as failed:
+            asyncio.run(verdicts.verdicts(lab))
+        assert failed.value.seen.startswith(where)
 
 
 def test_a_candidate_is_as_bad_as_the_readme_says() -> None:
@@ -134,6 +177,28 @@ def wrong_of(judge: Callable[[], Any], times: int, seed: int) -> Counter[str]:
             verdict = next((said for look in streams.looks(kind, rng) if (said := one.look(*look))), "")
             found[kind] += verdict != ("promote" if kind in streams.GOOD else "take back")
     return found
+
+
+def unknown(judge: Callable[[], Any], times: int) -> set[str]:
+    """What a judge says of canaries whose outcomes never come."""
+    streams, rng = loaded("25", "streams"), np.random.default_rng(13)
+    found = set()
+    for _ in range(times):
+        one, seen = judge(), list(streams.looks(streams.UNKNOWN, rng))
+        assert all(model["answers"] and not model["outcomes"] for look in seen for model in look)
+        found.add(next((said for look in seen if (said := one.look(*look))), ""))
+    return found
+
+
+def test_who_promotes_when_the_time_is_over_is_wrong_about_what_has_no_outcomes_alone(tmp_path: Path) -> None:
+    name = "finds_bad_ones--promotes-when-the-time-is-over"
+    (mistake,) = [each for each in wrongs(Exercise(LAB, "25", "canary-and-ab-test")) if each.name == name]
+    lay_out(mistake, tmp_path)
+    judge = runpy.run_path(str(tmp_path / "judge.py"))["Judge"]
+    assert wrong_of(judge, 2, 6).total() <= 1
+    assert unknown(judge, 4) == {"promote"}
+    for solution in SOLUTIONS:
+        assert unknown(program(f"solution/{solution}"), 4) == {"take back"}
 
 
 def program(variant: str) -> Callable[[], Any]:

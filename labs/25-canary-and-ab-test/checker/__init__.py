@@ -13,7 +13,7 @@ from mlops_lab.kit.prerequisites import must
 from .canaries import bad, decided, good, harm, heard, over, remembered, some_bad, told_apart
 from .fewest import none_leaves_fewer
 from .scenario import users
-from .verdicts import BACK, BAD, GOOD, PROMOTE, errs_seldom, looked_at_all, verdicts
+from .verdicts import BACK, BAD, GOOD, PROMOTE, errs_seldom, looked_at_all, none_unknown, verdicts
 from .why import (
     ALWAYS_THE_SAME,
     ANEW,
@@ -35,6 +35,7 @@ from .why import (
     SHARE,
     STAYS,
     TOO_SOON,
+    UNKNOWN,
 )  # fmt: skip
 
 WATCHES = ("ckad/observability-and-maintenance",)
@@ -58,11 +59,13 @@ async def finds_bad_ones(lab: Lab) -> None:
     """Of 150 candidates that are worse in one thing, `judge.py` takes back all but one in twenty within 36 looks.
 
     25 each: more errors; slower in all answers; much slower in some; probabilities that are too high; that are too low;
-    that are far off and right on average. Half of them are better in everything else.
+    that are far off and right on average. Half of them are better in everything else. Of 10 more, whose outcomes never
+    come, none is promoted.
     """
     found = await verdicts(lab)
     must(looked_at_all(found), ALWAYS_THE_SAME)
     expect(errs_seldom(found, BAD, BACK)).because(BAD_ONES)
+    expect(none_unknown(found)).because(UNKNOWN)
 
 
 @check(points=1, owns="model", domains=DEPLOYS)

@@ -16,7 +16,7 @@ import numpy as np
 
 from mlops_lab.kit.sandbox.process import STRANGE, Sandbox, Trouble, protect, unpacked
 
-from .streams import BAD, GOOD, looks
+from .streams import BAD, GOOD, UNKNOWN, looks
 
 PROMOTE, BACK = "promote", "take back"
 MEMORY = 512 << 20  # bytes
@@ -26,7 +26,7 @@ CPU_SECONDS, IDLE_SECONDS = 90.0, 20.0  # for all canaries together; idle: it ne
 
 def order(each: dict[str, int], rng: np.random.Generator) -> Iterator[str]:
     """The kinds, each as often as is said, in an order that tells nothing."""
-    kinds = [kind for kind in (*GOOD, *BAD) for _ in range(each[kind])]
+    kinds = [kind for kind in (*GOOD, *BAD, UNKNOWN) for _ in range(each[kind])]
     return map(str, rng.permutation(kinds))
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     work, rng = unpacked(), np.random.default_rng(int(os.environ["SEED"]))
     each: dict[str, int] = json.loads(os.environ["EACH"])
     found: dict[str, Any] = {"verdicts": []}
-    sandbox, began = None, time.monotonic()
+    sandbox, kind, began = None, "", time.monotonic()
     try:
         sandbox = Sandbox(
             f"{__package__}.driver", work, memory=MEMORY, within=STARTS_WITHIN, what="the import of judge.py"
@@ -75,7 +75,7 @@ def main() -> None:
             found["verdicts"].append([kind, said, number])
         sandbox.end()
     except Trouble as trouble:
-        found |= {"trouble": trouble.seen, "lines": trouble.lines[:3]}
+        found |= {"trouble": trouble.seen, "kind": kind, "lines": trouble.lines[:3]}
     finally:
         if sandbox:
             sandbox.close()

@@ -33,7 +33,8 @@ BAD = {
     "too low": "with probabilities that are too low",
     "mixed up": "with probabilities that are far off and right on average",
 }
-EACH = dict.fromkeys(GOOD, 40) | dict.fromkeys(BAD, 25)
+UNKNOWN = "no outcomes"
+EACH = dict.fromkeys(GOOD, 40) | dict.fromkeys(BAD, 25) | {UNKNOWN: 10}
 
 
 def most(count: int) -> int:
@@ -55,7 +56,8 @@ async def verdicts(lab: Lab) -> list[tuple[str, str, int]]:
     must_be_there(lab, PROGRAM)
     found = await lab.once(played)
     if trouble := found.get("trouble"):
-        seen = f"in canary {len(found['verdicts']) + 1}: {trouble}"
+        which = ", whose outcomes never come" if found.get("kind") == UNKNOWN else ""
+        seen = f"in canary {len(found['verdicts']) + 1}{which}: {trouble}"
         expect(
             absent("a judge that looks and says None, 'promote' or 'take back'", seen, evidence=found["lines"])
         ).because(
@@ -76,7 +78,7 @@ async def played(lab: Lab) -> dict[str, Any]:
 
 def looked_at_all(found: list[tuple[str, str, int]]) -> Observation:
     """Whether the judge's verdict depends on the canary at all."""
-    said = Counter((kind in GOOD, verdict) for kind, verdict, _ in found)
+    said = Counter((kind in GOOD, verdict) for kind, verdict, _ in found if kind != UNKNOWN)
     good, bad = (sum(count for (kind, _), count in said.items() if kind is wanted) for wanted in (True, False))
     promoted, back = said[True, PROMOTE] / max(good, 1), said[False, BACK] / max(bad, 1)
     ok = promoted + back > 1.1
@@ -103,6 +105,15 @@ def errs_seldom(found: list[tuple[str, str, int]], kinds: dict[str, str], right:
     )
     others = tuple(f"{kinds[kind]}: {counts[kind]} of {EACH[kind]} wrong" for kind in kinds)
     return Observation(ok, expected, seen, whole, () if ok else others, timed=False)
+
+
+def none_unknown(found: list[tuple[str, str, int]]) -> Observation:
+    """Whether no candidate is promoted of whose predictions nobody knows anything."""
+    said = [(verdict, number) for kind, verdict, number in found if kind == UNKNOWN]
+    when = sorted(number for verdict, number in said if verdict == PROMOTE)
+    expected = f"of {len(said)} candidates whose outcomes never come none is promoted"
+    seen = f"{len(when)} are, at look {when[0]} the first" if when else "none is"
+    return Observation(not when, expected, seen, len(when), timed=False)
 
 
 _HOW = {PROMOTE: "promoted", BACK: "taken back", "": "never decided"}

@@ -19,6 +19,10 @@ BAD_ONES = (
     "at once make the mean latency better, some very slow answers leave the median as it was, and probabilities can "
     "be right on average and wrong for each flight (log loss and Brier score see that)"
 )
+UNKNOWN = (
+    "these candidates are no worse in errors and seconds, and of their predictions nothing is known, not even when the "
+    "time is over: outcomes come late, or what hands them on is broken. What has not been looked at is not promoted"
+)
 LOST = (
     "what the model of a user answers is what the user gets, and no other model is asked instead: a failure that is "
     "hidden is not counted either. Its status is kept (500 is not 503), and its body, be it JSON or plain text; where "

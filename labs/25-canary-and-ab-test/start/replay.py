@@ -1,7 +1,7 @@
 """Play canaries to judge.py: python3 replay.py
 
-Of two kinds only: the candidate is as the stable model, or it has more errors. The checker has ten. It is yours,
-change it as you like; the checker does not read it.
+Of two kinds only: the candidate is as the stable model, or it has more errors. The checker has ten, and plays some
+without outcomes, too. It is yours, change it as you like; the checker does not read it.
 """
 
 import math
