@@ -20,15 +20,15 @@ WATCHES = ("ckad/observability-and-maintenance",)
 
 @check(points=1, owns="gate", domains=("ckad/deployment", "ckad/services-and-networking"))
 async def decides(lab: Lab) -> None:
-    """The gate accepts the release in service once more, and refuses 29 that don't answer one question as agreed.
+    """The gate accepts the release in service once more, and refuses 30 that don't answer one question as agreed.
 
     One answers with status 500, which is its only reason though it is dear as well; one with status 503, one with
     another status that says success, one with a redirect to where all is right, one with what is no JSON, one with JSON
     that is no object, four without one of the fields, four with null in one, one with another type in one, two with a
     text in `refused` and in `tokens`, one with true in `tokens`, three with a passage that lacks a field, three with
-    null in one, one with a number for its id, one with a text in its score, one that begins in time and ends after 7 s,
-    one that ends in its middle, and one that never begins. These three, and the one with status 503, would be right if
-    they were asked again.
+    null in one, one with a number for its id, one with a text in its score, one with true there, one that begins in
+    time and ends after 7 s, one that ends in its middle, and one that never begins. These three, and the one with
+    status 503, would be right if they were asked again.
     """
     await exists(lab, "gate")
     must(await rolled_out(lab, "gate", within=READY_WITHIN), "kubectl logs deployment/gate says what holds the pod up")

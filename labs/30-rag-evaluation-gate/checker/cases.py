@@ -56,6 +56,7 @@ CASES: Sequence[Case] = (
       for name in faults.PASSAGE),
     _case("decides", "one passage has a number in `id`", faults.passage("id", {"id": 7}), "errors"),
     _case("decides", "one passage has a text in `score`", faults.score_as_text, "errors"),
+    _case("decides", "one passage has true in `score`", faults.passage("score", {"score": True}), "errors"),
     _case("decides", "one answer takes 7 s, and begins before", faults.late(7.0), "errors"),
     _case("decides", "one answer ends in its middle", faults.broken_off(0.5), "errors"),
     _case("decides", "one answer never begins", faults.broken_off(0), "errors"),

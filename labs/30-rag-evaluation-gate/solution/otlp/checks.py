@@ -23,6 +23,7 @@ def usable(said):
         has(said, answer=str, refused=bool, tokens=(int, float), retrieved=list)
         and not isinstance(said["tokens"], bool)
         and all(has(each, id=str, text=str, score=(int, float)) for each in said["retrieved"])
+        and not any(isinstance(each["score"], bool) for each in said["retrieved"])
     )
 
 
