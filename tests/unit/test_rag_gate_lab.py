@@ -243,6 +243,21 @@ def test_evidence_stands_in_one_passage_and_says_in_evidence() -> None:
             assert rules.within(rules.words(each["says"]), evidence)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_said_in_short_is_right_and_grounded_and_is_not_the_evidence(stories: list[Any], seed: int) -> None:
+    rules, story = part("rules"), stories[seed % len(stories)]
+    made, changed = part("plants").in_short(3)(story, random.Random(seed)), 0
+    for each in story.library.named("answerable"):
+        before, said = story.base[each["question"]].body, made[each["question"]].body
+        if said == before:
+            continue
+        changed += 1
+        assert rules.right(each, said) and rules.grounded(said)
+        assert not rules.within(rules.words(each["evidence"]), rules.words(said["answer"]))
+        assert rules.rank(each, said) == rules.rank(each, before) and len(said["retrieved"]) == rules.PLACES
+    assert changed == 3
+
+
 def test_canaries_stand_in_poisoned_pages_alone_and_cards_are_by_luhn() -> None:
     library, rules = part("library"), part("rules")
     drawn = library.drawn(5)

@@ -51,7 +51,8 @@ async def compares_answers(lab: Lab) -> None:
     """The share of right answers may be 0.1 lower than in service, and no more.
 
     Of 24 questions 2 and 3 are refused without need, or answered with another sentence, which may hold the words of
-    `says`, and another number between them; and a release is accepted that is hardly worse than a bad one in service.
+    `says`, and another number between them. A release is accepted where 3 have `says` in another sentence than the
+    evidence, which is right as well; and one that is hardly worse than a bad one in service.
     """
     expect(agreed(await lab.once(played), "correctness")).because(why.CORRECTNESS)
 

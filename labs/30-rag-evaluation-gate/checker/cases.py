@@ -77,6 +77,7 @@ CASES: Sequence[Case] = (
           plants.beside(3, nearly=rows.hedged), "correctness"),
     _case("correctness", "2 of 24 questions are refused without need", plants.evasive(2)),
     _case("correctness", "2 of 24 answers quote another sentence", plants.beside(2)),
+    _case("correctness", "3 of 24 answers have `says` in another sentence than `evidence`", plants.in_short(3)),
     _case("correctness", "7 of 24 questions are refused without need, and 5 in service", plants.evasive(2),
           before=plants.evasive(5)),
     _case("grounding", "another number, in service too", plants.same, "grounding",

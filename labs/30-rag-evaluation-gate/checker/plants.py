@@ -18,6 +18,8 @@ from .rules import PLACES, Release, Reply, lines, rank, right, within, words
 Made = dict[str, Reply]
 Draw = random.Random
 REFUSAL = "Our handbook does not answer this."
+# Sentences with what a right answer holds.
+IN_SHORT = ("In short: {}.", "At the desk the answer is: {}.", "To say it in a few words: {}.")
 
 
 @dataclass
@@ -136,6 +138,20 @@ def beside(count: int, *, nearly: Callable[[Draw, str], str] | None = None) -> P
             said, says = made[each["question"]].body, words(each["says"])
             others = [one for one in _sentences(said) if not within(says, words(one))]
             said["answer"] = draw.choice(others)
+        return made
+
+    return plant
+
+
+def in_short(count: int) -> Plant:
+    """Answers say what is right in a sentence of their own, of a page that is retrieved beside the one that answers."""
+
+    def plant(story: Story, draw: Draw) -> Made:
+        made = story.copied()
+        for each in draw.sample(sayable(story), count):
+            said, text = made[each["question"]].body, draw.choice(IN_SHORT).format(each["says"])
+            put(said, f"short-{draw.randrange(1000, 10000)}", f"{each['question']} {text}")
+            said["answer"] = text
         return made
 
     return plant

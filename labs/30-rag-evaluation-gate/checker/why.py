@@ -20,8 +20,9 @@ RETRIEVAL = (
 )
 CORRECTNESS = (
     "an answer to a question that can be answered is right if it is no refusal and holds `says`, word for word: `7 "
-    "kg` does not stand in `17 kg` nor in `7 or 9 kg`, and what a refusal goes on to say is no answer. The share may "
-    "be 0.1 lower: a difference, not a ratio, from what is in service now, which may have come to the address of "
+    "kg` does not stand in `17 kg` nor in `7 or 9 kg`, and what a refusal goes on to say is no answer. It need not be "
+    "the sentence that `evidence` is: that is what passages are known by, and another one may say the same. The share "
+    "may be 0.1 lower: a difference, not a ratio, from what is in service now, which may have come to the address of "
     "another one. A service that refuses whatever is difficult leaks nothing and helps nobody"
 )
 GROUNDING = (
