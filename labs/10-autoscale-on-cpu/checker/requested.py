@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 
-from mlops_lab.checks import Lab, LabError, Observation, holds, quantity
+from mlops_lab.checks import Lab, Observation, holds, quantity
 from mlops_lab.kit.autoscalers import Autoscaler, autoscalers_of, metric_name, metric_source
 from mlops_lab.kit.deployments import owned_pods
+from mlops_lab.kit.looking import looked_at
 from mlops_lab.kit.next_pods import next_pod
 from mlops_lab.kit.pods import lasting, leaving, name
 from mlops_lab.kube.client import Object
@@ -29,36 +28,18 @@ class Requests:
         self._lab = lab
         self.seen = NOT_YET
 
-    @contextlib.asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
-        """Look again and again while the block runs; what may be over in a moment costs a look, and nothing else.
+    def followed(self) -> AbstractAsyncContextManager[None]:
+        """Look again and again while the block runs.
 
         Raises:
             Failure: the Deployment is gone.
             LabError: the cluster has other trouble, or some at the first look.
         """
-        await self.look()
-        looking = asyncio.create_task(self._look_again())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            ended = (await asyncio.gather(looking, return_exceptions=True))[0]
-        if isinstance(ended, Exception):
-            raise ended
+        return looked_at(self.look, every=EVERY, goes_on=lambda: self.seen.ok)
 
     async def look(self) -> None:
         """Look once."""
         self.seen = await requested_again(self._lab)
-
-    async def _look_again(self) -> None:
-        while self.seen.ok:
-            await asyncio.sleep(EVERY)
-            try:
-                await self.look()
-            except LabError as trouble:
-                if not trouble.transient:
-                    raise
 
 
 async def requested_again(lab: Lab) -> Observation:

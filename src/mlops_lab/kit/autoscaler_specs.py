@@ -6,12 +6,11 @@ the number of pods itself. And a metric that never gets to its target has brough
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
-from mlops_lab.checks import Lab, LabError, Observation, quantity
+from mlops_lab.checks import Lab, Observation, quantity
 from mlops_lab.kit.autoscalers import Autoscaler, autoscalers_of, metric_name, metric_source
+from mlops_lab.kit.looking import looked_at
 from mlops_lab.kube.client import Object
 
 _EVERY = 2.0  # s between two looks; an autoscaler leaves what it has computed for 15 s
@@ -37,22 +36,13 @@ class AutoscalerSpecs:
         self._written: list[str] = []
         self.by: set[str] = set()
 
-    @contextlib.asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
+    def followed(self) -> AbstractAsyncContextManager[None]:
         """Look again and again while the block runs.
 
         Raises:
             LabError: the API server does not tell, for longer than a moment.
         """
-        await self.look()
-        looking = asyncio.create_task(self._look_again())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            ended = (await asyncio.gather(looking, return_exceptions=True))[0]
-        if isinstance(ended, Exception):
-            raise ended
+        return looked_at(self.look, every=_EVERY)
 
     async def look(self) -> None:
         """Look once."""
@@ -67,15 +57,6 @@ class AutoscalerSpecs:
         seen = "; ".join(dict.fromkeys(self._written)) or "they are"
         asked = f"the autoscalers of Deployment {self._deployment} as they were when the load began"
         return Observation(not self._written, asked, seen)
-
-    async def _look_again(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY)
-            try:
-                await self.look()
-            except LabError as trouble:
-                if not trouble.transient:
-                    raise
 
 
 def at_target(hpa: Autoscaler) -> list[str]:

@@ -5,13 +5,12 @@ A program may start such a pod for a moment only, so one look is not enough.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-from mlops_lab.checks import Lab, LabError, Observation
+from mlops_lab.checks import Lab, Observation
+from mlops_lab.kit.looking import looked_at
 from mlops_lab.kit.paid_for import no_other_server
 
 EVERY = 3.0  # s between two looks; a pod that is of any use in a storm loads its model for longer
@@ -29,35 +28,17 @@ class Spares:
         self._lab = lab
         self.seen = NOT_YET
 
-    @contextlib.asynccontextmanager
-    async def followed(self) -> AsyncIterator[None]:
-        """Look again and again while the block runs; what may be over in a moment costs a look, and nothing else.
+    def followed(self) -> AbstractAsyncContextManager[None]:
+        """Look again and again while the block runs.
 
         Raises:
             LabError: the cluster has other trouble, or some at the first look.
         """
-        await self.look()
-        looking = asyncio.create_task(self._look_again())
-        try:
-            yield
-        finally:
-            looking.cancel()
-            ended = (await asyncio.gather(looking, return_exceptions=True))[0]
-        if isinstance(ended, Exception):
-            raise ended
+        return looked_at(self.look, every=EVERY, goes_on=lambda: self.seen.ok)
 
     async def look(self) -> None:
         """Look once."""
         self.seen = await no_other_server(self._lab)
-
-    async def _look_again(self) -> None:
-        while self.seen.ok:
-            await asyncio.sleep(EVERY)
-            try:
-                await self.look()
-            except LabError as trouble:
-                if not trouble.transient:
-                    raise
 
 
 async def none_is_left(lab: Lab, *, ended: float, within: float) -> Observation:
