@@ -20,7 +20,7 @@ from mlops_lab.kube.client import Object
 from mlops_lab.measure.traffic.http import Answer
 
 from .cost import GATE, milliseconds
-from .crowd import MEMBERS
+from .crowd import MEMBERS, beside_the_contract
 from .scenario import Measured, crowd_seen, measure, median
 from .stage import ANSWER_WITHIN, SAME
 from .why import (
@@ -252,8 +252,8 @@ async def lone_client_does_not_wait(lab: Lab) -> None:
 def nothing_else(said: Object, what: str) -> Observation:
     """Has an answer the members of the contract, and no others?"""
     expected = f"for {what}: {' and '.join(MEMBERS)}, and nothing else"
-    more = [name for name in said if name not in MEMBERS]
-    return Observation(not more, expected, f"also {', '.join(more)[:80]}" if more else "these two", timed=False)
+    more = beside_the_contract(said)
+    return Observation(not more, expected, f"also {more}" if more else "these two", timed=False)
 
 
 def calls_itself_json(answer: Answer, what: str) -> Observation:

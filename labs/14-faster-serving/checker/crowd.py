@@ -94,9 +94,14 @@ def judged(status: int, content: bytes, wanted: Sequence[float], version: str) -
         return f"up to {max(far):.2g} away from the model's own", numbers
     if said.get("model_version") != version:
         return f"model_version {str(said.get('model_version'))[:40]}, not {version}", numbers
-    if more := [name for name in said if name not in MEMBERS]:
-        return f"{MORE}: {', '.join(more)[:80]}", numbers
+    if more := beside_the_contract(said):
+        return f"{MORE}: {more}", numbers
     return "", numbers
+
+
+def beside_the_contract(said: Object) -> str:
+    """The names of the members that an answer has beside those of the contract; empty if it has none."""
+    return ", ".join(name for name in said if name not in MEMBERS)[:80]
 
 
 def sent(body: Any) -> bytes:
